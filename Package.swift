@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+// SASSL: style augmentation for self-supervised learning, prepared ahead of the trainer.
+
+import PackageDescription
+
+/// Vector kernels and pixel loops are useless at -O0, so C targets are optimised in every configuration.
+let optimised: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"])]
+
+/// The room's own tests, named after it.
+func tests(for room: String, alsoUsing others: [Target.Dependency] = []) -> Target {
+  .testTarget(name: "\(room)Tests", dependencies: [.byName(name: room)] + others)
+}
+
+let package = Package(
+  name: "sassl",
+  products: [
+    .executable(name: "sassld", targets: ["sassld"]),
+    .executable(name: "sasslctl", targets: ["sasslctl"]),
+    .library(name: "sasslring", type: .dynamic, targets: ["CSASSLRing"]),
+  ],
+  targets: [
+    // Libraries of the system, found through pkg-config.
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+
+    // What Swift has no word for.
+    .target(name: "CTOML", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
+    .target(name: "CStyleKernels", cSettings: optimised),
+    .target(name: "CSASSLRing", cSettings: optimised, linkerSettings: [.linkedLibrary("rt")]),
+
+    // The rooms; data flows down this list and never back up.
+    .target(name: "KeyedRandom"),
+    .target(name: "Dataset", dependencies: ["KeyedRandom"]),
+    .target(name: "Imaging", dependencies: ["CTurboJPEG", "CPNG"]),
+    .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS"]),
+    .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
+    .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
+    .target(name: "BatchIndex", dependencies: ["CSQLite"]),
+    .target(
+      name: "Service",
+      dependencies: [
+        "KeyedRandom", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex", "CTOML",
+        "CSystemd",
+      ]),
+    .executableTarget(name: "sassld", dependencies: ["Service"]),
+    .executableTarget(name: "sasslctl", dependencies: ["Service"]),
+
+    tests(for: "KeyedRandom"),
+    tests(for: "Dataset"),
+    tests(for: "Imaging"),
+    tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"]),
+    tests(for: "Augmentation"),
+    tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
+    tests(for: "BatchIndex"),
+    tests(for: "Service"),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu17,
+  cxxLanguageStandard: .cxx17
+)

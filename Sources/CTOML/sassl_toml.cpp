@@ -1,0 +1,1 @@
+#include "sassl_toml.h"
