@@ -25,6 +25,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CGetopt"),
 
     // What Swift has no word for.
     .target(name: "CTOML", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -43,7 +44,7 @@ let package = Package(
       name: "Service",
       dependencies: [
         "KeyedRandom", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex", "CTOML",
-        "CSystemd",
+        "CSystemd", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),

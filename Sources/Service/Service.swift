@@ -1,1 +1,1 @@
-// Service
+// placeholder

@@ -1,0 +1,118 @@
+@preconcurrency import CGetopt
+import Foundation
+
+/// One long option of a command, with an optional one-letter form.
+public struct CommandOption: Sendable {
+  /// The long name without the dashes.
+  public let name: String
+  /// The one-letter form, if it has one.
+  public let letter: Character?
+  /// What stands for the value in the help text; `nil` for a flag that takes none.
+  public let valueName: String?
+  /// What the option does, for the help text.
+  public let summary: String
+
+  /// An option; without `valueName` it is a flag.
+  public init(_ name: String, letter: Character? = nil, value valueName: String? = nil, _ summary: String) {
+    self.name = name
+    self.letter = letter
+    self.valueName = valueName
+    self.summary = summary
+  }
+}
+
+/// What the command line held, as `getopt_long(3)` sorted it.
+public struct ParsedArguments: Sendable {
+  /// The value of each option that was given; flags have the empty string.
+  public private(set) var options: [String: String]
+  /// The arguments that are no options, in order.
+  public private(set) var operands: [String]
+
+  /// Sorts `arguments` (without the command's own name) into options and operands.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` for an unknown option, a missing or an unwanted value.
+  public init(_ arguments: [String], of command: String, accepting accepted: [CommandOption]) throws(CommandFailure) {
+    options = [:]
+    operands = []
+    var pointers: [UnsafeMutablePointer<CChar>?] = ([command] + arguments).map { strdup($0) }
+    let names = accepted.map { strdup($0.name) }
+    defer {
+      for pointer in pointers + names { free(pointer) }
+    }
+    pointers.append(nil)
+    var table = zip(accepted.indices, names).map { index, name in
+      let takesValue: Int32 = accepted[index].valueName == nil ? 0 : 1
+      return option(name: UnsafePointer(name), has_arg: takesValue, flag: nil, val: Int32(1000 + index))
+    }
+    table.append(option())
+    // The leading colon makes getopt tell a missing value from an unknown option, and keeps it from printing.
+    let letters =
+      ":" + accepted.compactMap { entry in entry.letter.map { "\($0)\(entry.valueName == nil ? "" : ":")" } }.joined()
+    optind = 0
+    while true {
+      let code = getopt_long(Int32(pointers.count - 1), &pointers, letters, table, nil)
+      if code == -1 { break }
+      let offending = String(cString: pointers[Int(optind) - 1]!)
+      if code == Int32(UInt8(ascii: "?")) {
+        throw CommandFailure(.usage, "\(command): unknown option or unwanted value '\(offending)'; see --help")
+      }
+      if code == Int32(UInt8(ascii: ":")) {
+        throw CommandFailure(.usage, "\(command): option '\(offending)' needs a value; see --help")
+      }
+      let entry =
+        code >= 1000
+        ? accepted[Int(code) - 1000] : accepted.first { $0.letter?.asciiValue.map(Int32.init) == code }!
+      options[entry.name] = entry.valueName == nil ? "" : String(cString: optarg)
+    }
+    operands = pointers[Int(optind)..<(pointers.count - 1)].map { String(cString: $0!) }
+  }
+
+  /// Whether the flag or option was given.
+  public func has(_ name: String) -> Bool { options[name] != nil }
+
+  /// The text given for an option, or `nil`.
+  public subscript(_ name: String) -> String? { options[name] }
+
+  /// The value of an option as a number within a range, or `nil` where the option was not given.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` where the text is no such number.
+  public func number<Value: Comparable & LosslessStringConvertible>(
+    _ name: String, in range: ClosedRange<Value>
+  ) throws(CommandFailure) -> Value? {
+    guard let text = options[name] else { return nil }
+    guard let value = Value(text), range.contains(value) else {
+      throw CommandFailure(
+        .usage, "--\(name) is '\(text)', but takes a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// The value of an option that the command cannot do without.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` where it is missing.
+  public func required(_ name: String, for command: String) throws(CommandFailure) -> String {
+    guard let text = options[name] else {
+      throw CommandFailure(.usage, "\(command) needs --\(name); see '\(command) --help'")
+    }
+    return text
+  }
+}
+
+/// The help text of one command, laid out from its options so that the two cannot disagree.
+public func helpText(usage: String, about: String, options: [CommandOption], closing: String = "") -> String {
+  let rows = options.map { entry -> (String, String) in
+    let short = entry.letter.map { "-\($0), " } ?? "    "
+    let value = entry.valueName.map { " \($0)" } ?? ""
+    return ("  \(short)--\(entry.name)\(value)", entry.summary)
+  }
+  let width = (rows.map(\.0.count).max() ?? 0) + 2
+  let lines = rows.map { left, right in
+    let indent = String(repeating: " ", count: width)
+    let text = right.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n" + indent)
+    return left.padding(toLength: width, withPad: " ", startingAt: 0) + text
+  }
+  var text = "usage: \(usage)\n\n\(about)\n"
+  if !lines.isEmpty { text += "\noptions:\n" + lines.joined(separator: "\n") + "\n" }
+  if !closing.isEmpty { text += "\n" + closing + "\n" }
+  return text
+}

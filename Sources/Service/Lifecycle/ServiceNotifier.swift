@@ -1,0 +1,37 @@
+import CSystemd
+import Foundation
+
+/// Tells the service manager how the daemon is doing, by the protocol of `sd_notify(3)`.
+///
+/// Outside systemd every call does nothing.
+public struct ServiceNotifier: Sendable {
+  /// How often systemd wants a sign of life, in seconds; `nil` where no watchdog is set for this process.
+  public let watchdogInterval: TimeInterval?
+
+  /// Reads the watchdog's interval from the environment, as `sd_watchdog_enabled(3)` does.
+  public init() {
+    var microseconds: UInt64 = 0
+    watchdogInterval = sd_watchdog_enabled(0, &microseconds) > 0 ? TimeInterval(microseconds) / 1e6 : nil
+  }
+
+  /// The daemon is ready: its rings are allocated and hold a first batch.
+  public func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
+
+  /// One line for `systemctl status`.
+  public func status(_ text: String) { send("STATUS=\(text)") }
+
+  /// A sign of life. Call it only after progress, or while waiting for the reader is all there is to do.
+  public func watchdog() { send("WATCHDOG=1") }
+
+  /// The daemon is about to stop.
+  public func stopping() { send("STOPPING=1") }
+
+  /// The daemon reads its configuration again; follow with `ready(status:)`.
+  public func reloading() {
+    var now = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    send("RELOADING=1\nMONOTONIC_USEC=\(UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000)")
+  }
+
+  private func send(_ text: String) { _ = sd_notify(0, text) }
+}
