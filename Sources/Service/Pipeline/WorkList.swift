@@ -1,0 +1,141 @@
+import Foundation
+
+/// What the workers do next, over all batches in work.
+///
+/// A batch goes through two stages. *Prepare* (decode, crop, embed) can run for all its samples at once. *Finish*
+/// (stylize, augment) needs the embeddings of the whole style group, because the style of one sample is the content of
+/// another; so the samples of a group become ready to finish together, when the last of them is prepared. Workers always
+/// take the oldest batch's work, and finish before they prepare, so that batches become complete in order and few are open.
+package final class WorkList<Batch: Sendable>: Sendable {
+  /// What is to be done with one sample.
+  package enum Stage: Sendable {
+    case prepare
+    case finish
+  }
+
+  /// One sample's stage, handed to one worker. Give it back with `complete(_:)`.
+  package struct Ticket: Sendable {
+    let serial: Int
+    package let batch: Batch
+    package let position: Int
+    package let stage: Stage
+  }
+
+  /// Where a batch stands.
+  private struct Entry {
+    let serial: Int
+    let lane: Int
+    let batch: Batch
+    let count: Int
+    let groupSize: Int
+    var nextToPrepare = 0
+    var unpreparedInGroup: [Int]
+    var readyToFinish: [Int] = []
+    var unfinished: Int
+    /// Tickets that workers hold now.
+    var outstanding = 0
+  }
+
+  /// Everything below is guarded by this condition's lock.
+  private let condition = NSCondition()
+  private nonisolated(unsafe) var entries: [Entry] = []
+  private nonisolated(unsafe) var nextSerial = 0
+  private nonisolated(unsafe) var isClosed = false
+
+  /// A list without work.
+  package init() {}
+
+  /// Adds a batch of `count` samples in style groups of `groupSize`; `lane` names the ring that it belongs to.
+  package func add(_ batch: Batch, lane: Int, count: Int, groupSize: Int) {
+    precondition(count > 0 && groupSize > 0, "a batch has samples, in groups")
+    condition.withLock {
+      let groups = (count + groupSize - 1) / groupSize
+      let sizes = (0..<groups).map { min(groupSize, count - $0 * groupSize) }
+      entries.append(
+        Entry(
+          serial: nextSerial, lane: lane, batch: batch, count: count, groupSize: groupSize, unpreparedInGroup: sizes,
+          unfinished: count))
+      nextSerial += 1
+      condition.broadcast()
+    }
+  }
+
+  /// Waits for work and takes it; `nil` once the list is closed and all its work is taken.
+  package func next() -> Ticket? {
+    condition.withLock {
+      while true {
+        for index in entries.indices {
+          if let position = entries[index].readyToFinish.popLast() {
+            return ticket(at: index, position, .finish)
+          }
+          if entries[index].nextToPrepare < entries[index].count {
+            entries[index].nextToPrepare += 1
+            return ticket(at: index, entries[index].nextToPrepare - 1, .prepare)
+          }
+        }
+        // After closing, a group whose last sample is still being prepared will bring more to do.
+        if isClosed && entries.allSatisfy({ $0.unfinished == 0 || $0.unpreparedInGroup.allSatisfy { $0 == 0 } }) {
+          return nil
+        }
+        condition.wait()
+      }
+    }
+  }
+
+  private func ticket(at index: Int, _ position: Int, _ stage: Stage) -> Ticket {
+    entries[index].outstanding += 1
+    return Ticket(serial: entries[index].serial, batch: entries[index].batch, position: position, stage: stage)
+  }
+
+  /// Gives a ticket back, its work done; true when it was the last of its batch, which thereby leaves the list.
+  package func complete(_ ticket: Ticket) -> Bool {
+    condition.withLock {
+      defer { condition.broadcast() }
+      // A cancelled batch stays in the list, without work, until its last ticket is back.
+      guard let index = entries.firstIndex(where: { $0.serial == ticket.serial }) else { return false }
+      entries[index].outstanding -= 1
+      if entries[index].unfinished == 0 {
+        if entries[index].outstanding == 0 { entries.remove(at: index) }
+        return false
+      }
+      switch ticket.stage {
+      case .prepare:
+        let group = ticket.position / entries[index].groupSize
+        entries[index].unpreparedInGroup[group] -= 1
+        if entries[index].unpreparedInGroup[group] == 0 {
+          let first = group * entries[index].groupSize
+          let last = min(first + entries[index].groupSize, entries[index].count)
+          entries[index].readyToFinish.append(contentsOf: (first..<last).reversed())
+        }
+        return false
+      case .finish:
+        entries[index].unfinished -= 1
+        guard entries[index].unfinished == 0 else { return false }
+        entries.remove(at: index)
+        return true
+      }
+    }
+  }
+
+  /// Drops every batch of a lane and waits until no worker holds a ticket of it, so that its memory may be used again.
+  package func cancel(lane: Int) {
+    condition.withLock {
+      for index in entries.indices where entries[index].lane == lane {
+        entries[index].nextToPrepare = entries[index].count
+        entries[index].readyToFinish = []
+        entries[index].unpreparedInGroup = []
+        entries[index].unfinished = 0
+      }
+      entries.removeAll { $0.lane == lane && $0.outstanding == 0 }
+      while entries.contains(where: { $0.lane == lane }) { condition.wait() }
+    }
+  }
+
+  /// No batch will be added any more; `next()` returns `nil` when what there is has been taken.
+  package func close() {
+    condition.withLock {
+      isClosed = true
+      condition.broadcast()
+    }
+  }
+}
