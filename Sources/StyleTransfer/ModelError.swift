@@ -1,0 +1,59 @@
+import Foundation
+
+/// Why a model, a style bank or a picture was refused: what is wrong, where, and what to do about it.
+///
+/// For example:
+///
+///     do {
+///       let model = try StyleModel(contentsOf: url)
+///     } catch let error where error.code == .unreadable {
+///       print(error)  // "/models/lite.safetensors: cannot be read: No such file or directory; ..."
+///     }
+public struct ModelError: Error, Sendable, Equatable {
+  /// The kind of a refusal, for programs; the words are in ``ModelError/problem`` and ``ModelError/remedy``.
+  public enum Code: String, Sendable, CaseIterable {
+    /// The file cannot be opened or read.
+    case unreadable
+    /// The file cannot be written.
+    case unwritable
+    /// The bytes are not a well-formed safetensors file.
+    case malformedFile
+    /// A metadata entry is missing or is not what ``StyleModel`` or ``StyleBank`` needs.
+    case invalidMetadata
+    /// The `architecture` entry describes no network this program can run.
+    case invalidArchitecture
+    /// A tensor is missing, surplus, of the wrong shape or type, or holds a number that is not finite.
+    case invalidTensor
+    /// An embedding was asked of a model that has only a transformer.
+    case noPredictor
+    /// The sides of a picture do not suit the transformer.
+    case invalidPictureSize
+    /// An embedding does not have the model's length.
+    case invalidEmbedding
+    /// A sample was asked of a style bank that has no Gaussian.
+    case noGaussian
+  }
+
+  /// The kind of the refusal.
+  public let code: Code
+  /// Where it happened: a file, a tensor, a metadata key, an argument.
+  public let place: String
+  /// What is wrong there.
+  public let problem: String
+  /// What to do about it.
+  public let remedy: String
+
+  init(_ code: Code, at place: String, _ problem: String, remedy: String) {
+    self.code = code
+    self.place = place
+    self.problem = problem
+    self.remedy = remedy
+  }
+}
+
+extension ModelError: CustomStringConvertible, LocalizedError {
+  /// One sentence: place, problem and remedy.
+  public var description: String { "\(place): \(problem); \(remedy)" }
+  /// The same sentence as ``description``.
+  public var errorDescription: String? { description }
+}

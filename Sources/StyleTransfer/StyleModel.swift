@@ -1,0 +1,177 @@
+import Foundation
+
+/// A style predictor F and a style transformer T, ready to run.
+///
+/// For example, a picture repainted a fifth of the way toward the style of another:
+///
+///     let model = try StyleModel(contentsOf: URL(fileURLWithPath: "lite.safetensors"))
+///     let workspace = StyleWorkspace()
+///     let own = try model.embed(pixels: small, workspace: workspace)
+///     let other = try model.embed(pixels: painting, workspace: workspace)
+///     try model.stylize(
+///       inPlace: picture, width: 224, height: 224, embedding: own.blended(toward: other, alpha: 0.2),
+///       beta: 0.2, workspace: workspace)
+///
+/// A model never changes after it is loaded, so any number of threads may use it, each with its own ``StyleWorkspace``.
+public final class StyleModel: Sendable {
+  /// The shape of the networks.
+  public let architecture: ModelArchitecture
+  /// Where the weights come from, in the words of the file.
+  public let provenance: String
+  /// The licence of the weights, in the words of the file.
+  public let licence: String
+  /// The predictor's layers; nil in a transformer-only model.
+  public let predictor: PredictorPlan?
+  /// The transformer's layers.
+  public let transformer: TransformerPlan
+  private let engine: any StyleEngine
+
+  /// Loads a model file.
+  ///
+  /// - Parameter url: a safetensors file as docs/model-format.md describes it.
+  /// - Throws: ``ModelError`` when the file cannot be read, is damaged, or its tensors do not fit its architecture.
+  public convenience init(contentsOf url: URL) throws(ModelError) {
+    try self.init(SafetensorsFile(contentsOf: url))
+  }
+
+  /// Loads a model from memory, for example one that is compiled into the program.
+  ///
+  /// - Parameters:
+  ///   - bytes: the contents of a model file.
+  ///   - name: what errors call it.
+  /// - Throws: ``ModelError`` as ``init(contentsOf:)``.
+  public convenience init(bytes: Data, name: String) throws(ModelError) {
+    try self.init(SafetensorsFile(bytes: bytes, name: name))
+  }
+
+  init(_ file: SafetensorsFile) throws(ModelError) {
+    fatalError("not yet")
+  }
+
+  /// Numbers learnt, both networks together.
+  public var parameterCount: Int { (predictor?.parameterCount ?? 0) + transformer.parameterCount }
+
+  /// Width and height of the picture that ``embed(pixels:workspace:)`` reads; nil in a transformer-only model.
+  public var predictorSide: Int? { architecture.predictor?.side }
+
+  /// Multiply-accumulates of the transformer for one picture of this size.
+  public func macs(width: Int, height: Int) -> Int { transformer.macs(width: width, height: height) }
+
+  /// Multiply-accumulates of the predictor for one picture; nil in a transformer-only model.
+  public var predictorMACs: Int? { predictor?.macs }
+
+  /// The style of a picture.
+  ///
+  /// - Parameters:
+  ///   - pixels: `[side][side][3]` uint8 RGB, where side is ``predictorSide``: the whole picture, resized to it.
+  ///   - workspace: the calling thread's scratch memory.
+  /// - Throws: ``ModelError`` with code `noPredictor` when the model has only a transformer.
+  public func embed(pixels: UnsafePointer<UInt8>, workspace: StyleWorkspace) throws(ModelError) -> StyleEmbedding {
+    var embedding = StyleEmbedding([Float](repeating: 0, count: architecture.embedding))
+    try embed(pixels: pixels, into: &embedding, workspace: workspace)
+    return embedding
+  }
+
+  /// As ``embed(pixels:workspace:)``, into an embedding that exists already, so that nothing is allocated.
+  ///
+  /// - Throws: ``ModelError`` with code `noPredictor`, or `invalidEmbedding` when its length is not the model's.
+  public func embed(
+    pixels: UnsafePointer<UInt8>, into embedding: inout StyleEmbedding, workspace: StyleWorkspace
+  ) throws(ModelError) {
+    guard predictor != nil else {
+      throw ModelError(
+        .noPredictor, at: "embed", "this model has only a transformer",
+        remedy: "import it with --predictor, or use embeddings from a style bank")
+    }
+    try check(embedding)
+    embedding.values.withUnsafeMutableBufferPointer {
+      engine.embed(pixels, into: $0.baseAddress!, workspace: workspace)
+    }
+  }
+
+  /// The picture repainted in a style.
+  ///
+  /// - Parameters:
+  ///   - pixels: `[height][width][3]` uint8 RGB.
+  ///   - width: a multiple of 4, at least 8.
+  ///   - height: likewise.
+  ///   - embedding: the style.
+  ///   - beta: how much of the repainted picture goes into the result, 0...1: `(1 - beta) content + beta T(content, z)`. 0 gives
+  ///     the content (divided by 255) exactly, and runs no network.
+  ///   - output: receives `[height][width][3]`, each in 0...1.
+  ///   - workspace: the calling thread's scratch memory.
+  /// - Throws: ``ModelError`` with code `invalidPictureSize` or `invalidEmbedding`.
+  public func stylize(
+    pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: StyleEmbedding, beta: Float = 1,
+    into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
+  ) throws(ModelError) {
+    try check(width: width, height: height)
+    try check(embedding)
+    let count = width * height * 3
+    if beta == 0 {
+      for index in 0..<count { output[index] = Float(pixels[index]) / 255 }
+      return
+    }
+    embedding.values.withUnsafeBufferPointer {
+      engine.stylize(
+        pixels, width: width, height: height, embedding: $0.baseAddress!, into: output, workspace: workspace)
+    }
+    guard beta != 1 else { return }
+    for index in 0..<count { output[index] = (1 - beta) * (Float(pixels[index]) / 255) + beta * output[index] }
+  }
+
+  /// Repaints a picture where it lies.
+  ///
+  /// The blend is computed in float32 and rounded once, to the nearest of 0...255.
+  ///
+  /// - Parameters:
+  ///   - pixels: `[height][width][3]` uint8 RGB, read and overwritten.
+  ///   - width: a multiple of 4, at least 8.
+  ///   - height: likewise.
+  ///   - embedding: the style.
+  ///   - beta: as in ``stylize(pixels:width:height:embedding:beta:into:workspace:)``; 0 leaves every byte as it is.
+  ///   - workspace: the calling thread's scratch memory.
+  /// - Throws: ``ModelError`` with code `invalidPictureSize` or `invalidEmbedding`; the picture is then untouched.
+  public func stylize(
+    inPlace pixels: UnsafeMutablePointer<UInt8>, width: Int, height: Int, embedding: StyleEmbedding, beta: Float,
+    workspace: StyleWorkspace
+  ) throws(ModelError) {
+    try check(width: width, height: height)
+    try check(embedding)
+    if beta == 0 { return }
+    let count = width * height * 3
+    let stylized = workspace.picture.reserve(floats: count)
+    embedding.values.withUnsafeBufferPointer {
+      engine.stylize(
+        pixels, width: width, height: height, embedding: $0.baseAddress!, into: stylized, workspace: workspace)
+    }
+    for index in 0..<count {
+      pixels[index] = roundedToByte((1 - beta) * Float(pixels[index]) + beta * (255 * stylized[index]))
+    }
+  }
+
+  private func check(width: Int, height: Int) throws(ModelError) {
+    let multiple = ModelArchitecture.sideMultiple
+    let smallest = ModelArchitecture.minimumSide
+    guard width % multiple == 0, height % multiple == 0, width >= smallest, height >= smallest else {
+      throw ModelError(
+        .invalidPictureSize, at: "stylize", "a picture of \(width)x\(height) does not suit the transformer",
+        remedy: "both sides must be multiples of \(multiple) and at least \(smallest): crop or resize it first")
+    }
+  }
+
+  private func check(_ embedding: StyleEmbedding) throws(ModelError) {
+    guard embedding.values.count == architecture.embedding else {
+      throw ModelError(
+        .invalidEmbedding, at: "embedding",
+        "it has \(embedding.values.count) numbers and this model needs \(architecture.embedding)",
+        remedy: "use embeddings and style banks made for this model")
+    }
+  }
+}
+
+/// The nearest of 0...255. Written with comparisons so that a number that is not a number gives 0 instead of a trap.
+private func roundedToByte(_ value: Float) -> UInt8 {
+  let shifted = value + 0.5
+  return shifted >= 1 ? (shifted < 255 ? UInt8(shifted) : 255) : 0
+}

@@ -1,0 +1,47 @@
+/// The scratch memory of one worker. It grows to what the largest picture so far needed and is then used again for every
+/// picture, so that a steady stream allocates nothing.
+///
+/// A workspace serves any model, one call at a time; give every thread its own.
+public final class StyleWorkspace {
+  /// What an engine keeps between the layers of one picture.
+  package let layers = ScratchMemory()
+  /// The stylized picture, when the caller wants it blended rather than handed over.
+  package let picture = ScratchMemory()
+
+  /// An empty workspace; memory is reserved by the first picture.
+  public init() {}
+
+  /// The bytes held at present.
+  public var byteCount: Int { layers.byteCount + picture.byteCount }
+}
+
+/// One block of memory that only grows. The contents are unspecified after every ``reserve(floats:)``.
+package final class ScratchMemory {
+  /// A cache line, and the width of the widest vector register.
+  package static let alignment = 64
+
+  private var base: UnsafeMutableRawPointer?
+  /// The size of the block.
+  package private(set) var byteCount = 0
+
+  /// An empty block.
+  package init() {}
+
+  deinit { base?.deallocate() }
+
+  /// Memory for at least `count` floats, aligned to ``alignment``, valid until the next call.
+  package func reserve(floats count: Int) -> UnsafeMutablePointer<Float> {
+    reserve(bytes: count * MemoryLayout<Float>.stride).assumingMemoryBound(to: Float.self)
+  }
+
+  /// Memory for at least `count` bytes, aligned to ``alignment``, valid until the next call.
+  package func reserve(bytes count: Int) -> UnsafeMutableRawPointer {
+    if let base, count <= byteCount { return base }
+    base?.deallocate()
+    let size = max(count, Self.alignment)
+    let grown = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
+    base = grown
+    byteCount = size
+    return grown
+  }
+}
