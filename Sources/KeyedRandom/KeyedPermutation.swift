@@ -22,7 +22,8 @@ public struct KeyedPermutation: Sendable {
   private let lowMask: UInt64
   private let highMask: UInt64
 
-  /// Small counts need the most rounds: with 12, the 120 orders of five numbers are visibly not equally likely; with 16 they are.
+  /// Small counts need the most rounds: with 12, the 120 orders of five numbers are visibly not equally likely;
+  /// with 16 they are.
   private static let rounds: UInt32 = 24
 
   /// The permutation of 0..<`count` under this key (`epoch` modulo 2^32).

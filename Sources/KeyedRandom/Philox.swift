@@ -1,4 +1,5 @@
-/// The counter-based generator Philox4x32-10: a pure function from 128 bits of counter and 64 bits of key to 128 random bits.
+/// The counter-based generator Philox4x32-10: a pure function from 128 bits of counter and 64 bits of key to
+/// 128 random bits.
 ///
 /// J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 /// Nothing is stored between draws, so any draw of a stream can be made anywhere, at any time, in any order.

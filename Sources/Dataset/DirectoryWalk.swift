@@ -1,0 +1,126 @@
+import Glibc
+
+/// The images below one directory, in an order that does not depend on the file system.
+///
+/// The order is that of torchvision: by the directory's path, then by the file's name, comparing bytes. Symbolic links
+/// to directories are followed after all real directories, and each real directory is entered only once, known by device
+/// and inode; so links that form a loop end, and no file is found under two names through them.
+struct DirectoryWalk {
+  /// A directory, known by where it is stored.
+  struct Identity: Hashable {
+    let device: dev_t
+    let inode: ino_t
+
+    init(_ status: stat) {
+      device = status.st_dev
+      inode = status.st_ino
+    }
+  }
+
+  /// What one directory holds.
+  struct Listing {
+    var images = PathTable()
+    var directories: [BytePath] = []
+    var links: [BytePath] = []
+    let identity: Identity
+  }
+
+  private let root: BytePath
+  private var visited: Set<Identity>
+
+  /// A walk whose paths start at `root` and which enters none of the directories `excluded`.
+  init(root: BytePath, excluding excluded: Set<Identity> = []) {
+    self.root = root
+    visited = excluded
+  }
+
+  /// Adds the images below `start`, a path relative to the root, to `paths`.
+  mutating func appendImages(below start: BytePath, to paths: inout PathTable) throws(DatasetError) {
+    var found: [(directory: BytePath, images: PathTable)] = []
+    var directories = [start]
+    var links: [BytePath] = []
+    while let directory = directories.popLast() ?? links.popLast() {
+      guard let listing = try list(directory) else { continue }
+      found.append((directory, listing.images))
+      directories += listing.directories
+      links += listing.links
+      if directories.isEmpty {
+        // Where two links lead to one directory, the first in order wins; links are taken from the back.
+        links.sort { $1.bytes.lexicographicallyPrecedes($0.bytes) }
+      }
+    }
+    found.sort { $0.directory.bytes.lexicographicallyPrecedes($1.directory.bytes) }
+    for (directory, images) in found {
+      for index in images.sortedIndices() {
+        images.withPath(index) { paths.append($0, in: directory.bytes) }
+      }
+    }
+  }
+
+  /// What `directory` holds, or nil where it has been visited before.
+  private mutating func list(_ directory: BytePath) throws(DatasetError) -> Listing? {
+    let listing = try Self.list(directory, in: root)
+    return visited.insert(listing.identity).inserted ? listing : nil
+  }
+
+  /// What `directory` (a path relative to `root`, empty for the root itself) holds, subdirectories in no order.
+  static func list(_ directory: BytePath, in root: BytePath) throws(DatasetError) -> Listing {
+    let path = root.appending(directory)
+    let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
+    guard descriptor >= 0 else {
+      switch errno {
+      case ENOENT: throw .notFound(path)
+      case ENOTDIR: throw .notADirectory(path)
+      case let code: throw .unreadable(path, errno: code)
+      }
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, let stream = fdopendir(descriptor) else {
+      let code = errno
+      close(descriptor)
+      throw .unreadable(path, errno: code)
+    }
+    defer { closedir(stream) }
+
+    var listing = Listing(identity: Identity(status))
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        guard errno == 0 else { throw .unreadable(path, errno: errno) }
+        return listing
+      }
+      let nameStart = UnsafeRawPointer(entry) + MemoryLayout<dirent>.offset(of: \.d_name)!
+      let name = UnsafeBufferPointer(
+        start: nameStart.assumingMemoryBound(to: UInt8.self),
+        count: strlen(nameStart.assumingMemoryBound(to: CChar.self)))
+      if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
+      switch kind(of: entry.pointee.d_type, name: nameStart, in: descriptor) {
+      case .directory: listing.directories.append(directory.appending(BytePath(name)))
+      case .linkToDirectory: listing.links.append(directory.appending(BytePath(name)))
+      case .other:
+        // Anything else with the name of an image counts, as in torchvision; what cannot be read shows when it is read.
+        if ImageFileName.matches(name) { listing.images.append(name) }
+      }
+    }
+  }
+
+  private enum EntryKind {
+    case directory, linkToDirectory, other
+  }
+
+  private static func kind(of type: UInt8, name: UnsafeRawPointer, in descriptor: Int32) -> EntryKind {
+    switch Int(type) {
+    case DT_DIR: return .directory
+    case DT_LNK, DT_UNKNOWN:
+      let name = name.assumingMemoryBound(to: CChar.self)
+      var target = stat()
+      var entry = stat()
+      // A link that leads nowhere is no directory.
+      guard fstatat(descriptor, name, &target, 0) == 0, target.st_mode & S_IFMT == S_IFDIR,
+        fstatat(descriptor, name, &entry, AT_SYMLINK_NOFOLLOW) == 0
+      else { return .other }
+      return entry.st_mode & S_IFMT == S_IFLNK ? .linkToDirectory : .directory
+    default: return .other
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Glibc
+
+/// Many paths in little memory: all bytes in one block, each path ended by a NUL, and one offset for every sixteen paths.
+///
+/// Fourteen million paths of thirty bytes take 440 MB.
+struct PathTable: Sendable {
+  private(set) var count = 0
+  private var bytes: [UInt8] = []
+  /// Where the paths number 0, 16, 32, ... start.
+  private var anchors: [Int] = []
+
+  private static let pathsPerAnchor = 16
+
+  /// Adds the path `directory`/`name`, or `name` alone where the directory is empty.
+  mutating func append(_ name: UnsafeBufferPointer<UInt8>, in directory: [UInt8] = []) {
+    if count % Self.pathsPerAnchor == 0 {
+      anchors.append(bytes.count)
+    }
+    if !directory.isEmpty {
+      bytes.append(contentsOf: directory)
+      bytes.append(UInt8(ascii: "/"))
+    }
+    bytes.append(contentsOf: name)
+    bytes.append(0)
+    count += 1
+  }
+
+  /// Calls `body` with the path number `index` and nothing after it.
+  func withPath<Result>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    precondition((0..<count).contains(index), "there is no path number \(index)")
+    return bytes.withUnsafeBufferPointer { buffer in
+      var start = buffer.baseAddress! + anchors[index / Self.pathsPerAnchor]
+      var length = strlen(start)
+      for _ in 0..<index % Self.pathsPerAnchor {
+        start += length + 1
+        length = strlen(start)
+      }
+      return body(UnsafeBufferPointer(start: start, count: length))
+    }
+  }
+
+  /// Calls `body` with every path in order.
+  func visitAll(_ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+    bytes.withUnsafeBufferPointer { buffer in
+      guard var start = buffer.baseAddress else { return }
+      for _ in 0..<count {
+        let length = strlen(start)
+        body(UnsafeBufferPointer(start: start, count: length))
+        start += length + 1
+      }
+    }
+  }
+
+  /// The numbers of the paths, ordered by their bytes.
+  func sortedIndices() -> [Int] {
+    bytes.withUnsafeBufferPointer { buffer in
+      var starts: [(offset: Int, index: Int)] = []
+      starts.reserveCapacity(count)
+      var offset = 0
+      for index in 0..<count {
+        starts.append((offset, index))
+        offset += strlen(buffer.baseAddress! + offset) + 1
+      }
+      starts.sort { strcmp(buffer.baseAddress! + $0.offset, buffer.baseAddress! + $1.offset) < 0 }
+      return starts.map(\.index)
+    }
+  }
+}
+
+/// `strcmp` and `strlen` take `char`, whose sign differs between machines; bytes are compared as unsigned anyway.
+private func strlen(_ string: UnsafePointer<UInt8>) -> Int {
+  string.withMemoryRebound(to: CChar.self, capacity: 1) { Int(Glibc.strlen($0)) }
+}
+
+private func strcmp(_ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>) -> Int32 {
+  left.withMemoryRebound(to: CChar.self, capacity: 1) { left in
+    right.withMemoryRebound(to: CChar.self, capacity: 1) { right in Glibc.strcmp(left, right) }
+  }
+}

@@ -1,0 +1,193 @@
+/// Every sample of a data set: where its bytes are, and its label.
+///
+/// Samples are numbered from 0 in an order that depends on nothing but their paths. For example:
+///
+/// ```swift
+/// let catalog = try SampleCatalog.imageFolder(at: "/data/imagenet/train")
+/// let jpeg = try catalog.bytes(of: 0, limit: 64 << 20)
+/// print(catalog.count, catalog.classes.count, catalog.label(of: 0))
+/// ```
+public struct SampleCatalog: Sendable {
+  /// The folder that relative paths start at.
+  public let root: BytePath
+  /// The class names in the order of their labels; empty where the layout names none.
+  public let classes: [BytePath]
+  /// A mark of all relative paths and labels in order: another catalog has the same one only if it holds the same.
+  public let fingerprint: Fingerprint
+
+  private let paths: PathTable
+  private let labels: Labels
+
+  /// The labels, stored as compactly as the layout allows.
+  fileprivate enum Labels: Sendable {
+    case none
+    /// Samples are ordered by class; the samples of class c start at the c-th number.
+    case classStarts([Int])
+    case each([Int64])
+  }
+
+  /// How many samples there are; at least 1.
+  public var count: Int { paths.count }
+
+  /// The sample's label, or -1 where it has none.
+  public func label(of sample: Int) -> Int64 {
+    precondition((0..<count).contains(sample), "there is no sample number \(sample)")
+    return labels[sample]
+  }
+
+  /// The sample's path, relative to `root` or absolute, as the layout gave it.
+  public func relativePath(of sample: Int) -> BytePath {
+    paths.withPath(sample) { BytePath($0) }
+  }
+
+  /// The sample's path as it can be opened.
+  public func path(of sample: Int) -> BytePath {
+    root.appending(relativePath(of: sample))
+  }
+
+  private init(root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels) throws(DatasetError) {
+    guard paths.count > 0 else { throw .noImages(root) }
+    self.root = root
+    self.classes = classes
+    self.paths = paths
+    self.labels = labels
+    fingerprint = Fingerprint { digest in
+      var sample = 0
+      paths.visitAll { path in
+        // The NUL that cannot be part of a path ends it.
+        digest.append(bytes: path)
+        digest.append(bytes: CollectionOfOne(0))
+        digest.append(labels[sample])
+        sample += 1
+      }
+    }
+  }
+}
+
+extension SampleCatalog.Labels {
+  fileprivate subscript(sample: Int) -> Int64 {
+    switch self {
+    case .none: return -1
+    case .each(let labels): return labels[sample]
+    case .classStarts(let starts):
+      // The last class that starts at or before the sample; empty classes start where the next one does.
+      var low = 0
+      var high = starts.count
+      while high - low > 1 {
+        let middle = (low + high) / 2
+        if starts[middle] <= sample { low = middle } else { high = middle }
+      }
+      return Int64(low)
+    }
+  }
+}
+
+// MARK: - Layouts
+
+extension SampleCatalog {
+  /// A folder with one directory per class, as torchvision's `ImageFolder` reads it.
+  ///
+  /// Classes are the directories of the folder in the order of their bytes, and their labels count from 0; a class
+  /// without images keeps its label. Its samples are the images in it and below it (`.jpg`, `.jpeg`, `.png`, `.ppm`,
+  /// `.bmp`, `.pgm`, `.tif`, `.tiff`, `.webp`, in upper or lower case).
+  ///
+  /// - Parameter progress: called after each class with the number of images found so far.
+  /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no classes or images.
+  public static func imageFolder(
+    at root: BytePath, progress: (Int) -> Void = { _ in }
+  ) throws(DatasetError) -> SampleCatalog {
+    let listing = try DirectoryWalk.list("", in: root)
+    let classes = (listing.directories + listing.links).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+    guard !classes.isEmpty else { throw .noClasses(root, images: listing.images.count) }
+
+    var paths = PathTable()
+    var starts: [Int] = []
+    for name in classes {
+      starts.append(paths.count)
+      // A class may link to another class, but a link back to the whole data set belongs to none.
+      var walk = DirectoryWalk(root: root, excluding: [listing.identity])
+      try walk.appendImages(below: name, to: &paths)
+      progress(paths.count)
+    }
+    return try SampleCatalog(root: root, classes: classes, paths: paths, labels: .classStarts(starts))
+  }
+
+  /// The images in a folder and below it, without labels.
+  ///
+  /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no images.
+  public static func flatFolder(at root: BytePath) throws(DatasetError) -> SampleCatalog {
+    var paths = PathTable()
+    var walk = DirectoryWalk(root: root)
+    try walk.appendImages(below: "", to: &paths)
+    return try SampleCatalog(root: root, classes: [], paths: paths, labels: .none)
+  }
+
+  /// A text file with one sample per line: a path, and optionally a tab and a label.
+  ///
+  /// Relative paths start at the list's folder. A label is a whole number from 0, or -1 for none; it follows the last tab
+  /// of the line, so a path that contains tabs needs one. Empty lines are skipped. Where the file contains a NUL byte, as
+  /// `find -print0` writes it, entries end with NUL instead of a newline and may hold newlines. Whether the files exist
+  /// shows when they are read. A sample may be listed more than once.
+  ///
+  /// - Throws: `DatasetError` where the list cannot be read, is empty, or has a line that is neither.
+  public static func list(at list: BytePath) throws(DatasetError) -> SampleCatalog {
+    let content: [UInt8]
+    do {
+      content = try FileBytes.read(list, limit: .max)
+    } catch .vanished {
+      throw .notFound(list)
+    } catch .empty {
+      throw .noImages(list)
+    } catch .unreadable(let errno) {
+      throw .unreadable(list, errno: errno)
+    } catch {
+      throw .unreadable(list, errno: FileBytes.errnoForUnsuitableFile)
+    }
+
+    let separator: UInt8 = content.contains(0) ? 0 : UInt8(ascii: "\n")
+    let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    var rest = content.starts(with: byteOrderMark) ? content.dropFirst(3) : content[...]
+    var paths = PathTable()
+    var labels: [Int64] = []
+    var line = 0
+    while !rest.isEmpty {
+      line += 1
+      let end = rest.firstIndex(of: separator) ?? rest.endIndex
+      var entry = rest[..<end]
+      rest = rest[end...].dropFirst()
+      if separator != 0, entry.last == UInt8(ascii: "\r") {
+        entry.removeLast()
+      }
+      if entry.isEmpty { continue }
+
+      var label: Int64 = -1
+      if let tab = entry.lastIndex(of: UInt8(ascii: "\t")) {
+        let text = entry[(tab + 1)...]
+        guard let number = Int64(String(decoding: text, as: UTF8.self)), number >= -1 else {
+          throw .badLine(list, line: line, .label(BytePath(text)))
+        }
+        label = number
+        entry = entry[..<tab]
+        if entry.isEmpty { throw .badLine(list, line: line, .emptyPath) }
+      }
+      entry.withUnsafeBufferPointer { paths.append($0) }
+      labels.append(label)
+    }
+    guard paths.count > 0 else { throw .noImages(list) }
+    let labelled = labels.contains { $0 != -1 }
+    return try SampleCatalog(root: list.directory, classes: [], paths: paths, labels: labelled ? .each(labels) : .none)
+  }
+}
+
+// MARK: - Bytes
+
+extension SampleCatalog {
+  /// The bytes of the sample's file.
+  ///
+  /// It never blocks on a FIFO or a device, and never reads more than `limit` bytes.
+  ///
+  /// - Throws: `SampleError`; see its `isTransient` for what speaks against the file and what does not.
+  public func bytes(of sample: Int, limit: Int) throws(SampleError) -> [UInt8] {
+    try FileBytes.read(path(of: sample), limit: limit)
+  }
+}

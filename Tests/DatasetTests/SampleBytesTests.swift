@@ -1,0 +1,120 @@
+import Dataset
+import Foundation
+import Testing
+
+@Suite("Reading a sample")
+struct SampleBytesTests {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+  }
+
+  /// A catalog whose only sample is the file `name`.
+  func catalog(of name: String) throws -> SampleCatalog {
+    try SampleCatalog.list(at: folder.write("list", name.utf8))
+  }
+
+  @Test("gives the file's bytes", arguments: [1, 4095, 4096, 1_000_003])
+  func bytes(size: Int) throws {
+    let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    try folder.write("a", content)
+    #expect(try catalog(of: "a").bytes(of: 0, limit: size) == content)
+  }
+
+  @Test("refuses a file above the limit before reading it")
+  func tooLarge() throws {
+    // Sparse: a terabyte that takes no room, and no time either if it is not read.
+    try folder.write("a")
+    #expect(truncate(folder.path + "/a", 1 << 40) == 0)
+    let catalog = try catalog(of: "a")
+    #expect(throws: SampleError.tooLarge(bytes: 1 << 40, limit: 1 << 20)) { try catalog.bytes(of: 0, limit: 1 << 20) }
+  }
+
+  @Test("does not wait for a writer of a FIFO")
+  func fifo() throws {
+    #expect(mkfifo(folder.path + "/a", 0o600) == 0)
+    let catalog = try catalog(of: "a")
+    #expect(throws: SampleError.notARegularFile) { try catalog.bytes(of: 0, limit: 100) }
+  }
+
+  @Test("says what stands in a file's place")
+  func unsuitable() throws {
+    try folder.makeDirectory("directory")
+    try folder.write("empty", [])
+    try folder.link("loop", to: "loop")
+    let expected: [(String, SampleError)] = [
+      ("gone", .vanished), ("empty/below", .vanished), ("directory", .notARegularFile), ("empty", .empty),
+      ("/dev/zero", .notARegularFile), ("loop", .unreadable(errno: ELOOP)),
+      (String(repeating: "x", count: 5000), .unreadable(errno: ENAMETOOLONG)),
+    ]
+    for (name, error) in expected {
+      let catalog = try catalog(of: name)
+      #expect(throws: error) { try catalog.bytes(of: 0, limit: 100) }
+    }
+  }
+
+  @Test("blames the machine where no descriptor is left, and the file otherwise")
+  func transient() {
+    #expect(SampleError.unreadable(errno: EMFILE).isTransient)
+    #expect(SampleError.unreadable(errno: ENFILE).isTransient)
+    #expect(SampleError.unreadable(errno: ENOMEM).isTransient)
+    for error in [SampleError.unreadable(errno: EIO), .vanished, .empty, .notARegularFile] {
+      #expect(!error.isTransient)
+    }
+  }
+
+  @Test("notices a file whose size is not what it says")
+  func changed() throws {
+    // The kernel's own attribute files claim a page and hold a line, like a file truncated after it was opened.
+    let attribute = "/sys/kernel/mm/transparent_hugepage/enabled"
+    guard FileManager.default.fileExists(atPath: attribute) else { return }
+    let catalog = try catalog(of: attribute)
+    #expect(throws: SampleError.changedWhileReading(bytesExpected: 4096)) { try catalog.bytes(of: 0, limit: 1 << 20) }
+  }
+
+  @Test("leaves no descriptor open")
+  func descriptors() throws {
+    func highest() -> Int32 {
+      let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+      defer { close(descriptor) }
+      return descriptor
+    }
+    try folder.write("a")
+    let good = try catalog(of: "a")
+    let bad = try catalog(of: "/dev/zero")
+    let before = highest()
+    for _ in 0..<2000 {
+      _ = try good.bytes(of: 0, limit: 100)
+      _ = try? bad.bytes(of: 0, limit: 100)
+      _ = try? good.bytes(of: 0, limit: 1)
+    }
+    // Other tests run beside this one and hold a few of their own.
+    #expect(highest() < before + 100)
+  }
+}
+
+@Suite("A byte path")
+struct BytePathTests {
+  @Test("is described on one line, whatever its bytes")
+  func description() {
+    #expect(BytePath("plain/ünï.jpg").description == "plain/ünï.jpg")
+    #expect(BytePath("a\nb\tc\\").description == "a\\nb\\tc\\\\")
+    #expect(BytePath([0x61, 0xFF, 0xC3, 0x28, 0x1B]).description == "a\\xFF\\xC3(\\x1B")
+    #expect(BytePath([0xE2, 0x80, 0xAE, 0x62]).description == "\\xE2\\x80\\xAEb")
+    #expect(BytePath([0xF0, 0x9F, 0x8E, 0xA8]).description == "🎨")
+    #expect(BytePath([0xF0, 0x9F, 0x8E]).description == "\\xF0\\x9F\\x8E")
+  }
+
+  @Test("joins and splits like the kernel")
+  func components() {
+    #expect(BytePath("a").appending("b") == "a/b")
+    #expect(BytePath("a/").appending("b") == "a/b")
+    #expect(BytePath("a").appending("/b") == "/b")
+    #expect(BytePath("a").appending("") == "a")
+    #expect(BytePath("").appending("b") == "b")
+    #expect(BytePath("a/b").directory == "a")
+    #expect(BytePath("/b").directory == "/")
+    #expect(BytePath("b").directory == ".")
+  }
+}
