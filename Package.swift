@@ -30,12 +30,13 @@ let package = Package(
     // What Swift has no word for.
     .target(name: "CTOML", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .target(name: "CStyleKernels", cSettings: optimised),
+    .target(name: "CImagingKernels", cSettings: optimised),
     .target(name: "CSASSLRing", cSettings: optimised, linkerSettings: [.linkedLibrary("rt")]),
 
     // The rooms; data flows down this list and never back up.
     .target(name: "KeyedRandom"),
     .target(name: "Dataset", dependencies: ["KeyedRandom"]),
-    .target(name: "Imaging", dependencies: ["CTurboJPEG", "CPNG"]),
+    .target(name: "Imaging", dependencies: ["CTurboJPEG", "CPNG", "CImagingKernels"]),
     .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),

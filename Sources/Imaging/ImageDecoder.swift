@@ -1,0 +1,89 @@
+/// Turns the bytes of JPEG and PNG files into upright RGB pictures.
+///
+/// A decoder owns the codec's handle and its scratch memory, so a worker keeps one for life and stops allocating after a few pictures.
+/// It is not `Sendable`: one decoder, one worker.
+///
+/// For example:
+///
+/// ```swift
+/// let decoder = try ImageDecoder()
+/// let image = try decoder.decode(bytes)
+/// ```
+///
+/// What becomes of the less usual files:
+/// - grayscale is repeated into three channels; 16-bit samples are rounded to 8;
+/// - CMYK and YCCK JPEG are taken as inverted, as Adobe writes them, and converted as `R = (255 - C)(255 - K) / 255`;
+/// - alpha is dropped, not composited, as torchvision's `ImageReadMode.RGB` does; a palette's transparency likewise;
+/// - a PNG whose `gAMA` chunk says something else than sRGB is converted to sRGB; colour profiles are ignored;
+/// - EXIF orientation is applied to JPEG.
+public final class ImageDecoder {
+  private let jpeg: JPEGDecoder
+  private let png = PNGDecoder()
+
+  /// A decoder ready for its first file.
+  ///
+  /// - Throws: ``ImagingError/codecUnavailable(detail:)``.
+  public init() throws(ImagingError) {
+    jpeg = try JPEGDecoder()
+  }
+
+  /// Reads what the file says about its picture, without decoding a pixel and within `limits`, so that a crop can be
+  /// drawn and a reduction chosen first.
+  ///
+  /// - Throws: ``ImagingError``; whatever this throws, decoding would throw too.
+  public func header(
+    of bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard
+  ) throws(ImagingError) -> ImageHeader {
+    let header =
+      switch try format(of: bytes, limits: limits) {
+      case .jpeg: try jpeg.header(of: bytes)
+      case .png: try png.header(of: bytes)
+      }
+    // Division instead of a product, which a hostile header could make overflow.
+    guard header.height <= limits.maximumPixels / header.width else {
+      throw .tooManyPixels(width: header.width, height: header.height, limit: limits.maximumPixels)
+    }
+    return header
+  }
+
+  /// Decodes the file into `image`, which takes the picture's size.
+  ///
+  /// - Parameters:
+  ///   - bytes: the whole file.
+  ///   - limits: what the file may cost.
+  ///   - reduction: decodes a JPEG at a fraction of its size; crops stay in full-resolution coordinates.
+  ///   - image: receives the picture; its content is undefined after an error.
+  /// - Throws: ``ImagingError``. A picture that a lenient decoder would complete with gray is an error here.
+  public func decode(
+    _ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard, reduction: DecodeReduction = .none,
+    into image: RGBImage
+  ) throws(ImagingError) {
+    let header = try header(of: bytes, limits: limits)
+    switch header.format {
+    case .jpeg: try jpeg.decode(bytes, header: header, reduction: reduction, into: image)
+    case .png: try png.decode(bytes, header: header, into: image)
+    }
+  }
+
+  /// Decodes the file into a picture of its own.
+  ///
+  /// - Throws: ``ImagingError``.
+  public func decode(_ bytes: [UInt8], limits: DecodeLimits = .standard) throws(ImagingError) -> RGBImage {
+    let image = RGBImage(width: 1, height: 1)
+    try bytes.withUnsafeBufferPointer { (file) throws(ImagingError) in
+      try decode(UnsafeRawBufferPointer(file), limits: limits, into: image)
+    }
+    return image
+  }
+
+  private func format(of bytes: UnsafeRawBufferPointer, limits: DecodeLimits) throws(ImagingError) -> ImageFormat {
+    guard !bytes.isEmpty else { throw .empty }
+    guard bytes.count <= limits.maximumBytes else {
+      throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
+    }
+    guard let format = ImageFormat(sniffing: bytes) else {
+      throw .unknownFormat(firstBytes: Array(bytes.prefix(8)))
+    }
+    return format
+  }
+}

@@ -1,0 +1,69 @@
+/// Why bytes could not become pixels, or pixels bytes. The description is a sentence for the person who has to act.
+public enum ImagingError: Error, Equatable, Sendable {
+  /// The file has no bytes at all.
+  case empty
+  /// The file is neither JPEG nor PNG; the first bytes are given.
+  case unknownFormat(firstBytes: [UInt8])
+  /// The file has more bytes than the limit.
+  case tooManyBytes(count: Int, limit: Int)
+  /// The header announces more pixels than the limit; nothing was allocated for them.
+  case tooManyPixels(width: Int, height: Int, limit: Int)
+  /// The file ends before its picture does.
+  case truncated(format: ImageFormat, detail: String)
+  /// The file's data contradict themselves; `detail` is the decoder's own message.
+  case corrupt(format: ImageFormat, detail: String)
+  /// A valid file of a kind that is not decoded.
+  case unsupported(format: ImageFormat, detail: String)
+  /// The codec library could not be initialised, for want of memory.
+  case codecUnavailable(detail: String)
+  /// Pixels could not be written as a file.
+  case notEncoded(format: ImageFormat, detail: String)
+
+  /// A short stable word for counting by reason, for example `truncated`.
+  public var reason: String {
+    switch self {
+    case .empty: "empty"
+    case .unknownFormat: "unknown-format"
+    case .tooManyBytes: "too-many-bytes"
+    case .tooManyPixels: "too-many-pixels"
+    case .truncated: "truncated"
+    case .corrupt: "corrupt"
+    case .unsupported: "unsupported"
+    case .codecUnavailable: "codec-unavailable"
+    case .notEncoded: "not-encoded"
+    }
+  }
+}
+
+extension ImagingError: CustomStringConvertible {
+  /// One sentence that says what is wrong and, where somebody can do something, what.
+  public var description: String {
+    switch self {
+    case .empty:
+      "the file is empty; restore it from its source or remove it"
+    case .unknownFormat(let firstBytes):
+      "the file is neither JPEG nor PNG (it begins with \(hexadecimal(firstBytes))); convert it or remove it"
+    case .tooManyBytes(let count, let limit):
+      "the file has \(count) bytes, more than the limit of \(limit); raise the limit or shrink the file"
+    case .tooManyPixels(let width, let height, let limit):
+      "the header announces \(width) x \(height) pixels, more than the limit of \(limit); raise the limit or shrink the picture"
+    case .truncated(let format, let detail):
+      "the \(format.name) file ends before its picture does (\(detail)); restore it from its source"
+    case .corrupt(let format, let detail):
+      "the \(format.name) data are damaged (\(detail)); restore the file from its source"
+    case .unsupported(let format, let detail):
+      "this kind of \(format.name) file cannot be decoded (\(detail)); convert it to 8-bit RGB"
+    case .codecUnavailable(let detail):
+      "the image codec could not start (\(detail)); free some memory"
+    case .notEncoded(let format, let detail):
+      "the picture could not be written as \(format.name) (\(detail))"
+    }
+  }
+
+  private func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { byte in
+      let digits = String(byte, radix: 16)
+      return digits.count == 1 ? "0" + digits : digits
+    }.joined(separator: " ")
+  }
+}

@@ -1,0 +1,57 @@
+/// A picture that owns its pixels: packed 8-bit RGB, height x width x 3.
+///
+/// Its memory grows when a larger picture needs it and is kept when a smaller one follows, so a worker that decodes file
+/// after file into the same image soon stops allocating. Not `Sendable`: it belongs to one worker.
+public final class RGBImage {
+  /// The pixels; valid until the image is reshaped or destroyed.
+  public private(set) var pixels: PixelBuffer
+  /// How much smaller than the file's picture the pixels are.
+  public private(set) var reduction: DecodeReduction = .none
+  /// Width in the file, in pixels, after EXIF orientation; `pixels.width` where nothing was reduced.
+  public private(set) var originalWidth: Int
+  /// Height in the file, in pixels, after EXIF orientation; `pixels.height` where nothing was reduced.
+  public private(set) var originalHeight: Int
+
+  private var memory: UnsafeMutablePointer<UInt8>
+  private var capacity: Int
+
+  /// A picture of `width` x `height` pixels with undefined content.
+  public init(width: Int, height: Int) {
+    precondition(width > 0 && height > 0, "an image has at least one pixel")
+    capacity = width * height * 3
+    memory = .allocate(capacity: capacity)
+    pixels = PixelBuffer(base: memory, width: width, height: height)
+    originalWidth = width
+    originalHeight = height
+  }
+
+  deinit { memory.deallocate() }
+
+  /// Pixels per row.
+  public var width: Int { pixels.width }
+
+  /// Rows.
+  public var height: Int { pixels.height }
+
+  /// The whole picture as a crop rectangle, in original coordinates.
+  public var fullFrame: CropRectangle { CropRectangle(x: 0, y: 0, width: originalWidth, height: originalHeight) }
+
+  /// Gives the image a new size; the content becomes undefined. Allocates only where the memory it has is too small.
+  public func reshape(width: Int, height: Int) {
+    reshape(width: width, height: height, originalWidth: width, originalHeight: height, reduction: .none)
+  }
+
+  func reshape(width: Int, height: Int, originalWidth: Int, originalHeight: Int, reduction: DecodeReduction) {
+    precondition(width > 0 && height > 0, "an image has at least one pixel")
+    let needed = width * height * 3
+    if needed > capacity {
+      memory.deallocate()
+      memory = .allocate(capacity: needed)
+      capacity = needed
+    }
+    pixels = PixelBuffer(base: memory, width: width, height: height)
+    self.originalWidth = originalWidth
+    self.originalHeight = originalHeight
+    self.reduction = reduction
+  }
+}

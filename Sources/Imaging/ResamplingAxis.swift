@@ -1,0 +1,70 @@
+import CImagingKernels
+
+/// The windows and weights of one axis, as 16-bit fractions: the same numbers that PyTorch's 8-bit resampling uses.
+struct ResamplingAxis {
+  private var starts = ScratchMemory<Int32>()
+  private var weights = ScratchMemory<Int16>()
+  private var window = ScratchMemory<Double>()
+  private var exact = ScratchMemory<Double>()
+  /// What the kernels read; valid until the next `plan`.
+  private(set) var plan = imaging_axis()
+
+  /// Plans `outputs` samples from the part of an axis that begins at `origin` and is `length` long, reading only samples from
+  /// `bounds`; all in input samples.
+  ///
+  /// - Parameter tapMultiple: taps are padded with zero weights to this multiple.
+  /// - Returns: the upper end of what the windows read; beyond `bounds` only where `bounds` is shorter than one window.
+  mutating func prepare(
+    origin: Double, length: Double, bounds: Range<Int>, outputs: Int, filter: ResamplingFilter, tapMultiple: Int
+  ) -> Int {
+    let scale = length / Double(outputs)
+    let stretch = max(scale, 1)
+    let support = filter.support * stretch
+    let widest = Int(support.rounded(.up)) * 2 + 1
+    let taps = (widest + tapMultiple - 1) / tapMultiple * tapMultiple
+    let starts = starts.reserve(outputs)
+    let exact = exact.reserve(outputs * taps)
+    let window = window.reserve(widest)
+    let readable = max(bounds.upperBound, bounds.lowerBound + taps)
+    var largest = 0.0
+    for output in 0..<outputs {
+      let centre = origin + scale * (Double(output) + 0.5)
+      var first = max(Int(centre - support + 0.5), bounds.lowerBound)
+      let count = min(max(min(Int(centre + support + 0.5), bounds.upperBound) - first, 0), widest)
+      var total = 0.0
+      for tap in 0..<count {
+        let weight = filter.weight(at: (Double(tap + first) - centre + 0.5) / stretch)
+        window[tap] = weight
+        total += weight
+      }
+      // The window is moved so that the padding, too, reads samples that exist.
+      let shift = max(first + taps - readable, 0)
+      first -= shift
+      for tap in 0..<taps {
+        let source = tap - shift
+        let weight = source >= 0 && source < count ? window[source] / total : 0
+        exact[output * taps + tap] = weight
+        largest = max(largest, weight)
+      }
+      starts[output] = Int32(first)
+    }
+    // As many fractional bits as the largest weight leaves room for in 16 bits.
+    var precision = 0
+    while precision < 22, Int(0.5 + largest * Double(1 << (precision + 1))) < 1 << 15 { precision += 1 }
+    let weights = weights.reserve(outputs * taps)
+    let one = Double(1 << precision)
+    for index in 0..<(outputs * taps) {
+      let scaled = exact[index] * one
+      weights[index] = Int16(scaled < 0 ? scaled - 0.5 : scaled + 0.5)
+    }
+    plan = imaging_axis(starts: starts, weights: weights, taps: Int32(taps), precision: Int32(precision))
+    return readable
+  }
+
+  func deallocate() {
+    starts.deallocate()
+    weights.deallocate()
+    window.deallocate()
+    exact.deallocate()
+  }
+}
