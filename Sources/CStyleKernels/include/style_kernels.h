@@ -1,1 +1,120 @@
+// Vector kernels of the style networks.
+//
+// Every kernel exists once in source (kernels.inc) and three times in the library: for AVX-512, for AVX2 with FMA, and
+// portably for the compiler's baseline. `style_kernels_selected` picks the widest that the CPU has, once; the environment
+// variable SASSL_CPU=avx512|avx2|portable overrides it.
+//
+// Words used below.
+//   plane      floats in memory of one channel (or one phase of one channel).
+//   phase      of a picture split with step m: the pixels whose row is i and whose column is j modulo m, kept in a plane
+//              of their own. Neighbouring tiles of a Winograd convolution are then neighbours in memory, so that no
+//              transform ever shuffles. Phase (i, j) is plane number i * m + j.
+//   slot       a place in a phase plane: row * stride + column, in units of tiles.
+//   q, count   slots are processed as one flat range, rows and their padding alike, in whole vectors: `count` must be a
+//              multiple of `vector_length`, and kernels read and write exactly `count` slots of each plane they are given
+//              (plus what is stated with the kernel), never more.
+//   ξ (xi)     a point of the Winograd domain; α x α of them for a tile of α x α inputs.
+//
+// Any float address aligned to 4 bytes is fine; 64-byte alignment is faster. Pointers that are written never overlap
+// pointers that are read unless said so. Within one path the results are bit-for-bit a function of the arguments.
+// Preconditions are asserted (NDEBUG removes the checks).
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Families of vector instructions.
+typedef enum { STYLE_PATH_PORTABLE = 0, STYLE_PATH_AVX2 = 1, STYLE_PATH_AVX512 = 2 } style_path;
+
+/// What `gemm_f32` does to a sum before it stores it: `min(high, max(low, sum + bias[row])) + residual`.
+typedef struct {
+  /// One number for each row, or NULL for zeros.
+  const float *bias;
+  /// Same shape and row stride as the output (it may be the output), or NULL for zeros.
+  const float *residual;
+  /// -INFINITY and INFINITY clamp nothing.
+  float low, high;
+} style_epilogue;
+
+/// Shapes of a Winograd convolution with square tiles.
+typedef enum {
+  /// F(4x4, 3x3): α = 6, points 0, ±1, ±2, ∞. Tiles are 4 apart.
+  STYLE_WINOGRAD_4_3 = 0,
+  /// F(3x3, 3x3): α = 5, points 0, ±1, 2, ∞. Tiles are 3 apart, so kernels of 3b x 3b are sums over b x b shifted tiles.
+  STYLE_WINOGRAD_3_3 = 1,
+  /// F(4x4, 2x2): α = 5, the same points. Tiles are 4 apart.
+  STYLE_WINOGRAD_4_2 = 2,
+} style_winograd;
+
+/// The kernels of one path.
+typedef struct {
+  style_path path;
+  /// "avx512", "avx2" or "portable".
+  const char *name;
+  /// Floats in a vector: 16, 8 or 4.
+  size_t vector_length;
+
+  /// Arranges a `[outputs][depth]` matrix for `gemm_f32` into `outputs * depth` floats.
+  void (*pack_rows_f32)(const float *matrix, size_t outputs, size_t depth, float *packed);
+
+  /// `output[r * output_stride + q] = epilogue(sum over d of matrix[r][d] * input[offsets[d] + q])`, q < count.
+  ///
+  /// Where each of the `depth` input rows lies is free, so that one kernel is a matrix product, the middle of a Winograd
+  /// convolution and any direct convolution on phase planes. Sums are fused multiply-adds in the order of d (separate
+  /// multiplications and additions on CPUs without FMA). `epilogue` NULL stores the sum.
+  void (*gemm_f32)(
+      const float *packed, size_t outputs, const ptrdiff_t *offsets, size_t depth, const float *input, size_t count,
+      float *output, size_t output_stride, const style_epilogue *epilogue);
+
+  /// Bᵀ d B of every tile of one channel: `points[xi * point_stride + q]` from the phase planes of step m
+  /// (`input[phase * plane_stride + slot]`). Tile q begins at slot q and reads up to slot q + row_stride + 1, except in
+  /// the case 4_3 and 4_2 where phases (i, j) are read at q, at q + 1 for columns beyond the step, and
+  /// q + row_stride for rows beyond it.
+  void (*winograd_input_f32)(
+      style_winograd shape, const float *input, size_t plane_stride, size_t row_stride, size_t count, float *points,
+      size_t point_stride);
+
+  /// Aᵀ M A of every tile of one channel into the m x m phase planes of its output:
+  /// `output[(i * m + j) * plane_stride + q]`. With `masks` (all ones or zero, `masks[(i * m + j) * mask_stride + q]`)
+  /// the sum and the sum of squares of the outputs under the mask are added to `sums[0]` and `sums[1]`; what lies outside
+  /// the mask may be anything, also not a number.
+  void (*winograd_output_f32)(
+      style_winograd shape, const float *points, size_t point_stride, size_t count, float *output, size_t plane_stride,
+      const uint32_t *masks, size_t mask_stride, double *sums);
+
+  /// `output[i] = max(low, scale * input[i] + shift)`, any count; input may be output.
+  void (*affine_f32)(const float *input, size_t count, float scale, float shift, float low, float *output);
+
+  /// `output[i] += scale * input[i] + shift`, any count.
+  void (*add_affine_f32)(const float *input, size_t count, float scale, float shift, float *output);
+
+  /// `output[ways * t + j] = max(low, scale * input[offsets[j] + t] + shift)`, t < count, any count, ways <= 8.
+  void (*interleave_f32)(
+      size_t ways, const float *input, const ptrdiff_t *offsets, size_t count, float scale, float shift, float low,
+      float *output);
+
+  /// `output[offsets[j] + t] = input[ways * t + j]`, t < count, any count, ways <= 8.
+  void (*deinterleave_f32)(
+      size_t ways, const float *input, size_t count, float *output, const ptrdiff_t *offsets);
+
+  /// Three rows of floats in 0...1 from `count` RGB pixels: `rows[c][x] = pixels[3 x + c] / 255`, correctly rounded.
+  void (*pixels_to_rows_f32)(const uint8_t *pixels, size_t count, float *red, float *green, float *blue);
+
+  /// `output[3 x + c] = 1 / (1 + exp(-rows[c][x]))`, within 2e-7 of the true value.
+  void (*sigmoid_rows_to_pixels_f32)(
+      const float *red, const float *green, const float *blue, size_t count, float *output);
+} style_kernels;
+
+/// The kernels of a path, or NULL when this CPU cannot run them.
+const style_kernels *style_kernels_for(style_path path);
+
+/// The kernels that this process uses: the widest that the CPU has, or what SASSL_CPU names. Chosen once. A name that is
+/// unknown, or a path that this CPU lacks, is reported once on standard error and then ignored.
+const style_kernels *style_kernels_selected(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,94 @@
+import CStyleKernels
+import Foundation
+import Testing
+
+@Suite struct RowTests {
+  @Test("affine rows, in place too", arguments: KernelPath.all)
+  func affine(path: KernelPath) {
+    for count in 1...70 {
+      var numbers = Numbers(seed: UInt64(count))
+      let contents = numbers.list(count)
+      let row = GuardedFloats(contents, misalignment: count % 5)
+      path.kernels.affine_f32(row.start, count, 1.5, -0.25, -0.5, row.start)
+      let sum = GuardedFloats(contents, misalignment: count % 3)
+      path.kernels.add_affine_f32(row.start, count, 0.5, 2, sum.start)
+      #expect(row.isUntouchedOutside && sum.isUntouchedOutside)
+      for index in 0..<count {
+        let exact = max(-0.5, 1.5 * Double(contents[index]) - 0.25)
+        #expect(abs(Double(row.start[index]) - exact) <= 2 * unitRoundoff * 1.75)
+        let total = Double(contents[index]) + 0.5 * Double(row.start[index]) + 2
+        #expect(abs(Double(sum.start[index]) - total) <= 3 * unitRoundoff * 4.5)
+      }
+    }
+  }
+
+  @Test("interleaving and its inverse move every element", arguments: KernelPath.all)
+  func interleave(path: KernelPath) {
+    for ways in [1, 2, 3, 4, 8] {
+      for count in 1...50 {
+        var numbers = Numbers(seed: UInt64(count))
+        let stride = count + 3
+        let contents = numbers.list(ways * stride)
+        let apart = GuardedFloats(contents, misalignment: count % 4)
+        // Rows in reverse order, to see that the offsets are obeyed.
+        let offsets = (0..<ways).map { (ways - 1 - $0) * stride }
+        let together = GuardedFloats(zeros: ways * count, misalignment: count % 3)
+        path.kernels.interleave_f32(ways, apart.start, offsets, count, 2, 0, -1, together.start)
+        #expect(together.isUntouchedOutside)
+        for t in 0..<count {
+          for j in 0..<ways { #expect(together.start[ways * t + j] == max(-1, 2 * contents[offsets[j] + t])) }
+        }
+        guard ways != 8 else { continue }
+        let back = GuardedFloats(zeros: ways * stride, misalignment: 1)
+        path.kernels.deinterleave_f32(ways, together.start, count, back.start, offsets)
+        #expect(back.isUntouchedOutside)
+        for t in 0..<count {
+          for j in 0..<ways { #expect(back.start[offsets[j] + t] == together.start[ways * t + j]) }
+        }
+      }
+    }
+  }
+
+  @Test("every byte becomes its 255th part, correctly rounded", arguments: KernelPath.all)
+  func pixels(path: KernelPath) {
+    let bytes = (0..<256).flatMap { [UInt8($0), UInt8(255 - $0), UInt8(($0 * 7) & 255)] }
+    for count in [1, 5, 16, 33, 256] {
+      let rows = (0..<3).map { GuardedFloats(zeros: count, misalignment: $0) }
+      path.kernels.pixels_to_rows_f32(bytes, count, rows[0].start, rows[1].start, rows[2].start)
+      for channel in 0..<3 {
+        #expect(rows[channel].isUntouchedOutside)
+        for x in 0..<count { #expect(rows[channel].start[x] == Float(bytes[3 * x + channel]) / 255) }
+      }
+    }
+  }
+
+  @Test("sigmoid within 2e-7 from end to end", arguments: KernelPath.all)
+  func sigmoid(path: KernelPath) {
+    for count in [1, 3, 16, 45, 400] {
+      let rows = (0..<3).map { channel in
+        GuardedFloats(
+          (0..<count).map { x in
+            x % 97 == 0 ? [Float(-1000), 1000, 0][channel] : Float(x * 3 + channel - 600) * 0.0317
+          }, misalignment: channel)
+      }
+      let pixels = GuardedFloats(zeros: 3 * count, misalignment: 1)
+      path.kernels.sigmoid_rows_to_pixels_f32(rows[0].start, rows[1].start, rows[2].start, count, pixels.start)
+      #expect(pixels.isUntouchedOutside)
+      for x in 0..<count {
+        for channel in 0..<3 {
+          let exact = 1 / (1 + exp(-Double(rows[channel].start[x])))
+          #expect(abs(Double(pixels.start[3 * x + channel]) - exact) <= 2e-7)
+        }
+      }
+    }
+  }
+
+  @Test("the selected kernels are one of the paths this CPU has")
+  func selection() throws {
+    let selected = try #require(style_kernels_selected())
+    #expect(KernelPath.all.map(\.kernels.path).contains(selected.pointee.path))
+    if let wanted = ProcessInfo.processInfo.environment["SASSL_CPU"], KernelPath.all.map(\.description).contains(wanted) {
+      #expect(String(cString: selected.pointee.name) == wanted)
+    }
+  }
+}
