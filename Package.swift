@@ -50,6 +50,7 @@ let package = Package(
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),
 
+    tests(for: "CStyleKernels"),
     tests(for: "KeyedRandom"),
     tests(for: "Dataset"),
     tests(for: "Imaging"),

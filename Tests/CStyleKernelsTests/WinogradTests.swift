@@ -63,7 +63,7 @@ private let roundings = 14.0
   @Test("the matrices of the tests do convolve")
   func matrices() {
     var numbers = Numbers(seed: 1)
-    for case let cook in ToomCook.all {
+    for cook in ToomCook.all {
       let d = (0..<cook.alpha).map { _ in (0..<cook.alpha).map { _ in Double(numbers.next()) } }
       let g = (0..<cook.taps).map { _ in (0..<cook.taps).map { _ in Double(numbers.next()) } }
       let u = product(product(cook.weights, g), transposed(cook.weights))

@@ -49,8 +49,15 @@ typedef enum {
   STYLE_WINOGRAD_4_2 = 2,
 } style_winograd;
 
+#if defined(__clang__)
+/// Constant for the life of the process, so Swift may share it between threads.
+#define STYLE_SHARED __attribute__((swift_attr("@Sendable")))
+#else
+#define STYLE_SHARED
+#endif
+
 /// The kernels of one path.
-typedef struct {
+typedef struct STYLE_SHARED {
   style_path path;
   /// "avx512", "avx2" or "portable".
   const char *name;
@@ -69,10 +76,9 @@ typedef struct {
       const float *packed, size_t outputs, const ptrdiff_t *offsets, size_t depth, const float *input, size_t count,
       float *output, size_t output_stride, const style_epilogue *epilogue);
 
-  /// Bᵀ d B of every tile of one channel: `points[xi * point_stride + q]` from the phase planes of step m
-  /// (`input[phase * plane_stride + slot]`). Tile q begins at slot q and reads up to slot q + row_stride + 1, except in
-  /// the case 4_3 and 4_2 where phases (i, j) are read at q, at q + 1 for columns beyond the step, and
-  /// q + row_stride for rows beyond it.
+  /// Bᵀ d B of every tile of one channel: `points[xi * point_stride + q]`, where element (i, j) of tile q is
+  /// `input[(i % m * m + j % m) * plane_stride + q + i / m * row_stride + j / m]` (m: the step of the shape). So planes are
+  /// read up to slot count + row_stride.
   void (*winograd_input_f32)(
       style_winograd shape, const float *input, size_t plane_stride, size_t row_stride, size_t count, float *points,
       size_t point_stride);
