@@ -1,0 +1,688 @@
+// The producer's side: create the segment, fill slots in any order, publish them in stream order, obey seeks.
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/// What the producer knows of a slot. A published slot is IDLE here: whether it may be filled again is said by `released`.
+enum slot_state {
+  SLOT_IDLE,
+  SLOT_RESERVED,  // somebody fills it
+  SLOT_WRITTEN,   // filled, waits for earlier ones
+  SLOT_REOPENED,  // given back unfilled, to be reserved again
+  SLOT_VOID,      // somebody fills it in vain, because of a seek
+};
+
+struct producer_slot {
+  enum slot_state state;
+  uint64_t sequence;
+  uint64_t number;
+};
+
+struct sassl_ring_producer {
+  struct fork_guard guard;
+  // Protects everything below and the order of publication; never held while waiting or computing a checksum.
+  pthread_mutex_t mutex;
+  struct sassl_ring_mapping *mapping;
+  int lock_descriptor;
+  char path[4096];
+  uint64_t start;
+  bool resumed;
+  uint64_t published;      // mirrors of what this side alone writes to the header, which it never reads back
+  uint64_t next_sequence;  // to be reserved next
+  uint64_t next_number;    // to be reserved next
+  uint64_t generation;
+  uint64_t released_seen;
+  uint64_t waited_ns;
+  uint64_t waiters;
+  uint64_t waiting_since;
+  sassl_ring_hook hook;
+  void *hook_context;
+  struct producer_slot slots[];
+};
+
+#define STEP(owner, step)                                                                                    \
+  do {                                                                                                       \
+    if (__builtin_expect((owner)->hook != NULL, 0) && (owner)->hook((step), (owner)->hook_context) != 0)     \
+      return SASSL_RING_ABANDONED;                                                                           \
+  } while (0)
+
+static int forked(struct sassl_ring_error *error) {
+  return fail(error, SASSL_RING_ERROR_FORKED, 0, "this ring was created by the parent process; a child cannot use it");
+}
+
+// Layout
+
+static uint64_t round_up(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+/// Computes offsets; `fields` (field_count of them) receives the completed table.
+static int lay_out(const struct sassl_ring_producer_options *options, struct sassl_ring_geometry *geometry,
+                   struct sassl_ring_field *fields, struct sassl_ring_error *error) {
+  if (options->slot_count == 0 || options->slot_count > SASSL_RING_MAXIMUM_SLOTS) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "a ring has 1 to %u slots, not %u", SASSL_RING_MAXIMUM_SLOTS,
+                options->slot_count);
+  }
+  if (options->field_count == 0 || options->field_count > SASSL_RING_MAXIMUM_FIELDS) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "a ring has 1 to %u fields, not %u", SASSL_RING_MAXIMUM_FIELDS,
+                options->field_count);
+  }
+  if (options->rank >= options->world_size) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "rank %u is not below the world size %u", options->rank,
+                options->world_size);
+  }
+  if (options->name == NULL || !name_is_valid(options->name, SASSL_RING_NAME_BYTES)) {
+    char path[4096];
+    return sassl_ring_path(options->directory, options->name, options->rank, path, sizeof path, error);
+  }
+  if (options->start_batch > SASSL_RING_MAXIMUM_NUMBER) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "batch numbers end at %" PRIu64, SASSL_RING_MAXIMUM_NUMBER);
+  }
+  uint64_t payload = 0;
+  for (uint32_t index = 0; index < options->field_count; index++) {
+    struct sassl_ring_field *field = &fields[index];
+    *field = options->fields[index];
+    field->reserved = 0;
+    uint64_t bytes = sassl_ring_dtype_bytes(field->dtype);
+    bool sound = name_is_valid(field->name, sizeof field->name) && bytes > 0 &&
+                 field->dimensions <= SASSL_RING_MAXIMUM_DIMENSIONS;
+    for (uint32_t axis = 0; sound && axis < SASSL_RING_MAXIMUM_DIMENSIONS; axis++) {
+      if (axis >= field->dimensions) field->shape[axis] = 0;
+      else sound = field->shape[axis] > 0 && !__builtin_mul_overflow(bytes, field->shape[axis], &bytes);
+    }
+    for (uint32_t earlier = 0; sound && earlier < index; earlier++) {
+      sound = strcmp(fields[earlier].name, field->name) != 0;
+    }
+    field->offset = round_up(payload, SASSL_RING_FIELD_ALIGNMENT);
+    field->bytes = bytes;
+    if (!sound || bytes > (UINT64_C(1) << 48) || field->offset > (UINT64_C(1) << 48)) {
+      return fail(error, SASSL_RING_ERROR_ARGUMENT, 0,
+                  "field %u ('%.31s') needs a name of its own, a known element type and 0 to 8 positive dimensions", index,
+                  field->name);
+    }
+    payload = field->offset + bytes;
+  }
+  memset(geometry, 0, sizeof *geometry);
+  memcpy(geometry->fingerprint, options->fingerprint, sizeof geometry->fingerprint);
+  strcpy(geometry->name, options->name);
+  uint64_t system_page = (uint64_t)sysconf(_SC_PAGESIZE);
+  uint64_t page = system_page < SASSL_RING_HEADER_BYTES ? SASSL_RING_HEADER_BYTES : system_page;
+  geometry->slot_count = options->slot_count;
+  geometry->field_count = options->field_count;
+  geometry->batch_size = options->batch_size;
+  geometry->rank = options->rank;
+  geometry->world_size = options->world_size;
+  geometry->page_bytes = (uint32_t)page;
+  geometry->slots_offset = page + options->field_count * sizeof(struct sassl_ring_field);
+  geometry->payload_offset =
+      round_up(geometry->slots_offset + options->slot_count * sizeof(struct sassl_ring_slot), page);
+  geometry->payload_bytes = payload;
+  geometry->slot_bytes = round_up(payload, page);
+  geometry->file_bytes = geometry->payload_offset + geometry->slot_bytes * options->slot_count;
+  geometry->batches_per_epoch = options->batches_per_epoch;
+  return SASSL_RING_OK;
+}
+
+uint64_t sassl_ring_segment_bytes(const struct sassl_ring_producer_options *options, struct sassl_ring_error *error) {
+  struct sassl_ring_geometry geometry;
+  struct sassl_ring_field *fields = calloc(options->field_count + 1, sizeof *fields);
+  if (fields == NULL) return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory"), 0;
+  int result = lay_out(options, &geometry, fields, error);
+  free(fields);
+  return result == SASSL_RING_OK ? geometry.file_bytes : 0;
+}
+
+// Creation
+
+static int busy(struct sassl_ring_error *error, const char *path, int descriptor) {
+  int32_t holder = 0;
+  struct sassl_ring_header header;
+  if (pread(descriptor, &header, sizeof header, 0) == (ssize_t)sizeof header &&
+      memcmp(header.magic, SASSL_RING_MAGIC, sizeof header.magic) == 0) {
+    holder = header.producer_pid;
+  }
+  int result = fail(error, SASSL_RING_ERROR_BUSY, 0,
+                    "%s is being filled by process %d: stop that one or choose another name", path, holder);
+  if (error != NULL) error->holder_pid = holder;
+  return result;
+}
+
+static int refused(struct sassl_ring_error *error, const char *path) {
+  int system_errno = errno;
+  if (system_errno == ELOOP) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, system_errno,
+                "%s is a symbolic link, which is never followed: remove it", path);
+  }
+  return fail(error, SASSL_RING_ERROR_SYSTEM, system_errno, "cannot open %s: %s", path, strerror(system_errno));
+}
+
+/// Finds what a dead predecessor left and takes its lock, so that nobody else replaces it meanwhile. `*stale` is -1 if there is nothing.
+static int claim_stale(const char *path, int *stale, struct sassl_ring_error *error) {
+  *stale = -1;
+  for (int attempt = 0; attempt < 100; attempt++) {
+    int descriptor = segment_open(path, O_RDWR);
+    if (descriptor < 0) {
+      if (errno == ENOENT) return SASSL_RING_OK;
+      return refused(error, path);
+    }
+    struct stat status;
+    if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+      close(descriptor);
+      return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "%s is in the way and not a regular file: remove it", path);
+    }
+    if (!lock_byte(descriptor, SASSL_RING_PRODUCER_LOCK)) {
+      int result = busy(error, path, descriptor);
+      close(descriptor);
+      return result;
+    }
+    // The file may have been replaced between open and lock; then the lock that counts is on its successor.
+    if (same_file(descriptor, path)) {
+      *stale = descriptor;
+      return SASSL_RING_OK;
+    }
+    close(descriptor);
+  }
+  return fail(error, SASSL_RING_ERROR_BUSY, 0, "%s keeps changing hands: another process starts the same ring", path);
+}
+
+/// Where the reader of a dead predecessor stood, if that made the same stream.
+static bool find_resumption(int stale, const char *path, const struct sassl_ring_geometry *wanted, uint64_t *number) {
+  struct sassl_ring_geometry geometry;
+  struct sassl_ring_field *fields;
+  struct sassl_ring_header header;
+  if (segment_inspect(stale, path, &geometry, &fields, NULL) != SASSL_RING_OK) return false;
+  free(fields);
+  if (memcmp(geometry.fingerprint, wanted->fingerprint, sizeof geometry.fingerprint) != 0 ||
+      geometry.rank != wanted->rank || geometry.world_size != wanted->world_size ||
+      geometry.batch_size != wanted->batch_size) {
+    return false;
+  }
+  if (pread(stale, &header, sizeof header, 0) != (ssize_t)sizeof header) return false;
+  if (header.reader_next > SASSL_RING_MAXIMUM_NUMBER) return false;
+  *number = header.reader_next;
+  return true;
+}
+
+/// Unlinks `path` if it is still the file behind `descriptor`, whose producer lock we hold.
+static void remove_own(const char *path, int descriptor) {
+  if (same_file(descriptor, path)) unlink(path);
+}
+
+static int no_space(struct sassl_ring_error *error, const char *directory, int descriptor, uint64_t needed, int cause) {
+  struct statvfs file_system;
+  uint64_t available = 0;
+  if (fstatvfs(descriptor, &file_system) == 0) available = (uint64_t)file_system.f_bavail * file_system.f_frsize;
+  int result = fail(error, SASSL_RING_ERROR_SPACE, cause,
+                    "%s has no room for the ring: it needs %" PRIu64 " bytes, %" PRIu64
+                    " are available. Lower the number of slots, the batch size or the image size, or enlarge the file system "
+                    "(mount -o remount,size=... %s)",
+                    directory, needed, available, directory);
+  if (error != NULL) error->needed = needed, error->available = available;
+  return result;
+}
+
+/// Reserves every byte now, so that no write to the mapping can fail later. Where memory lacks because a dead predecessor's
+/// segment still exists, that is unlinked, and its reader given until `deadline` to let go.
+static int reserve_bytes(const struct sassl_ring_producer_options *options, const char *directory, const char *path,
+                         int descriptor, uint64_t bytes, int *stale, struct sassl_ring_error *error) {
+  uint64_t deadline = monotonic_ns() + options->space_timeout_ns;
+  bool had_stale = *stale >= 0;
+  for (;;) {
+    int cause = posix_fallocate(descriptor, 0, (off_t)bytes);
+    if (cause == 0) return SASSL_RING_OK;
+    if (cause == EINTR) continue;
+    if (cause != ENOSPC && cause != EFBIG && cause != ENOMEM && cause != EDQUOT) {
+      return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot reserve %" PRIu64 " bytes in %s: %s", bytes, directory,
+                  strerror(cause));
+    }
+    if (*stale >= 0) {
+      remove_own(path, *stale);
+      close(*stale);
+      *stale = -1;
+    } else if (!had_stale || monotonic_ns() >= deadline) {
+      return no_space(error, directory, descriptor, bytes, cause);
+    } else {
+      sleep_ns(ARRIVAL_POLL_NS);
+    }
+  }
+}
+
+static void write_header(struct sassl_ring_header *header, struct sassl_ring_geometry *geometry, uint64_t start) {
+  uint64_t now = monotonic_ns();
+  geometry->producer_pid = getpid();
+  geometry->producer_start_ticks = own_start_ticks();
+  geometry->created_unix_ns = unix_ns();
+  geometry->created_ns = now;
+  memcpy(header->magic, SASSL_RING_MAGIC, sizeof header->magic);
+  header->abi_version = SASSL_RING_ABI_VERSION;
+  header->byte_order = SASSL_RING_BYTE_ORDER;
+  memcpy(header->instance, geometry->instance, sizeof header->instance);
+  memcpy(header->fingerprint, geometry->fingerprint, sizeof header->fingerprint);
+  header->page_bytes = geometry->page_bytes;
+  header->slot_count = geometry->slot_count;
+  header->field_count = geometry->field_count;
+  header->batch_size = geometry->batch_size;
+  header->slots_offset = geometry->slots_offset;
+  header->payload_offset = geometry->payload_offset;
+  header->slot_bytes = geometry->slot_bytes;
+  header->payload_bytes = geometry->payload_bytes;
+  header->file_bytes = geometry->file_bytes;
+  header->rank = geometry->rank;
+  header->world_size = geometry->world_size;
+  header->batches_per_epoch = geometry->batches_per_epoch;
+  header->producer_pid = geometry->producer_pid;
+  header->producer_start_ticks = geometry->producer_start_ticks;
+  header->created_unix_ns = geometry->created_unix_ns;
+  header->created_ns = now;
+  memcpy(header->name, geometry->name, sizeof header->name);
+  header->next_batch = start;
+  header->heartbeat_ns = now;
+  header->producer_state = SASSL_RING_SERVING;
+  header->reader_next = start;
+}
+
+static int create_segment(const struct sassl_ring_producer_options *options, struct sassl_ring_producer *producer,
+                          struct sassl_ring_geometry *geometry, struct sassl_ring_field **fields, int *stale,
+                          int *descriptor, struct sassl_ring_error *error) {
+  const char *directory = options->directory == NULL ? SASSL_RING_DEFAULT_DIRECTORY : options->directory;
+  const char *path = producer->path;
+  int result = claim_stale(path, stale, error);
+  if (result != SASSL_RING_OK) return result;
+  producer->start = options->start_batch;
+  if (options->resume && *stale >= 0) {
+    producer->resumed = find_resumption(*stale, path, geometry, &producer->start);
+  }
+  // Without a name until it is complete: nobody sees half a header, and a killed process leaves nothing behind.
+  *descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (*descriptor < 0) {
+    int cause = errno;
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause,
+                "cannot create shared memory in %s: %s (it must be an existing, writable directory on tmpfs or another "
+                "file system with O_TMPFILE)",
+                directory, strerror(cause));
+  }
+  result = reserve_bytes(options, directory, path, *descriptor, geometry->file_bytes, stale, error);
+  if (result != SASSL_RING_OK) return result;
+  STEP(producer, SASSL_RING_STEP_SEGMENT_RESERVED);
+  if (options->group_id >= 0 && fchown(*descriptor, (uid_t)-1, (gid_t)options->group_id) != 0) {
+    int cause = errno;
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause,
+                "cannot give the ring to group %" PRId64 ": %s (this user must be a member of that group)", options->group_id,
+                strerror(cause));
+  }
+  // After the group, and by fchmod: the umask has no say in who may read.
+  if (fchmod(*descriptor, 0660) != 0) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot set the mode of %s: %s", path, strerror(errno));
+  }
+  if (getrandom(geometry->instance, sizeof geometry->instance, 0) != (ssize_t)sizeof geometry->instance) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "no random numbers: %s", strerror(errno));
+  }
+  struct sassl_ring_field *table = *fields;
+  *fields = NULL;
+  result = segment_map(*descriptor, path, geometry, table, MAP_FOR_PRODUCER, &producer->mapping, error);
+  if (result != SASSL_RING_OK) return result;
+  write_header(producer->mapping->header, &producer->mapping->geometry, producer->start);
+  memcpy(producer->mapping->body, table, geometry->field_count * sizeof *table);
+
+  // The lock lives on a description of its own. The mapping keeps the other one open, also in a forked child, where it would
+  // keep a lock alive after our death.
+  char self[64];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", *descriptor);
+  producer->lock_descriptor = open(self, O_RDWR | O_CLOEXEC);
+  if (producer->lock_descriptor < 0 || !lock_byte(producer->lock_descriptor, SASSL_RING_PRODUCER_LOCK)) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot lock the new ring: %s", strerror(errno));
+  }
+  STEP(producer, SASSL_RING_STEP_SEGMENT_WRITTEN);
+  // Unlink and link, not rename: a file without a name cannot be renamed, and one with a temporary name could be left
+  // behind. A reader that looks in between finds no file and looks again; one that still maps the old file keeps it.
+  if (*stale >= 0) remove_own(path, *stale);
+  STEP(producer, SASSL_RING_STEP_STALE_REMOVED);
+  if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
+    int cause = errno;
+    if (cause == EEXIST) {
+      return fail(error, SASSL_RING_ERROR_BUSY, cause, "%s was created by another process at the same moment", path);
+    }
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot create %s: %s", path, strerror(cause));
+  }
+  STEP(producer, SASSL_RING_STEP_SEGMENT_VISIBLE);
+  return SASSL_RING_OK;
+}
+
+int sassl_ring_producer_create(const struct sassl_ring_producer_options *options, struct sassl_ring_producer **result,
+                               struct sassl_ring_error *error) {
+  *result = NULL;
+  struct sassl_ring_geometry geometry;
+  struct sassl_ring_field *fields = calloc(options->field_count + 1, sizeof *fields);
+  if (fields == NULL) return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+  int code = lay_out(options, &geometry, fields, error);
+  if (code != SASSL_RING_OK) {
+    free(fields);
+    return code;
+  }
+  struct sassl_ring_producer *producer =
+      calloc(1, sizeof *producer + options->slot_count * sizeof(struct producer_slot));
+  if (producer == NULL) {
+    free(fields);
+    return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+  }
+  pthread_mutex_init(&producer->mutex, NULL);
+  producer->lock_descriptor = -1;
+  producer->hook = options->hook;
+  producer->hook_context = options->hook_context;
+  int stale = -1, descriptor = -1;
+  code = sassl_ring_path(options->directory, options->name, options->rank, producer->path, sizeof producer->path, error);
+  if (code == SASSL_RING_OK) code = create_segment(options, producer, &geometry, &fields, &stale, &descriptor, error);
+  if (descriptor >= 0) close(descriptor);
+  if (stale >= 0) close(stale);
+  free(fields);
+  if (code != SASSL_RING_OK) {
+    if (producer->lock_descriptor >= 0) close(producer->lock_descriptor);
+    if (producer->mapping != NULL) sassl_ring_mapping_release(producer->mapping);
+    pthread_mutex_destroy(&producer->mutex);
+    free(producer);
+    return code;
+  }
+  producer->next_number = producer->start;
+  fork_guard_enter(&producer->guard, &producer->lock_descriptor);
+  *result = producer;
+  return SASSL_RING_OK;
+}
+
+// Filling
+
+static struct producer_slot *slot_of(struct sassl_ring_producer *producer, uint64_t sequence) {
+  return &producer->slots[sequence % producer->mapping->geometry.slot_count];
+}
+
+static void note_producing(struct sassl_ring_producer *producer) {
+  uint64_t count = 0;
+  for (uint32_t index = 0; index < producer->mapping->geometry.slot_count; index++) {
+    enum slot_state state = producer->slots[index].state;
+    count += state == SLOT_RESERVED || state == SLOT_VOID;
+  }
+  STORE(producer->mapping->header->producing, count);
+}
+
+/// Obeys a new seek request, if there is one. Mutex held.
+static int obey_seek(struct sassl_ring_producer *producer, struct sassl_ring_error *error) {
+  struct sassl_ring_header *header = producer->mapping->header;
+  // Acquire, pairs with the release store in request_seek: the target read next is that request's, or a newer one's.
+  uint64_t requested = LOAD(header->seek_requested);
+  if (requested == producer->generation) return SASSL_RING_OK;
+  uint64_t target = LOAD(header->seek_target);
+  if (target > SASSL_RING_MAXIMUM_NUMBER) {
+    return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "the reader asked for the impossible batch %" PRIu64, target);
+  }
+  STEP(producer, SASSL_RING_STEP_SEEK_NOTED);
+  producer->generation = requested;
+  for (uint32_t index = 0; index < producer->mapping->geometry.slot_count; index++) {
+    struct producer_slot *slot = &producer->slots[index];
+    if (slot->state == SLOT_RESERVED) slot->state = SLOT_VOID;
+    else if (slot->state != SLOT_VOID) slot->state = SLOT_IDLE;
+  }
+  producer->next_sequence = producer->published;
+  producer->next_number = target;
+  STORE(header->next_batch, target);
+  STORE(header->seek_acknowledged, requested);
+  STEP(producer, SASSL_RING_STEP_SEEK_ACKNOWLEDGED);
+  // The consumer may be waiting for a batch that it now knows must be asked for; and a `reserve` in another thread can go on.
+  futex_raise(&header->published_signal);
+  futex_raise(&header->released_signal);
+  return SASSL_RING_OK;
+}
+
+/// Reads how far the consumer is, not believing more than is possible. Mutex held.
+static int note_released(struct sassl_ring_producer *producer, struct sassl_ring_error *error) {
+  // Acquire, pairs with the release store in commit: the consumer's reads of those payloads are over.
+  uint64_t released = LOAD(producer->mapping->header->released);
+  if (released < producer->released_seen || released > producer->published) {
+    return fail(error, SASSL_RING_ERROR_CORRUPT, 0,
+                "the reader claims to have released %" PRIu64 " batches of %" PRIu64 " published, after %" PRIu64
+                ": something scribbled over the header of %s",
+                released, producer->published, producer->released_seen, producer->path);
+  }
+  producer->released_seen = released;
+  return SASSL_RING_OK;
+}
+
+/// The sequence to fill next, if its slot is free. Mutex held.
+static bool choose_slot(struct sassl_ring_producer *producer, uint64_t *sequence, uint64_t *number) {
+  for (uint64_t earlier = producer->published; earlier < producer->next_sequence; earlier++) {
+    struct producer_slot *slot = slot_of(producer, earlier);
+    if (slot->state == SLOT_REOPENED) {
+      *sequence = earlier;
+      *number = slot->number;
+      return true;
+    }
+  }
+  uint64_t next = producer->next_sequence;
+  if (next - producer->released_seen >= producer->mapping->geometry.slot_count) return false;
+  if (slot_of(producer, next)->state != SLOT_IDLE) return false;
+  if (producer->next_number > SASSL_RING_MAXIMUM_NUMBER) return false;
+  *sequence = next;
+  *number = producer->next_number;
+  producer->next_sequence++;
+  producer->next_number++;
+  return true;
+}
+
+static void begin_wait(struct sassl_ring_producer *producer) {
+  if (producer->waiters++ > 0) return;
+  producer->waiting_since = monotonic_ns();
+  STORE(producer->mapping->header->producer_waiting_since_ns, producer->waiting_since);
+}
+
+static void end_wait(struct sassl_ring_producer *producer) {
+  if (--producer->waiters > 0) return;
+  producer->waited_ns += monotonic_ns() - producer->waiting_since;
+  STORE(producer->mapping->header->producer_waiting_since_ns, 0);
+  STORE(producer->mapping->header->producer_waited_ns, producer->waited_ns);
+}
+
+static int try_reserve(struct sassl_ring_producer *producer, struct sassl_ring_reservation *reservation,
+                       struct sassl_ring_error *error) {
+  int code = obey_seek(producer, error);
+  if (code == SASSL_RING_OK) code = note_released(producer, error);
+  if (code != SASSL_RING_OK) return code;
+  uint64_t sequence, number;
+  if (!choose_slot(producer, &sequence, &number)) return SASSL_RING_TIMEOUT;
+  struct producer_slot *slot = slot_of(producer, sequence);
+  slot->state = SLOT_RESERVED;
+  slot->sequence = sequence;
+  slot->number = number;
+  reservation->sequence = sequence;
+  reservation->number = number;
+  reservation->generation = producer->generation;
+  reservation->slot = (uint32_t)(sequence % producer->mapping->geometry.slot_count);
+  reservation->reserved = 0;
+  reservation->payload = mapping_payload(producer->mapping, sequence);
+  note_producing(producer);
+  STEP(producer, SASSL_RING_STEP_SLOT_CHOSEN);
+  return SASSL_RING_OK;
+}
+
+int sassl_ring_producer_reserve(struct sassl_ring_producer *producer, uint64_t timeout_ns,
+                                struct sassl_ring_reservation *reservation, struct sassl_ring_error *error) {
+  if (fork_guard_tripped(&producer->guard)) return forked(error);
+  struct sassl_ring_header *header = producer->mapping->header;
+  uint64_t start = monotonic_ns();
+  bool waiting = false;
+  for (;;) {
+    // Read before the counters: whatever changes them after our look changes this word too, and the futex will not sleep.
+    uint32_t signal = LOAD(header->released_signal);
+    pthread_mutex_lock(&producer->mutex);
+    int code = try_reserve(producer, reservation, error);
+    uint64_t elapsed = monotonic_ns() - start;
+    bool finished = code != SASSL_RING_TIMEOUT || elapsed >= timeout_ns;
+    if (finished && waiting) end_wait(producer);
+    if (!finished && !waiting) begin_wait(producer), waiting = true;
+    pthread_mutex_unlock(&producer->mutex);
+    if (finished) return code;
+    uint64_t remaining = timeout_ns - elapsed;
+    futex_wait(&header->released_signal, signal, remaining < WAIT_SLICE_NS ? remaining : WAIT_SLICE_NS);
+  }
+}
+
+/// The slot of a reservation that is still out, or NULL if it was given back already. Mutex held.
+static struct producer_slot *outstanding(struct sassl_ring_producer *producer,
+                                         const struct sassl_ring_reservation *reservation) {
+  struct producer_slot *slot = slot_of(producer, reservation->sequence);
+  bool out = slot->state == SLOT_RESERVED || slot->state == SLOT_VOID;
+  return out && slot->sequence == reservation->sequence && slot->number == reservation->number ? slot : NULL;
+}
+
+int sassl_ring_producer_is_void(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation) {
+  if (fork_guard_tripped(&producer->guard)) return 1;
+  return LOAD(producer->mapping->header->seek_requested) != reservation->generation;
+}
+
+static int retire(struct sassl_ring_producer *producer, struct producer_slot *slot) {
+  slot->state = SLOT_IDLE;
+  note_producing(producer);
+  futex_raise(&producer->mapping->header->released_signal);
+  return SASSL_RING_VOID;
+}
+
+static int not_outstanding(struct sassl_ring_error *error, const struct sassl_ring_reservation *reservation) {
+  return fail(error, SASSL_RING_ERROR_STATE, 0, "batch %" PRIu64 " was published or given back already",
+              reservation->number);
+}
+
+/// Publishes everything that is next in order. Mutex held.
+static int publish_ready(struct sassl_ring_producer *producer) {
+  struct sassl_ring_header *header = producer->mapping->header;
+  while (producer->published < producer->next_sequence) {
+    struct producer_slot *slot = slot_of(producer, producer->published);
+    if (slot->state != SLOT_WRITTEN) break;
+    slot->state = SLOT_IDLE;
+    STORE(mapping_slot(producer->mapping, producer->published)->published_ns, monotonic_ns());
+    producer->published++;
+    STORE(header->next_batch, slot->number + 1);
+    // Release, pairs with the acquire load in take: slot entry and payload, by whichever thread of ours written, come first.
+    STORE(header->published, producer->published);
+    STEP(producer, SASSL_RING_STEP_PUBLISHED);
+  }
+  STORE(header->heartbeat_ns, monotonic_ns());
+  futex_raise(&header->published_signal);
+  return SASSL_RING_OK;
+}
+
+static int publish_locked(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation,
+                          struct sassl_ring_error *error) {
+  struct producer_slot *slot = outstanding(producer, reservation);
+  if (slot == NULL) return not_outstanding(error, reservation);
+  int code = obey_seek(producer, error);
+  if (code != SASSL_RING_OK) return code;
+  if (slot->state == SLOT_VOID) return retire(producer, slot);
+  slot->state = SLOT_WRITTEN;
+  note_producing(producer);
+  return publish_ready(producer);
+}
+
+int sassl_ring_producer_publish(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation,
+                                const struct sassl_ring_batch *batch, struct sassl_ring_error *error) {
+  if (fork_guard_tripped(&producer->guard)) return forked(error);
+  if (batch->count > producer->mapping->geometry.batch_size) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "%u samples do not fit a batch of %u", batch->count,
+                producer->mapping->geometry.batch_size);
+  }
+  pthread_mutex_lock(&producer->mutex);
+  struct producer_slot *mine = outstanding(producer, reservation);
+  int code = mine == NULL ? not_outstanding(error, reservation) : SASSL_RING_OK;
+  if (mine != NULL && mine->state == SLOT_VOID) code = retire(producer, mine);
+  pthread_mutex_unlock(&producer->mutex);
+  if (code != SASSL_RING_OK) return code;
+
+  // The slot is ours alone until it is WRITTEN, so none of this needs the mutex, and threads compute checksums side by side.
+  struct sassl_ring_slot *slot = mapping_slot(producer->mapping, reservation->sequence);
+  slot->number = reservation->number;
+  slot->epoch = batch->epoch;
+  slot->step = batch->step;
+  STEP(producer, SASSL_RING_STEP_HALF_WRITTEN);
+  slot->sequence = reservation->sequence;
+  slot->generation = reservation->generation;
+  slot->count = batch->count;
+  slot->checksum = sassl_ring_crc32c(0, mapping_payload(producer->mapping, reservation->sequence),
+                                     producer->mapping->geometry.payload_bytes);
+  slot->production_ns = batch->production_ns;
+  STEP(producer, SASSL_RING_STEP_WRITTEN);
+  pthread_mutex_lock(&producer->mutex);
+  code = publish_locked(producer, reservation, error);
+  pthread_mutex_unlock(&producer->mutex);
+  return code;
+}
+
+int sassl_ring_producer_cancel(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation,
+                               struct sassl_ring_error *error) {
+  if (fork_guard_tripped(&producer->guard)) return forked(error);
+  pthread_mutex_lock(&producer->mutex);
+  struct producer_slot *slot = outstanding(producer, reservation);
+  int code = SASSL_RING_OK;
+  if (slot == NULL) {
+    code = not_outstanding(error, reservation);
+  } else if (slot->state == SLOT_VOID) {
+    retire(producer, slot);
+  } else {
+    slot->state = SLOT_REOPENED;
+    note_producing(producer);
+    futex_raise(&producer->mapping->header->released_signal);
+  }
+  pthread_mutex_unlock(&producer->mutex);
+  return code;
+}
+
+void sassl_ring_producer_heartbeat(struct sassl_ring_producer *producer) {
+  if (!fork_guard_tripped(&producer->guard)) STORE(producer->mapping->header->heartbeat_ns, monotonic_ns());
+}
+
+const struct sassl_ring_geometry *sassl_ring_producer_geometry(const struct sassl_ring_producer *producer) {
+  return &producer->mapping->geometry;
+}
+
+const struct sassl_ring_field *sassl_ring_producer_fields(const struct sassl_ring_producer *producer) {
+  return producer->mapping->fields;
+}
+
+uint64_t sassl_ring_producer_start(const struct sassl_ring_producer *producer) { return producer->start; }
+
+int sassl_ring_producer_resumed(const struct sassl_ring_producer *producer) { return producer->resumed; }
+
+void sassl_ring_producer_counters(struct sassl_ring_producer *producer, struct sassl_ring_counters *counters) {
+  bool own = !fork_guard_tripped(&producer->guard);
+  segment_counters(producer->mapping, producer->lock_descriptor, own, false, counters);
+}
+
+// The end
+
+void sassl_ring_producer_abandon(struct sassl_ring_producer *producer) {
+  fork_guard_leave(&producer->guard);
+  if (producer->lock_descriptor >= 0) close(producer->lock_descriptor);
+  sassl_ring_mapping_release(producer->mapping);
+  pthread_mutex_destroy(&producer->mutex);
+  free(producer);
+}
+
+static int retire_segment(struct sassl_ring_producer *producer) {
+  struct sassl_ring_header *header = producer->mapping->header;
+  STORE(header->producer_state, SASSL_RING_CLOSED);
+  STEP(producer, SASSL_RING_STEP_CLOSED);
+  remove_own(producer->path, producer->lock_descriptor);
+  futex_raise(&header->published_signal);
+  return SASSL_RING_OK;
+}
+
+int sassl_ring_producer_close(struct sassl_ring_producer *producer) {
+  int code = SASSL_RING_OK;
+  if (!fork_guard_tripped(&producer->guard)) code = retire_segment(producer);
+  // Only now goes the lock: as long as the file has its name, somebody answers for it.
+  sassl_ring_producer_abandon(producer);
+  return code;
+}

@@ -1,1 +1,0 @@
-#include "sassl_ring.h"
