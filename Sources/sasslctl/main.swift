@@ -1,1 +1,43 @@
-print("sasslctl")
+import Foundation
+import Service
+
+/// A subcommand: its name, one line for the overview, and what it does.
+struct Command {
+  let name: String
+  let summary: String
+  let run: ([String]) throws -> ExitCode
+}
+
+let commands: [Command] = [
+  Command(name: "status", summary: "what the daemon is doing; exit code 0 running, 3 stopped, 4 unknown", run: statusCommand),
+  Command(name: "preview", summary: "a picture of one batch: originals beside their views", run: previewCommand),
+  Command(name: "inspect", summary: "what was drawn for every sample of one batch, and how long it took", run: inspectCommand),
+  Command(name: "styles", summary: "add style folders to the index, list what it holds", run: stylesCommand),
+  Command(name: "stylize", summary: "stylize one picture", run: stylizeCommand),
+  Command(name: "model", summary: "describe or import a style model", run: modelCommand),
+  Command(name: "config", summary: "show the configuration that is in force, with its defaults", run: configCommand),
+  Command(name: "samples", summary: "draw a folder of sample pictures to try things with", run: samplesCommand),
+]
+
+let overview =
+  "usage: sasslctl COMMAND [options]\n\n"
+  + "Looks after sassld, the daemon that keeps stylized batches ready ahead of a trainer.\n\ncommands:\n"
+  + commands.map { "  " + $0.name.padding(toLength: 10, withPad: " ", startingAt: 0) + $0.summary + "\n" }.joined()
+  + "\n'sasslctl COMMAND --help' tells more. Start the daemon with 'sassld --config FILE'.\n"
+
+let arguments = CommandLine.arguments.dropFirst()
+switch arguments.first {
+case nil:
+  FileHandle.standardError.write(Data(overview.utf8))
+  exit(ExitCode.usage.rawValue)
+case "--help", "-h", "help":
+  print(overview, terminator: "")
+case "--version":
+  print("sasslctl \(programVersion)")
+case let name?:
+  guard let command = commands.first(where: { $0.name == name }) else {
+    FileHandle.standardError.write(Data("sasslctl: '\(name)' is no command; see 'sasslctl --help'\n".utf8))
+    exit(ExitCode.usage.rawValue)
+  }
+  exit(runReporting("sasslctl \(name)") { try command.run(Array(arguments.dropFirst())) })
+}

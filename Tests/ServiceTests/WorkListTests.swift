@@ -32,7 +32,7 @@ struct WorkListTests {
       for workers in 1...3 {
         let list = WorkList<Int>()
         let ledgers = (0..<3).map { _ in Ledger() }
-        for batch in 0..<3 { list.add(batch, lane: 0, count: count, groupSize: groupSize) }
+        for batch in 0..<3 { list.add(batch, count: count, groupSize: groupSize) }
         list.close()
         let completed = Mutexed<[Int]>([])
         DispatchQueue.concurrentPerform(iterations: workers) { _ in
@@ -53,8 +53,8 @@ struct WorkListTests {
   @Test("works on the oldest batch first")
   func oldestFirst() {
     let list = WorkList<String>()
-    list.add("old", lane: 0, count: 2, groupSize: 2)
-    list.add("new", lane: 0, count: 1, groupSize: 1)
+    list.add("old", count: 2, groupSize: 2)
+    list.add("new", count: 1, groupSize: 1)
     let first = list.next()!
     let second = list.next()!
     let third = list.next()!
@@ -63,30 +63,6 @@ struct WorkListTests {
     #expect(!list.complete(second))
     let fourth = list.next()!
     #expect(fourth.batch == "old" && fourth.stage == .finish)
-  }
-
-  @Test("cancelling a lane drops its work, leaves the others, and forgets batches whose tickets come back late")
-  func cancelLane() {
-    let list = WorkList<String>()
-    list.add("dropped", lane: 0, count: 3, groupSize: 3)
-    list.add("kept", lane: 1, count: 1, groupSize: 1)
-    let held = list.next()!
-    #expect(held.batch == "dropped")
-    let cancelled = DispatchSemaphore(value: 0)
-    DispatchQueue.global().async {
-      list.cancel(lane: 0)
-      cancelled.signal()
-    }
-    // While the ticket is out, cancelling must wait: its memory is still being written.
-    #expect(cancelled.wait(timeout: .now() + .milliseconds(20)) == .timedOut)
-    #expect(!list.complete(held))
-    cancelled.wait()
-    let next = list.next()!
-    #expect(next.batch == "kept")
-    #expect(!list.complete(next))
-    #expect(list.complete(list.next()!))
-    list.close()
-    #expect(list.next() == nil)
   }
 }
 

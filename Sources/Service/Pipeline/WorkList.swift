@@ -24,7 +24,6 @@ package final class WorkList<Batch: Sendable>: Sendable {
   /// Where a batch stands.
   private struct Entry {
     let serial: Int
-    let lane: Int
     let batch: Batch
     let count: Int
     let groupSize: Int
@@ -32,8 +31,6 @@ package final class WorkList<Batch: Sendable>: Sendable {
     var unpreparedInGroup: [Int]
     var readyToFinish: [Int] = []
     var unfinished: Int
-    /// Tickets that workers hold now.
-    var outstanding = 0
   }
 
   /// Everything below is guarded by this condition's lock.
@@ -45,15 +42,15 @@ package final class WorkList<Batch: Sendable>: Sendable {
   /// A list without work.
   package init() {}
 
-  /// Adds a batch of `count` samples in style groups of `groupSize`; `lane` names the ring that it belongs to.
-  package func add(_ batch: Batch, lane: Int, count: Int, groupSize: Int) {
+  /// Adds a batch of `count` samples in style groups of `groupSize`.
+  package func add(_ batch: Batch, count: Int, groupSize: Int) {
     precondition(count > 0 && groupSize > 0, "a batch has samples, in groups")
     condition.withLock {
       let groups = (count + groupSize - 1) / groupSize
       let sizes = (0..<groups).map { min(groupSize, count - $0 * groupSize) }
       entries.append(
         Entry(
-          serial: nextSerial, lane: lane, batch: batch, count: count, groupSize: groupSize, unpreparedInGroup: sizes,
+          serial: nextSerial, batch: batch, count: count, groupSize: groupSize, unpreparedInGroup: sizes,
           unfinished: count))
       nextSerial += 1
       condition.broadcast()
@@ -74,7 +71,7 @@ package final class WorkList<Batch: Sendable>: Sendable {
           }
         }
         // After closing, a group whose last sample is still being prepared will bring more to do.
-        if isClosed && entries.allSatisfy({ $0.unfinished == 0 || $0.unpreparedInGroup.allSatisfy { $0 == 0 } }) {
+        if isClosed && entries.allSatisfy({ $0.unpreparedInGroup.allSatisfy { $0 == 0 } }) {
           return nil
         }
         condition.wait()
@@ -83,21 +80,15 @@ package final class WorkList<Batch: Sendable>: Sendable {
   }
 
   private func ticket(at index: Int, _ position: Int, _ stage: Stage) -> Ticket {
-    entries[index].outstanding += 1
-    return Ticket(serial: entries[index].serial, batch: entries[index].batch, position: position, stage: stage)
+    Ticket(serial: entries[index].serial, batch: entries[index].batch, position: position, stage: stage)
   }
 
   /// Gives a ticket back, its work done; true when it was the last of its batch, which thereby leaves the list.
   package func complete(_ ticket: Ticket) -> Bool {
     condition.withLock {
       defer { condition.broadcast() }
-      // A cancelled batch stays in the list, without work, until its last ticket is back.
-      guard let index = entries.firstIndex(where: { $0.serial == ticket.serial }) else { return false }
-      entries[index].outstanding -= 1
-      if entries[index].unfinished == 0 {
-        if entries[index].outstanding == 0 { entries.remove(at: index) }
-        return false
-      }
+      // A batch stays in the list until its last ticket is back.
+      let index = entries.firstIndex { $0.serial == ticket.serial }!
       switch ticket.stage {
       case .prepare:
         let group = ticket.position / entries[index].groupSize
@@ -114,20 +105,6 @@ package final class WorkList<Batch: Sendable>: Sendable {
         entries.remove(at: index)
         return true
       }
-    }
-  }
-
-  /// Drops every batch of a lane and waits until no worker holds a ticket of it, so that its memory may be used again.
-  package func cancel(lane: Int) {
-    condition.withLock {
-      for index in entries.indices where entries[index].lane == lane {
-        entries[index].nextToPrepare = entries[index].count
-        entries[index].readyToFinish = []
-        entries[index].unpreparedInGroup = []
-        entries[index].unfinished = 0
-      }
-      entries.removeAll { $0.lane == lane && $0.outstanding == 0 }
-      while entries.contains(where: { $0.lane == lane }) { condition.wait() }
     }
   }
 

@@ -1,0 +1,38 @@
+import BatchRing
+import Dataset
+import Foundation
+import Imaging
+import StyleTransfer
+
+extension CommandFailure {
+  /// The sentence and the exit code for any error of this program.
+  public init(for error: any Error) {
+    switch error {
+    case let failure as CommandFailure: self = failure
+    case let error as RingError: self.init(Self.code(for: error), error.description)
+    case let error as ModelError: self.init(error.code == .unreadable ? .noInput : .badData, error.description)
+    case let error as DatasetError: self.init(.noInput, error.description)
+    case let error as ImagingError: self.init(.badData, error.description)
+    case let error as StreamFailure: self.init(Self.code(for: error), error.description)
+    case let error as ControlError: self.init(.unavailable, error.description)
+    default: self.init(.software, "\(error)")
+    }
+  }
+
+  private static func code(for error: RingError) -> ExitCode {
+    switch error.kind {
+    case .busy, .absent: .unavailable
+    case .space, .system: .systemResource
+    case .argument: .configuration
+    default: .software
+    }
+  }
+
+  private static func code(for failure: StreamFailure) -> ExitCode {
+    switch failure {
+    case .tooManyBadFiles, .noReplacement: .badData
+    case .machineAtFault: .systemResource
+    case .style, .ring: .software
+    }
+  }
+}

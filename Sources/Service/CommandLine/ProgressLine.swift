@@ -1,0 +1,35 @@
+import Foundation
+
+/// How far a long job is: a bar on a terminal, a line every tenth elsewhere.
+public final class ProgressLine: Sendable {
+  private let title: String
+  private let total: Int
+  private let isTerminal: Bool
+  private let lock = NSLock()
+  /// Guarded by `lock`: the last step that was shown.
+  private nonisolated(unsafe) var shown = -1
+
+  /// A job of `total` steps, shown on standard error.
+  public init(_ title: String, total: Int) {
+    self.title = title
+    self.total = max(1, total)
+    isTerminal = isatty(STDERR_FILENO) == 1
+  }
+
+  /// Shows that `done` steps are behind us.
+  public func update(_ done: Int) {
+    let steps = isTerminal ? 40 : 10
+    let step = done * steps / total
+    lock.withLock {
+      guard step > shown else { return }
+      shown = step
+      if isTerminal {
+        let bar = String(repeating: "#", count: step) + String(repeating: "-", count: steps - step)
+        let end = done >= total ? "\n" : ""
+        FileHandle.standardError.write(Data("\r\(title) [\(bar)] \(done)/\(total)\(end)".utf8))
+      } else {
+        FileHandle.standardError.write(Data("\(title): \(done)/\(total)\n".utf8))
+      }
+    }
+  }
+}

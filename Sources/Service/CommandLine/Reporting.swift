@@ -1,0 +1,15 @@
+import Foundation
+
+/// The version of `sassld` and `sasslctl`.
+public let programVersion = "0.1.0"
+
+/// Runs a command and turns what it throws into one sentence on standard error and an exit status.
+public func runReporting(_ name: String, _ body: () throws -> ExitCode) -> Int32 {
+  do {
+    return try body().rawValue
+  } catch {
+    let failure = CommandFailure(for: error)
+    FileHandle.standardError.write(Data("\(name): \(failure.message)\n".utf8))
+    return failure.code.rawValue
+  }
+}

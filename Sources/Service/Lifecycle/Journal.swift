@@ -1,0 +1,63 @@
+import Foundation
+
+/// Where the daemon says what happens: one line per event on standard error.
+///
+/// Under systemd each line carries its priority (`sd-daemon(3)`) and the journal adds the time; elsewhere the line
+/// begins with the time. Events that may come in floods are rate-limited by kind, and what was held back is counted.
+public final class Journal: Sendable {
+  /// How much an event matters; the numbers are those of `syslog(3)`.
+  public enum Priority: Int, Sendable {
+    case error = 3
+    case warning = 4
+    case notice = 5
+    case information = 6
+  }
+
+  /// How many lines of one kind may come within one period.
+  private static let burst = 5
+  /// The period in seconds.
+  private static let period = 30.0
+
+  private struct Kind {
+    var periodStart: TimeInterval
+    var written: Int
+    var heldBack: Int
+  }
+
+  private let isUnderSystemd: Bool
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var kinds: [String: Kind] = [:]
+
+  /// A journal on standard error.
+  public init() {
+    isUnderSystemd = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
+  }
+
+  /// Writes one line; with a `kind`, at most five of that kind in thirty seconds.
+  public func write(_ priority: Priority, kind: String? = nil, _ text: String) {
+    lock.withLock {
+      guard let kind else { return emit(priority, text) }
+      let now = ProcessInfo.processInfo.systemUptime
+      var state = kinds[kind] ?? Kind(periodStart: now, written: 0, heldBack: 0)
+      if now - state.periodStart >= Self.period {
+        if state.heldBack > 0 { emit(priority, "\(state.heldBack) more lines like the last about: \(kind)") }
+        state = Kind(periodStart: now, written: 0, heldBack: 0)
+      }
+      if state.written < Self.burst {
+        state.written += 1
+        emit(priority, text)
+      } else {
+        state.heldBack += 1
+      }
+      kinds[kind] = state
+    }
+  }
+
+  private func emit(_ priority: Priority, _ text: String) {
+    // A line break inside a path must not look like a second event.
+    let line = text.replacingOccurrences(of: "\n", with: "\\n")
+    let prefix = isUnderSystemd ? "<\(priority.rawValue)>" : Date.now.formatted(.iso8601) + " "
+    FileHandle.standardError.write(Data((prefix + line + "\n").utf8))
+  }
+}

@@ -1,0 +1,171 @@
+import Augmentation
+import Dataset
+import Imaging
+import StyleTransfer
+
+/// One batch in work: its plan, its draws, where it is written, and the style embeddings that pass between its two stages.
+///
+/// Workers share it without a lock: each writes only the entries of the sample that it has the ticket for, and the work list
+/// hands a group to its second stage only after all its first stages were given back.
+package final class BatchAssembly: @unchecked Sendable {
+  /// Which samples, in which order.
+  package let plan: BatchPlan
+  /// Where it is written.
+  package let memory: BatchMemory
+  /// When work on it began, on the monotonic clock.
+  package let startedNanoseconds = clockNanoseconds()
+
+  private let source: StreamSource
+  private let schedule: StreamSchedule
+  private let loader: SampleLoader
+  /// All draws of each sample: `[position][view]`.
+  private let draws: [[ViewDraws]]
+  /// Who lends the style, in positions of this batch: `[position]`; empty unless styles come from the batch.
+  private let lenders: [Int]
+  /// `[styled view][position]`, written by prepare, read by finish.
+  private let embeddings: UnsafeMutableBufferPointer<StyleEmbedding?>
+
+  /// A batch to be made of `plan` into `memory`.
+  package init(
+    plan: BatchPlan, memory: BatchMemory, source: StreamSource, schedule: StreamSchedule, loader: SampleLoader
+  ) {
+    self.plan = plan
+    self.memory = memory
+    self.source = source
+    self.schedule = schedule
+    self.loader = loader
+    draws = plan.sampleIDs.map { sample in
+      source.recipes.enumerated().map { view, recipe in
+        ViewDraws(recipe: recipe, seed: source.seed, epoch: plan.epoch, sample: UInt64(sample), view: view)
+      }
+    }
+    if case .inBatch = source.styles, !source.styledViews.isEmpty {
+      lenders = Self.lenders(plan: plan, schedule: schedule, seed: source.seed, groupSize: source.styleGroupSize)
+    } else {
+      lenders = []
+    }
+    embeddings = .allocate(capacity: source.styledViews.count * plan.sampleIDs.count)
+    embeddings.initialize(repeating: nil)
+  }
+
+  deinit {
+    embeddings.deinitialize()
+    embeddings.deallocate()
+  }
+
+  /// Samples in the batch.
+  package var count: Int { plan.sampleIDs.count }
+  /// How many samples must be prepared before the first of them can be finished.
+  package var groupSize: Int { lenders.isEmpty ? 1 : source.styleGroupSize }
+  /// How many samples were replaced because their own file is bad.
+  package var replacedCount: Int {
+    plan.sampleIDs.indices.count { memory.sampleIDs[$0] != Int64(plan.sampleIDs[$0]) }
+  }
+
+  private static func lenders(plan: BatchPlan, schedule: StreamSchedule, seed: UInt64, groupSize: Int) -> [Int] {
+    let firstGroup = (plan.step * schedule.globalBatchSize + plan.globalOffset) / groupSize
+    return stride(from: 0, to: plan.sampleIDs.count, by: groupSize).flatMap { start -> [Int] in
+      let count = min(groupSize, plan.sampleIDs.count - start)
+      let group = UInt64(firstGroup + start / groupSize)
+      return InBatchStyles(seed: seed, epoch: plan.epoch, group: group, count: count).lenders.map { $0 + start }
+    }
+  }
+
+  /// First stage of one sample: decode, crop every view into place, embed where a style will need it; views that keep
+  /// their style are completed.
+  ///
+  /// - Throws: `StreamFailure` when the stream cannot go on.
+  package func prepare(_ position: Int, tools: WorkerTools) throws(StreamFailure) {
+    let sampleDraws = draws[position]
+    let sample = try loader.load(
+      planned: plan.sampleIDs[position], epoch: plan.epoch, schedule: schedule, draws: sampleDraws, tools: tools)
+    memory.sampleIDs[position] = Int64(sample)
+    memory.labels[position] = source.catalog.label(of: sample)
+    for (view, draw) in sampleDraws.enumerated() {
+      let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
+      tools.times.measure(.crop) { draw.applyCrop(of: tools.picture, into: picture, workspace: tools.pixelWorkspace) }
+    }
+    for view in source.recipes.indices {
+      let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
+      if let order = source.styledViews.firstIndex(of: view) {
+        if needsEmbedding(position, view: view) {
+          embeddings[order * count + position] = try embed(picture, tools: tools)
+        }
+      } else {
+        tools.times.measure(.augment) {
+          sampleDraws[view].applyAfterStyle(to: picture, workspace: tools.pixelWorkspace)
+        }
+      }
+    }
+    if source.styledViews.isEmpty { note(nil, style: -1, at: position, in: memory.styles[0]) }
+  }
+
+  /// A picture's embedding is needed to stylize it, and to lend its style to another that is stylized.
+  private func needsEmbedding(_ position: Int, view: Int) -> Bool {
+    if draws[position][view].style != nil { return true }
+    return lenders.indices.contains { lenders[$0] == position && draws[$0][view].style != nil }
+  }
+
+  private func embed(_ picture: PixelBuffer, tools: WorkerTools) throws(StreamFailure) -> StyleEmbedding {
+    let model = source.model!
+    let side = model.predictorSide!
+    return try tools.times.measure(.embed) { () throws(StreamFailure) -> StyleEmbedding in
+      let input = tools.predictorPicture
+      if input.width != side || input.height != side { input.reshape(width: side, height: side) }
+      input.pixels.resize(from: picture, workspace: tools.pixelWorkspace)
+      do throws(ModelError) {
+        return try model.embed(pixels: input.pixels.base, workspace: tools.styleWorkspace)
+      } catch {
+        throw .style(error.description)
+      }
+    }
+  }
+
+  /// Second stage of one sample: stylize the views that are drawn for it, and complete them. Its whole group is prepared.
+  ///
+  /// - Throws: `StreamFailure` when the style network refuses.
+  package func finish(_ position: Int, tools: WorkerTools) throws(StreamFailure) {
+    for (order, view) in source.styledViews.enumerated() {
+      let draw = draws[position][view]
+      let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
+      if let style = draw.style {
+        let lent = lentStyle(to: position, draw: draw, order: order)
+        let own = embeddings[order * count + position]!
+        try tools.times.measure(.stylize) { () throws(StreamFailure) in
+          do throws(ModelError) {
+            try source.model!.stylize(
+              inPlace: picture.base, width: picture.width, height: picture.height,
+              embedding: own.blended(toward: lent.embedding, alpha: Float(style.alpha)), beta: Float(style.beta),
+              workspace: tools.styleWorkspace)
+          } catch {
+            throw .style(error.description)
+          }
+        }
+        note(style, style: lent.identifier, at: position, in: memory.styles[order])
+      } else {
+        note(nil, style: -1, at: position, in: memory.styles[order])
+      }
+      tools.times.measure(.augment) { draw.applyAfterStyle(to: picture, workspace: tools.pixelWorkspace) }
+    }
+  }
+
+  private func lentStyle(
+    to position: Int, draw: ViewDraws, order: Int
+  ) -> (identifier: Int64, embedding: StyleEmbedding) {
+    switch source.styles {
+    case .inBatch:
+      let lender = lenders[position]
+      return (memory.sampleIDs[lender], embeddings[order * count + lender]!)
+    case .embeddings(_, let list):
+      let choice = draw.styleChoice(of: list.count)
+      return (Int64(choice), list[choice])
+    }
+  }
+
+  private func note(_ draw: StyleDraw?, style: Int64, at position: Int, in columns: StyleColumns) {
+    columns.styleIDs[position] = style
+    columns.applied[position] = draw == nil ? 0 : 1
+    columns.alpha[position] = Float(draw?.alpha ?? 0)
+    columns.beta[position] = Float(draw?.beta ?? 0)
+  }
+}

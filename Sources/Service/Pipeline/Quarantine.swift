@@ -1,0 +1,76 @@
+import Dataset
+import Foundation
+
+/// The files that could not be used, each with its reason, and the limit on how many there may be.
+package final class Quarantine: Sendable {
+  /// One bad file.
+  package struct Entry: Sendable {
+    package let sample: Int
+    package let reason: String
+  }
+
+  private let limit: Int
+  private let total: Int
+  private let fraction: Double
+  private let lock = NSLock()
+  /// Guarded by `lock`: by sample, and in the order in which they were found.
+  private nonisolated(unsafe) var reasons: [Int: String] = [:]
+  private nonisolated(unsafe) var order: [Int] = []
+
+  /// Allows at most `fraction` of `total` files to be bad.
+  package init(fraction: Double, total: Int) {
+    self.fraction = fraction
+    self.total = total
+    limit = Int((fraction * Double(total)).rounded(.down))
+  }
+
+  /// Notes that a sample is bad; true when it was not known yet.
+  ///
+  /// - Throws: `StreamFailure.tooManyBadFiles` when that is one too many.
+  package func note(sample: Int, reason: String) throws(StreamFailure) -> Bool {
+    let (isNew, count) = lock.withLock { () -> (Bool, Int) in
+      if reasons.updateValue(reason, forKey: sample) == nil { order.append(sample) } else { return (false, 0) }
+      return (true, order.count)
+    }
+    if count > limit {
+      throw .tooManyBadFiles(bad: count, total: total, maximumFraction: fraction, lastReason: reason)
+    }
+    return isNew
+  }
+
+  /// How many files are bad.
+  package var count: Int { lock.withLock { order.count } }
+
+  /// The bad files found first, at most `limit` of them.
+  package func entries(limit: Int) -> [Entry] {
+    lock.withLock { order.prefix(limit).map { Entry(sample: $0, reason: reasons[$0]!) } }
+  }
+}
+
+/// Why a stream cannot go on.
+package enum StreamFailure: Error, Sendable, CustomStringConvertible {
+  /// More files are bad than the configuration allows.
+  case tooManyBadFiles(bad: Int, total: Int, maximumFraction: Double, lastReason: String)
+  /// A sample is bad, and so was every replacement that was drawn for it.
+  case noReplacement(sample: Int, attempts: Int)
+  /// The machine lacks what reading a file needs, and has for a long time.
+  case machineAtFault(detail: String, seconds: Int)
+  /// The style network refused.
+  case style(String)
+  /// The ring refused.
+  case ring(String)
+
+  package var description: String {
+    switch self {
+    case .tooManyBadFiles(let bad, let total, let fraction, let reason):
+      "\(bad) of \(total) files cannot be used, more than limits.max_bad_fraction = \(fraction) allows (the last: \(reason)); "
+        + "'sasslctl status' lists them: repair or remove them, or raise the limit"
+    case .noReplacement(let sample, let attempts):
+      "sample \(sample) cannot be used, and neither can any of the \(attempts) samples drawn to replace it; check the dataset"
+    case .machineAtFault(let detail, let seconds):
+      "reading files has failed for \(seconds) s: \(detail); raise the limits of the process or free what it lacks"
+    case .style(let detail): "style transfer failed: \(detail)"
+    case .ring(let detail): detail
+    }
+  }
+}

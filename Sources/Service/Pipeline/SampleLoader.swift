@@ -1,0 +1,89 @@
+import Augmentation
+import Dataset
+import Foundation
+import Imaging
+
+/// Reads and decodes the picture of a sample, or of the one that stands in for it.
+package struct SampleLoader: Sendable {
+  /// How many replacements are drawn before the stream gives up.
+  static let maximumReplacements = 64
+  /// For how long reading is tried again while the machine is at fault, in seconds.
+  static let patience = 60
+
+  private let source: StreamSource
+  private let quarantine: Quarantine
+  /// Told of each bad file when it is found first: sample and reason.
+  private let onBadFile: @Sendable (Int, String) -> Void
+
+  package init(
+    source: StreamSource, quarantine: Quarantine, onBadFile: @escaping @Sendable (Int, String) -> Void
+  ) {
+    self.source = source
+    self.quarantine = quarantine
+    self.onBadFile = onBadFile
+  }
+
+  /// Decodes `planned`, or its replacement, into the worker's picture, at no more than the resolution that `draws` need.
+  ///
+  /// - Returns: the sample whose picture it is.
+  /// - Throws: `StreamFailure` when the stream cannot go on.
+  package func load(
+    planned: Int, epoch: UInt64, schedule: StreamSchedule, draws: [ViewDraws], tools: WorkerTools
+  ) throws(StreamFailure) -> Int {
+    var sample = planned
+    for attempt in 0...Self.maximumReplacements {
+      if attempt > 0 {
+        guard let next = schedule.replacement(for: planned, epoch: epoch, attempt: attempt - 1) else { break }
+        sample = next
+      }
+      guard let reason = try decode(sample, draws: draws, tools: tools) else { return sample }
+      if try quarantine.note(sample: sample, reason: reason) { onBadFile(sample, reason) }
+    }
+    throw .noReplacement(sample: planned, attempts: Self.maximumReplacements)
+  }
+
+  /// Decodes one sample; returns what is wrong with its file, or `nil`.
+  private func decode(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) throws(StreamFailure) -> String? {
+    let bytes: [UInt8]
+    switch try read(sample, tools: tools) {
+    case .success(let read): bytes = read
+    case .failure(let error): return error.description
+    }
+    let recipes = source.recipes
+    let limits = source.limits
+    return tools.times.measure(.decode) { () -> String? in
+      bytes.withUnsafeBytes { file -> String? in
+        do throws(ImagingError) {
+          let header = try tools.decoder.header(of: file, limits: limits)
+          let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
+          let side = recipes.map(\.side).max()!
+          let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
+          try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
+          return nil
+        } catch {
+          return error.description
+        }
+      }
+    }
+  }
+
+  /// The bytes of a sample's file, or what is wrong with the file. Faults of the machine are waited out.
+  private func read(_ sample: Int, tools: WorkerTools) throws(StreamFailure) -> Result<[UInt8], SampleError> {
+    let deadline = ProcessInfo.processInfo.systemUptime + Double(Self.patience)
+    while true {
+      let result = tools.times.measure(.read) { () -> Result<[UInt8], SampleError> in
+        do throws(SampleError) {
+          return .success(try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes))
+        } catch {
+          return .failure(error)
+        }
+      }
+      guard case .failure(let error) = result, error.isTransient else { return result }
+      if ProcessInfo.processInfo.systemUptime > deadline {
+        throw .machineAtFault(detail: error.description, seconds: Self.patience)
+      }
+      // Descriptors and memory come back when other work ends; asking faster would not bring them sooner.
+      usleep(100_000)
+    }
+  }
+}

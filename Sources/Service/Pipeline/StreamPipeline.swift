@@ -1,0 +1,183 @@
+import BatchRing
+import Dataset
+import Dispatch
+import Foundation
+import StyleTransfer
+
+/// Makes the batches of one stream for one or more ranks: a feeder for each ring opens batches in free slots, and a pool of
+/// workers fills them.
+///
+/// The rings are the only brake: a feeder waits while its ring is full, and the workers wait while no batch is open.
+package final class StreamPipeline: Sendable {
+  /// One rank's ring and its schedule.
+  package struct Lane: Sendable {
+    package let ring: RingProducer
+    package let schedule: StreamSchedule
+
+    package init(ring: RingProducer, schedule: StreamSchedule) {
+      self.ring = ring
+      self.schedule = schedule
+    }
+  }
+
+  /// What is told of a batch when it was published.
+  package struct Published: Sendable {
+    package let lane: Lane
+    package let slot: Int
+    package let assembly: BatchAssembly
+    package let nanoseconds: UInt64
+  }
+
+  /// A batch in a slot of its ring.
+  private struct Job: Sendable {
+    let lane: Lane
+    let reservation: RingReservation
+    let assembly: BatchAssembly
+  }
+
+  /// For how long a feeder waits in one call before it looks whether to stop.
+  private static let feederPatience = Duration.milliseconds(200)
+
+  package let lanes: [Lane]
+  package let metrics = PipelineMetrics()
+  private let source: StreamSource
+  private let loader: SampleLoader
+  private let workerCount: Int
+  private let onPublished: @Sendable (Published) -> Void
+  private let onFailure: @Sendable (StreamFailure) -> Void
+  private let work = WorkList<Job>()
+  private let feeders = DispatchGroup()
+  private let workers = DispatchGroup()
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var stopping = false
+  private nonisolated(unsafe) var failure: StreamFailure?
+  private nonisolated(unsafe) var waitingFeeders = 0
+
+  /// A pipeline at rest.
+  ///
+  /// - Parameters:
+  ///   - onPublished: called from a worker after each batch, in the order in which batches become complete.
+  ///   - onFailure: called once, from a worker, when the stream cannot go on.
+  package init(
+    source: StreamSource, lanes: [Lane], loader: SampleLoader, workerCount: Int,
+    onPublished: @escaping @Sendable (Published) -> Void, onFailure: @escaping @Sendable (StreamFailure) -> Void
+  ) {
+    self.source = source
+    self.lanes = lanes
+    self.loader = loader
+    self.workerCount = workerCount
+    self.onPublished = onPublished
+    self.onFailure = onFailure
+  }
+
+  /// Starts feeders and workers.
+  package func start() {
+    // Every feeder and worker blocks, so each gets a queue, and thereby a thread, of its own.
+    for lane in lanes {
+      DispatchQueue(label: "sassl.feeder.\(lane.schedule.rank)").async(group: feeders) { self.feed(lane) }
+    }
+    for number in 0..<workerCount {
+      DispatchQueue(label: "sassl.worker.\(number)").async(group: workers) { self.makeImages() }
+    }
+  }
+
+  /// Finishes the batches in work, publishes them, and returns when every feeder and worker has ended.
+  ///
+  /// - Throws: the `StreamFailure` that ended the stream, if one did.
+  package func drain() throws(StreamFailure) {
+    lock.withLock { stopping = true }
+    feeders.wait()
+    work.close()
+    workers.wait()
+    if let failure = lock.withLock({ failure }) { throw failure }
+  }
+
+  /// Whether every ring is full, so that making nothing is what the workers should do.
+  package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
+
+  private var isStopping: Bool { lock.withLock { stopping } }
+
+  private func fail(_ error: StreamFailure) {
+    let isFirst = lock.withLock { () -> Bool in
+      stopping = true
+      if failure != nil { return false }
+      failure = error
+      return true
+    }
+    if isFirst { onFailure(error) }
+  }
+
+  /// Opens a batch in every slot that becomes free.
+  private func feed(_ lane: Lane) {
+    let names = lane.ring.geometry.fields.map(\.name)
+    var isWaiting = false
+    func setWaiting(_ waiting: Bool) {
+      if waiting != isWaiting { lock.withLock { waitingFeeders += waiting ? 1 : -1 } }
+      isWaiting = waiting
+    }
+    while !isStopping {
+      do throws(RingError) {
+        guard let reservation = try lane.ring.reserve(timeout: Self.feederPatience) else {
+          setWaiting(true)
+          lane.ring.heartbeat()
+          continue
+        }
+        setWaiting(false)
+        let memory = BatchMemory(
+          views: source.recipes.count, at: names.map { reservation[$0].baseAddress! })
+        let assembly = BatchAssembly(
+          plan: lane.schedule.batch(reservation.number), memory: memory, source: source, schedule: lane.schedule,
+          loader: loader)
+        let job = Job(lane: lane, reservation: reservation, assembly: assembly)
+        work.add(job, count: assembly.count, groupSize: assembly.groupSize)
+      } catch {
+        fail(.ring(error.description))
+      }
+    }
+  }
+
+  /// One worker's life.
+  private func makeImages() {
+    let tools: WorkerTools
+    do {
+      tools = try WorkerTools()
+    } catch {
+      return fail(.machineAtFault(detail: "\(error)", seconds: 0))
+    }
+    while let ticket = work.next() {
+      let job = ticket.batch
+      // After a failure or a seek there is no use in the images, but the tickets still have to come back.
+      if !(lock.withLock { failure != nil }) && !job.reservation.isVoid {
+        do throws(StreamFailure) {
+          switch ticket.stage {
+          case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
+          case .finish: try job.assembly.finish(ticket.position, tools: tools)
+          }
+        } catch {
+          fail(error)
+        }
+      }
+      metrics.add(tools.times)
+      tools.times = PipelineMetrics.Times()
+      if work.complete(ticket) { publish(job) }
+    }
+  }
+
+  private func publish(_ job: Job) {
+    let plan = job.assembly.plan
+    let nanoseconds = clockNanoseconds() - job.assembly.startedNanoseconds
+    do throws(RingError) {
+      if lock.withLock({ failure != nil }) { return try job.lane.ring.cancel(job.reservation) }
+      let isPublished = try job.lane.ring.publish(
+        job.reservation, epoch: plan.epoch, step: UInt64(plan.step), count: job.assembly.count,
+        production: .nanoseconds(Int64(nanoseconds)))
+      guard isPublished else { return }
+      metrics.published(images: job.assembly.count, replaced: job.assembly.replacedCount)
+      onPublished(
+        Published(lane: job.lane, slot: job.reservation.slot, assembly: job.assembly, nanoseconds: nanoseconds))
+    } catch {
+      fail(.ring(error.description))
+    }
+  }
+}
