@@ -1,0 +1,102 @@
+import Foundation
+
+/// One thing that waits to be written, and how it is written.
+enum IndexRecord: Sendable {
+  case instance(InstanceRecord)
+  case instanceStopped(identifier: String, at: Date)
+  case batch(BatchRecord)
+  case batchConsumed(number: UInt64, rank: Int, at: Date)
+  case quarantine(QuarantinedFile)
+  case throughput(ThroughputRecord)
+  case styleBank(StyleBankRecord)
+  case styleEmbedding(StyleEmbeddingRecord)
+
+  /// Writes the record inside an open transaction.
+  func write(to database: DatabaseConnection) throws(DatabaseError) {
+    switch self {
+    case .instance(let instance):
+      try database.run(
+        "INSERT OR REPLACE INTO instance VALUES (NULL, ?, ?, ?, ?, ?)",
+        [
+          .text(instance.identifier), .integer(Int64(instance.processID)), .integer(instance.startedAt.microseconds),
+          .optional(instance.stoppedAt?.microseconds), .bits(instance.configurationFingerprint),
+        ])
+      for (name, value) in instance.facts {
+        try database.run(
+          "INSERT INTO fact SELECT id, ?, ? FROM instance WHERE identifier = ?",
+          [.text(name), .text(value), .text(instance.identifier)])
+      }
+    case .instanceStopped(let identifier, let date):
+      try database.run(
+        "UPDATE instance SET stopped_at_us = ? WHERE identifier = ?", [.integer(date.microseconds), .text(identifier)])
+    case .batch(let batch):
+      try write(batch, to: database)
+    case .batchConsumed(let number, let rank, let date):
+      try database.run(
+        "UPDATE batch SET consumed_at_us = ? WHERE number = ? AND rank = ?",
+        [.integer(date.microseconds), .bits(number), .integer(Int64(rank))])
+    case .quarantine(let file):
+      try database.run(
+        """
+        INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET
+        sample_id = excluded.sample_id, reason = excluded.reason, last_seen_us = excluded.last_seen_us,
+        count = count + excluded.count
+        """,
+        [
+          .blob(file.path), .integer(file.sampleID), .text(file.reason), .integer(file.firstSeen.microseconds),
+          .integer(file.lastSeen.microseconds), .integer(Int64(file.count)),
+        ])
+    case .throughput(let interval):
+      try database.run(
+        "INSERT INTO throughput VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+        [
+          .integer(interval.startedAt.microseconds), .integer(Int64(interval.rank)),
+          .integer(interval.duration.microseconds), .integer(Int64(interval.images)),
+          .integer(interval.ringFull.microseconds), .integer(interval.starved.microseconds),
+        ])
+    case .styleBank(let bank):
+      try database.run("DELETE FROM style WHERE bank = ?", [.text(bank.name)])
+      for (number, style) in bank.styles.enumerated() {
+        try database.run(
+          "INSERT INTO style VALUES (?, ?, ?, ?)",
+          [.text(bank.name), .integer(Int64(number)), .blob(style.path), .bits(style.contentHash)])
+      }
+    case .styleEmbedding(let record):
+      try database.run(
+        "INSERT OR REPLACE INTO style_embedding VALUES (?, ?, ?)",
+        [
+          .bits(record.contentHash), .bits(record.modelFingerprint),
+          .blob(record.embedding.flatMap { Self.bytes(of: $0) }),
+        ])
+    }
+  }
+
+  private func write(_ batch: BatchRecord, to database: DatabaseConnection) throws(DatabaseError) {
+    let stages = batch.stages
+    // A batch that is made again after a seek or a restart replaces its record, samples and all.
+    try database.run(
+      "INSERT OR REPLACE INTO batch VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      [
+        .bits(batch.number), .integer(Int64(batch.rank)), .bits(batch.epoch), .integer(Int64(batch.step)),
+        .integer(Int64(batch.slot)), .integer(batch.madeAt.microseconds), .optional(batch.consumedAt?.microseconds),
+        .integer(stages.wait.microseconds), .integer(stages.decode.microseconds), .integer(stages.crop.microseconds),
+        .integer(stages.style.microseconds), .integer(stages.augment.microseconds),
+        .integer(stages.write.microseconds),
+      ])
+    let identifier = try database.integer("SELECT last_insert_rowid()")
+    for (position, sample) in batch.samples.enumerated() {
+      try database.run(
+        "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+          .integer(identifier), .integer(Int64(position)), .integer(sample.sampleID), .integer(sample.styleID),
+          .flag(sample.isStyled), .real(Double(sample.alpha)), .real(Double(sample.beta)),
+          .optional(sample.replacedSampleID),
+        ])
+    }
+  }
+
+  /// A number as four bytes, the lowest first.
+  private static func bytes(of value: Float) -> [UInt8] {
+    (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
+  }
+}
