@@ -12,6 +12,9 @@ extension ViewRecipe {
     func checkStrength(_ strength: Double, of step: String, upTo limit: Double) {
       check((0...limit).contains(strength), "the strength of \(step) must lie in 0...\(limit), not \(strength)")
     }
+    func checkShare(_ share: ClosedRange<Double>, _ name: String) {
+      check(share.lowerBound >= 0 && share.upperBound <= 1, "\(name) must lie within 0...1, not \(share)")
+    }
     check((4...4096).contains(side), "the side must lie in 4...4096 pixels, not \(side)")
     check(
       cropArea.lowerBound > 0 && cropArea.upperBound <= 1,
@@ -23,8 +26,8 @@ extension ViewRecipe {
     checkProbability(grayscaleProbability, of: "grayscale")
     if let style {
       checkProbability(style.probability, of: "style transfer")
-      check((0...1).contains(style.alpha.lowerBound) && style.alpha.upperBound <= 1, "alpha must lie in 0...1, not \(style.alpha)")
-      check((0...1).contains(style.beta.lowerBound) && style.beta.upperBound <= 1, "beta must lie in 0...1, not \(style.beta)")
+      checkShare(style.alpha, "alpha")
+      checkShare(style.beta, "beta")
       check(side % 4 == 0, "the side must be a multiple of 4 for style transfer, not \(side)")
     }
     if let jitter {
@@ -37,7 +40,8 @@ extension ViewRecipe {
     if let blur {
       checkProbability(blur.probability, of: "blur")
       check(
-        blur.sigma.lowerBound > 0 && blur.sigma.upperBound.isFinite, "the blur's sigma must be positive, not \(blur.sigma)")
+        blur.sigma.lowerBound > 0 && blur.sigma.upperBound.isFinite,
+        "the blur's sigma must be positive, not \(blur.sigma)")
       check(
         blur.kernelSize > 0 && blur.kernelSize % 2 == 1 && blur.kernelSize / 2 < side,
         "the blur's kernel must be odd and less than twice the side, not \(blur.kernelSize)")

@@ -57,7 +57,9 @@ public struct StyleTransferRecipe: Sendable, Equatable {
   public var beta: ClosedRange<Double>
 
   /// By default the published strengths, on 80 % of the views.
-  public init(probability: Double = 0.8, alpha: ClosedRange<Double> = 0.1...0.3, beta: ClosedRange<Double> = 0.1...0.3) {
+  public init(
+    probability: Double = 0.8, alpha: ClosedRange<Double> = 0.1...0.3, beta: ClosedRange<Double> = 0.1...0.3
+  ) {
     self.probability = probability
     self.alpha = alpha
     self.beta = beta

@@ -155,8 +155,7 @@ static inline __attribute__((always_inline)) uint8_t mixed(uint8_t value, float 
 }
 
 FOR_EACH_PROCESSOR
-void imaging_saturate(uint8_t *pixels, size_t count, float ratio) {
-  const float rest = 1.0f - ratio;
+void imaging_saturate(uint8_t *pixels, size_t count, float ratio, float rest) {
   for (size_t index = 0; index < count; index++) {
     const uint8_t red = pixels[3 * index], green = pixels[3 * index + 1], blue = pixels[3 * index + 2];
     const float addend = (float)gray(red, green, blue) * rest;

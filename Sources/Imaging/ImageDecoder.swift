@@ -14,11 +14,10 @@
 /// - grayscale is repeated into three channels; 16-bit samples are rounded to 8;
 /// - CMYK and YCCK JPEG are taken as inverted, as Adobe writes them, and converted as `R = (255 - C)(255 - K) / 255`;
 /// - alpha is dropped, not composited, as torchvision's `ImageReadMode.RGB` does; a palette's transparency likewise;
-/// - a PNG whose `gAMA` chunk says something else than sRGB is converted to sRGB; colour profiles are ignored;
+/// - gamma chunks and colour profiles are ignored;
 /// - EXIF orientation is applied to JPEG.
 public final class ImageDecoder {
   private let jpeg: JPEGDecoder
-  private let png = PNGDecoder()
 
   /// A decoder ready for its first file.
   ///
@@ -37,7 +36,7 @@ public final class ImageDecoder {
     let header =
       switch try format(of: bytes, limits: limits) {
       case .jpeg: try jpeg.header(of: bytes)
-      case .png: try png.header(of: bytes)
+      case .png: try PNGDecoder.header(of: bytes)
       }
     // Division instead of a product, which a hostile header could make overflow.
     guard header.height <= limits.maximumPixels / header.width else {
@@ -61,7 +60,7 @@ public final class ImageDecoder {
     let header = try header(of: bytes, limits: limits)
     switch header.format {
     case .jpeg: try jpeg.decode(bytes, header: header, reduction: reduction, into: image)
-    case .png: try png.decode(bytes, header: header, into: image)
+    case .png: try PNGDecoder.decode(bytes, header: header, into: image)
     }
   }
 

@@ -39,7 +39,7 @@ extension PixelBuffer {
   /// - Parameter factor: 0 (grayscale) and up; 1 changes nothing.
   public func adjustSaturation(factor: Double) {
     precondition(factor >= 0, "saturation factors are not negative")
-    imaging_saturate(base, width * height, Float(factor))
+    imaging_saturate(base, width * height, Float(factor), Float(1 - factor))
   }
 
   /// Turns the colour circle, in place: torchvision's `adjust_hue`.

@@ -38,8 +38,9 @@ uint64_t imaging_gray_sum(const uint8_t *pixels, size_t count);
 /* Replaces every pixel by its gray value. */
 void imaging_grayscale(uint8_t *pixels, size_t count);
 
-/* Mixes every pixel with its gray value: ratio of the pixel, 1 - ratio of the gray. */
-void imaging_saturate(uint8_t *pixels, size_t count, float ratio);
+/* Mixes every pixel with its gray value: ratio of the pixel, rest of the gray. The caller rounds both from the exact numbers: 1 - ratio
+ * in single floats is off by enough to move whole units where the sum is cut. */
+void imaging_saturate(uint8_t *pixels, size_t count, float ratio, float rest);
 
 /* Turns the hue by `shift` of a full turn, -0.5...0.5. */
 void imaging_turn_hue(uint8_t *pixels, size_t count, float shift);

@@ -1,0 +1,28 @@
+/* Reads PNG files into packed 8-bit RGB.
+ *
+ * libpng reports errors by longjmp, which may not cross Swift frames; here it stays within one C function. (libpng's simplified interface
+ * has no jumps, but several releases of it give
+ * wrong pixels for interlaced files with 16 bits per sample.) */
+#ifndef PNG_READER_H
+#define PNG_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct png_file {
+  const uint8_t *bytes;
+  size_t count;
+  uint32_t width, height; /* set by png_file_read_header */
+  bool ends_early;        /* after a failure: whether more bytes were needed than there are */
+  char problem[120];      /* after a failure: libpng's words for it */
+};
+
+/* Reads the size. Returns false after a failure. Allocates nothing that depends on it. */
+bool png_file_read_header(struct png_file *file);
+
+/* Reads the picture into width * height * 3 bytes: gray is repeated, alpha and transparency are dropped, 16-bit samples are rounded,
+ * gamma and colour profiles are ignored. Returns false after a failure, also where the picture is complete but the file's end is missing. */
+bool png_file_read_pixels(struct png_file *file, uint8_t *target);
+
+#endif
