@@ -161,6 +161,20 @@ public struct TransformerPlan: Sendable {
   }
 }
 
+/// Numbers in the largest picture, channels and all, that passes through a chain of convolutions.
+func largestPicture(of layers: [Convolution], width: Int, height: Int) -> Int {
+  var width = width
+  var height = height
+  var largest = 0
+  for layer in layers {
+    largest = max(largest, layer.inputChannels * width * height)
+    width = layer.outputSide(for: width)
+    height = layer.outputSide(for: height)
+    largest = max(largest, layer.outputChannels * width * height)
+  }
+  return largest
+}
+
 private func convolutionMACs(_ layers: [Convolution], width: Int, height: Int) -> Int {
   var width = width
   var height = height

@@ -44,8 +44,15 @@ public final class StyleModel: Sendable {
     try self.init(SafetensorsFile(bytes: bytes, name: name))
   }
 
-  init(_ file: SafetensorsFile) throws(ModelError) {
-    fatalError("not yet")
+  private init(_ file: SafetensorsFile) throws(ModelError) {
+    provenance = try file.requiredMetadata("provenance")
+    licence = try file.requiredMetadata("licence")
+    architecture = try ModelArchitecture(json: file.requiredMetadata("architecture"), in: file.name)
+    var reader = PlanReader(file: file, architecture: architecture)
+    predictor = try reader.predictor()
+    transformer = try reader.transformer()
+    try reader.finish()
+    engine = ReferenceEngine(predictor: predictor, transformer: transformer)
   }
 
   /// Numbers learnt, both networks together.

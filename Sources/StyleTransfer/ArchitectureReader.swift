@@ -1,0 +1,168 @@
+import Foundation
+
+extension ModelArchitecture {
+  /// Parses the `architecture` entry of a model file.
+  ///
+  /// - Parameters:
+  ///   - text: JSON as docs/model-format.md describes it.
+  ///   - fileName: what errors call the file.
+  /// - Throws: ``ModelError`` with code `invalidArchitecture` that names the key and the accepted values.
+  init(json text: String, in fileName: String) throws(ModelError) {
+    let root: JSONValue
+    do {
+      root = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+    } catch {
+      throw ModelError(
+        .invalidArchitecture, at: "\(fileName), architecture", "it is not JSON",
+        remedy: "write it as docs/model-format.md says")
+    }
+    let top = try ArchitectureObject(root, path: "architecture", in: fileName)
+    try top.allowOnly("format", "embedding", "predictor", "transformer")
+    _ = try top.integer("format", in: 1...1)
+    embedding = try top.integer("embedding", in: 1...4096)
+    predictor = try top.has("predictor") ? Predictor(top.object("predictor")) : nil
+    transformer = try Transformer(top.object("transformer"))
+  }
+}
+
+extension ModelArchitecture.Predictor {
+  fileprivate init(_ object: ArchitectureObject) throws(ModelError) {
+    try object.allowOnly("kind", "side", "stem", "blocks", "head")
+    try object.require("kind", toBe: "mobilenet_v2")
+    side = try object.integer("side", in: 1...1024)
+    stem = try object.integer("stem", in: 1...4096)
+    head = try object.integer("head", in: 1...8192)
+    var blocks: [ModelArchitecture.Block] = []
+    for (index, row) in try object.array("blocks", count: 1...64).enumerated() {
+      let place = "blocks[\(index)]"
+      guard case .array(let fields) = row, fields.count == 3 else {
+        throw object.invalid(place, "it must be [expansion, channels, stride]")
+      }
+      blocks.append(
+        ModelArchitecture.Block(
+          expansion: try object.integer(fields[0], place: "\(place)[0]", in: 1...16),
+          channels: try object.integer(fields[1], place: "\(place)[1]", in: 1...4096),
+          stride: try object.integer(fields[2], place: "\(place)[2]", in: 1...2)))
+    }
+    self.blocks = blocks
+    let halvings = 1 + blocks.count { $0.stride == 2 }
+    // On even sides every strided convolution pads alike: nothing before, one after.
+    guard halvings <= 10, side % (1 << halvings) == 0 else {
+      throw object.invalid("side", "\(side) cannot be halved \(halvings) times, as the strides of stem and blocks ask")
+    }
+  }
+}
+
+extension ModelArchitecture.Transformer {
+  fileprivate init(_ object: ArchitectureObject) throws(ModelError) {
+    try object.allowOnly("kind", "contract", "residual", "expand", "end_kernels")
+    try object.require("kind", toBe: "ghiasi")
+    contract = try object.integers("contract", count: 3, in: 1...1024)
+    residual = try object.integer("residual", in: 0...32)
+    expand = try object.integers("expand", count: 2, in: 1...1024)
+    endKernels = try object.integers("end_kernels", count: 2, in: 3...11)
+    guard endKernels.allSatisfy({ $0 % 2 == 1 }) else {
+      throw object.invalid("end_kernels", "the kernel sides must be odd")
+    }
+  }
+}
+
+/// JSON of any form. Numbers that are not integers are of no use to an architecture.
+private enum JSONValue: Decodable {
+  case object([String: JSONValue])
+  case array([JSONValue])
+  case integer(Int)
+  case string(String)
+  case other
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let value = try? container.decode(Int.self) {
+      self = .integer(value)
+    } else if let value = try? container.decode(String.self) {
+      self = .string(value)
+    } else if let value = try? container.decode([JSONValue].self) {
+      self = .array(value)
+    } else if let value = try? container.decode([String: JSONValue].self) {
+      self = .object(value)
+    } else {
+      self = .other
+    }
+  }
+}
+
+/// One JSON object of the architecture, and where it is, for the errors.
+private struct ArchitectureObject {
+  let fields: [String: JSONValue]
+  let path: String
+  let fileName: String
+
+  init(_ value: JSONValue, path: String, in fileName: String) throws(ModelError) {
+    self.path = path
+    self.fileName = fileName
+    guard case .object(let fields) = value else {
+      throw ModelError(
+        .invalidArchitecture, at: "\(fileName), \(path)", "it must be a JSON object",
+        remedy: "write it as docs/model-format.md says")
+    }
+    self.fields = fields
+  }
+
+  func invalid(_ key: String, _ problem: String) -> ModelError {
+    ModelError(
+      .invalidArchitecture, at: "\(fileName), \(path).\(key)", problem, remedy: "write it as docs/model-format.md says")
+  }
+
+  func has(_ key: String) -> Bool { fields[key] != nil }
+
+  func allowOnly(_ keys: String...) throws(ModelError) {
+    for key in fields.keys.sorted() where !keys.contains(key) {
+      throw invalid(key, "the key is unknown; known are \(keys.joined(separator: ", "))")
+    }
+  }
+
+  private func value(_ key: String) throws(ModelError) -> JSONValue {
+    guard let value = fields[key] else { throw invalid(key, "it is missing") }
+    return value
+  }
+
+  func object(_ key: String) throws(ModelError) -> ArchitectureObject {
+    try ArchitectureObject(value(key), path: "\(path).\(key)", in: fileName)
+  }
+
+  func require(_ key: String, toBe expected: String) throws(ModelError) {
+    guard case .string(expected) = try value(key) else { throw invalid(key, "it must be \"\(expected)\"") }
+  }
+
+  func integer(_ value: JSONValue, place: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    guard case .integer(let number) = value, range.contains(number) else {
+      throw invalid(
+        place,
+        "it must be \(range.count == 1 ? "" : "an integer from ")\(range.lowerBound)\(range.count == 1 ? "" : " to \(range.upperBound)")"
+      )
+    }
+    return number
+  }
+
+  func integer(_ key: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {
+    try integer(value(key), place: key, in: range)
+  }
+
+  func array(_ key: String, count: ClosedRange<Int>) throws(ModelError) -> [JSONValue] {
+    guard case .array(let values) = try value(key), count.contains(values.count) else {
+      throw invalid(key, "it must be an array of \(count.lowerBound) to \(count.upperBound) entries")
+    }
+    return values
+  }
+
+  func integers(_ key: String, count: Int, in range: ClosedRange<Int>) throws(ModelError) -> [Int] {
+    guard case .array(let values) = try value(key), values.count == count else {
+      throw invalid(key, "it must be an array of \(count) integers")
+    }
+    var result: [Int] = []
+    for (index, value) in values.enumerated() {
+      result.append(try integer(value, place: "\(key)[\(index)]", in: range))
+    }
+    return result
+  }
+}
