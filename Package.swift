@@ -57,7 +57,7 @@ let package = Package(
     tests(for: "KeyedRandom"),
     tests(for: "Dataset"),
     tests(for: "Imaging", alsoUsing: ["CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
-    tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"]),
+    tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
     tests(for: "Augmentation"),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
