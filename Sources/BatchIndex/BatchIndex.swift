@@ -15,7 +15,7 @@ import Foundation
 /// index.close()
 /// ```
 public final class BatchIndex: @unchecked Sendable {
-  // Sendable by hand: `waiting` and `current` are guarded by `lock`; `database`, `files` and `retained` belong to `queue`.
+  // Sendable by hand: what waits and what is counted is guarded by `lock`; the database belongs to `queue`.
 
   /// The database file.
   public let path: String
@@ -28,6 +28,8 @@ public final class BatchIndex: @unchecked Sendable {
 
   private let lock = NSLock()
   private var waiting: [IndexRecord] = []
+  /// Records that are being written at the moment.
+  private var inFlight = 0
   private var current = IndexHealth()
   private var isScheduled = false
   private var isClosed = false
@@ -77,7 +79,7 @@ public final class BatchIndex: @unchecked Sendable {
   public var health: IndexHealth {
     lock.withLock {
       var health = current
-      health.waitingRecords = waiting.count
+      health.waitingRecords = waiting.count + inFlight
       return health
     }
   }
@@ -181,12 +183,14 @@ extension BatchIndex {
   private func writeWaiting() {
     let records = lock.withLock {
       defer { waiting = [] }
+      inFlight = waiting.count
       return waiting
     }
     do {
       try write(records)
       for record in records { retained.add(record) }
       lock.withLock {
+        inFlight = 0
         current.writtenRecords += records.count
         current.degradedBy = nil
         current.degradedSince = nil
@@ -194,6 +198,7 @@ extension BatchIndex {
     } catch {
       degrade(by: error)
       lock.withLock {
+        inFlight = 0
         waiting = records + waiting
         dropOldest()
         schedule(after: Self.retryInterval)
