@@ -1,12 +1,12 @@
 /// Turns the bytes of JPEG and PNG files into upright RGB pictures.
 ///
-/// A decoder owns the codec's handle and its scratch memory, so a worker keeps one for life and stops allocating after a few pictures.
-/// It is not `Sendable`: one decoder, one worker.
+/// A decoder owns the scratch memory that unusual files need, so a worker keeps one for life. Nothing else is carried from file to
+/// file: the pixels depend on the file alone. It is not `Sendable`: one decoder, one worker.
 ///
 /// For example:
 ///
 /// ```swift
-/// let decoder = try ImageDecoder()
+/// let decoder = ImageDecoder()
 /// let image = try decoder.decode(bytes)
 /// ```
 ///
@@ -17,14 +17,10 @@
 /// - gamma chunks and colour profiles are ignored;
 /// - EXIF orientation is applied to JPEG.
 public final class ImageDecoder {
-  private let jpeg: JPEGDecoder
+  private let jpeg = JPEGDecoder()
 
   /// A decoder ready for its first file.
-  ///
-  /// - Throws: ``ImagingError/codecUnavailable(detail:)``.
-  public init() throws(ImagingError) {
-    jpeg = try JPEGDecoder()
-  }
+  public init() {}
 
   /// Reads what the file says about its picture, without decoding a pixel and within `limits`, so that a crop can be
   /// drawn and a reduction chosen first.

@@ -55,7 +55,7 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
       BrokenFile(
         "JPEG that announces 65500 x 65500",
         changed([(frame + 5, 0xFF), (frame + 6, 0xDC), (frame + 7, 0xFF), (frame + 8, 0xDC)]), "too-many-pixels"),
-      BrokenFile("JPEG that announces no columns", changed([(frame + 7, 0), (frame + 8, 0)]), "corrupt"),
+      BrokenFile("JPEG that announces no columns", changed([(frame + 7, 0), (frame + 8, 0)]), "unsupported"),
       BrokenFile("JPEG with 12-bit samples", changed([(frame + 4, 12)]), "unsupported"),
       BrokenFile("lossless JPEG", changed([(frame + 1, 0xC3)]), "unsupported"),
       BrokenFile(
