@@ -15,6 +15,6 @@ package final class WorkerTools {
   var times = PipelineMetrics.Times()
 
   package init() throws(ImagingError) {
-    decoder = try ImageDecoder()
+    decoder = ImageDecoder()
   }
 }
