@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from torch import Tensor
+from tqdm import tqdm
+
 from model_file import load_model
 from networks import StylePredictor, StyleTransformer, parameter_count
 from pictures import centre_crop, split
 from prepare_views import resized
 from teacher import load_predictor, load_transformer
-from torch import Tensor
-from tqdm import tqdm
 
 ALPHA_BETA = (0.1, 0.3)
 
@@ -88,9 +89,7 @@ def measure(
         similar_teacher += structural_similarity(content, wanted).tolist()
 
         alpha, beta = (torch.from_numpy(random.uniform(*ALPHA_BETA, len(styles))).float() for _ in range(2))
-        blended = [
-            (1 - alpha)[:, None] * own[which][index] + alpha[:, None] * other[which] for which in range(2)
-        ]
+        blended = [(1 - alpha)[:, None] * own[which][index] + alpha[:, None] * other[which] for which in range(2)]
         got, wanted = student[1](content, blended[0]), teacher[1](content, blended[1])
         strength = beta[:, None, None, None]
         sassl_difference += float((strength * (got - wanted)).abs().mean(dim=(1, 2, 3)).sum())

@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import torch
+
 from model_file import save_model
 from networks import (
     StylePredictor,

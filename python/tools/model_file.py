@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
 from networks import (
     EMBEDDING_SIZE,
     InvertedResidual,
@@ -16,9 +20,6 @@ from networks import (
     StyleTransformer,
     TransformerShape,
 )
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 
 def architecture(predictor: PredictorShape, transformer: TransformerShape) -> dict[str, object]:
@@ -81,7 +82,8 @@ def load_model(path: Path) -> tuple[StylePredictor, StyleTransformer]:
     """Reads what `save_model` wrote, ready for inference."""
     with safe_open(path, "pt") as file:
         described = json.loads(file.metadata()["architecture"])
-        tensors = {name: file.get_tensor(name).float() for name in file.keys()}
+        names = list(file.keys())
+        tensors = {name: file.get_tensor(name).float() for name in names}
     parts = described["predictor"]
     blocks = tuple(PredictorBlock(*block) for block in parts["blocks"])
     predictor = StylePredictor(PredictorShape(parts["side"], parts["stem"], blocks, parts["head"]))

@@ -66,7 +66,7 @@ class PredictorShape:
 
     @staticmethod
     def compact() -> PredictorShape:
-        """The student's table: half the input side, about a ninth of the work, few channels where pictures are large."""
+        """The student's table: half the input side, about a ninth of the work, few channels where maps are large."""
         return PredictorShape.from_rows(
             128, 24, [(1, 32, 1, 2), (3, 32, 1, 1), (4, 48, 2, 2), (4, 80, 3, 2), (6, 96, 1, 1)], 640
         )
@@ -93,7 +93,8 @@ class ReflectedConvolution(nn.Module):
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(functional.conv2d(mirrored(x, self.weight), self.weight, self.bias, self.stride))
+        convolved = functional.conv2d(mirrored(x, self.weight), self.weight, self.bias, self.stride)
+        return functional.relu(convolved)
 
     def macs(self, input_side: int) -> int:
         """Multiply-accumulates for a square input."""
@@ -212,8 +213,8 @@ class NormedConvolution(nn.Module):
         self.active = active
         self.kernel, self.stride = kernel, stride
         groups = inputs if depthwise else 1
-        border = kernel // 2 if stride == 1 else 0
-        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, border, bias=False, groups=groups)
+        self.border = kernel // 2 if stride == 1 else 0
+        self.convolution = nn.Conv2d(inputs, outputs, kernel, stride, self.border, bias=False, groups=groups)
         nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out" if not depthwise else "fan_in")
         self.norm: nn.BatchNorm2d | None = nn.BatchNorm2d(outputs, momentum=0.02)
 
@@ -241,7 +242,7 @@ class NormedConvolution(nn.Module):
         old = self.convolution
         self.norm = None
         self.convolution = nn.Conv2d(
-            old.in_channels, old.out_channels, self.kernel, self.stride, old.padding, groups=old.groups
+            old.in_channels, old.out_channels, self.kernel, self.stride, self.border, groups=old.groups
         )
         with torch.no_grad():
             self.convolution.weight.copy_(weight)

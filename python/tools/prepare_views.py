@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from tqdm import tqdm
+
 from pictures import CROP_SIDE, Picture, ViewSource, load, split
 from teacher import embedder
-from tqdm import tqdm
 
 STUDENT_SIDE = 128
 CHUNK = 32

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 
-def bar(done: int, total: int, unit: str) -> tqdm:  # type: ignore[type-arg]
+def bar(done: int, total: int, unit: str) -> tqdm:
     """A progress bar on a terminal; elsewhere a line every half minute."""
     terminal = sys.stderr.isatty()
     return tqdm(

@@ -11,16 +11,17 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from networks import (
     NormedConvolution,
     PredictorShape,
     ReflectedConvolution,
-    StylePredictor,
     StyledConvolution,
+    StylePredictor,
     StyleTransformer,
     TransformerShape,
 )
-from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -23,12 +23,13 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as functional
-from networks import PredictorShape, StylePredictor, StyleTransformer, StyledConvolution, shape_as_json
+from torch import Tensor
+
+from networks import PredictorShape, StyledConvolution, StylePredictor, StyleTransformer, shape_as_json
 from pictures import centre_crop, split
 from prepare_views import resized
 from progress import Log, bar
 from teacher import load_predictor, load_transformer
-from torch import Tensor
 
 
 def listening_map(transformer: StyleTransformer) -> Tensor:
@@ -142,9 +143,7 @@ def main() -> None:
             step += 1
             keep = min(0.997, (step + 1) / (step + 20))
             with torch.no_grad():
-                for average, value in zip(
-                    averaged.state_dict().values(), student.state_dict().values(), strict=True
-                ):
+                for average, value in zip(averaged.state_dict().values(), student.state_dict().values(), strict=True):
                     if average.dtype.is_floating_point:
                         average.lerp_(value, 1 - keep)
 

@@ -11,7 +11,8 @@ Two phases. At first every stage of the student is given the teacher's features 
 the teacher's next ones: no error is handed down, so all stages learn at once and fast. Then the student runs as a
 whole, and learns the stylized picture as well as the features on the way, whose weight fades.
 
-On a CPU, glibc gives large tensors back to the kernel after every step unless told otherwise, which costs half the time:
+On a CPU, glibc hands large tensors back to the kernel after every step unless told otherwise, which costs half the
+time:
 export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLOC_TOP_PAD_=268435456
 """
 
@@ -26,12 +27,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
+
 from networks import StyleTransformer, TransformerShape
 from pictures import Picture, load, random_crop, recoloured, split
 from progress import Log, bar
 from teacher import load_transformer
 from textures import texture
-from torch import Tensor
 
 OUTPUT_SCALE = 0.02
 """Typical squared error of a bad student: brings the output loss to the order of the feature losses."""
@@ -129,8 +131,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/content, images/style, models")
     parser.add_argument("--work", type=Path, required=True, help="folder of prepare_views.py; checkpoints go there")
-    parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--forced", type=float, default=0.08, help="share of the steps that feed the teacher's features")
+    parser.add_argument("--steps", type=int, default=6_500)
+    parser.add_argument("--forced", type=float, default=0.11, help="share of the steps fed with the teacher's features")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--side", type=int, default=112, help="side of the crops; the last tenth uses twice that")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
@@ -150,9 +152,7 @@ def main() -> None:
     styles = StyleSource(arguments.work, len(parts.contents))
 
     teacher = load_transformer(arguments.data / "models/magenta-lite/transfer.tflite").to(device)
-    shape = TransformerShape(
-        arguments.width, arguments.first_kernel, arguments.last_kernel, arguments.residual_blocks
-    )
+    shape = TransformerShape(arguments.width, arguments.first_kernel, arguments.last_kernel, arguments.residual_blocks)
     student = StyleTransformer(shape).to(device)
     for network in (teacher, student):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
