@@ -23,7 +23,7 @@ from model_file import load_model
 from networks import StylePredictor, StyleTransformer, parameter_count
 from pictures import centre_crop, split
 from prepare_views import resized
-from teacher import load_predictor, load_transformer
+from teacher import fours, load_predictor, load_transformer
 
 ALPHA_BETA = (0.1, 0.3)
 
@@ -50,7 +50,7 @@ def structural_similarity(first: Tensor, second: Tensor) -> Tensor:
 
 def embed(predictor: StylePredictor, crops: Tensor) -> Tensor:
     """Embeddings of crops at any size, resized for the predictor."""
-    return torch.cat([predictor(resized(four, predictor.shape.side)) for four in crops.split(4)])
+    return torch.cat([predictor(resized(four, predictor.shape.side)) for four in fours(crops)])
 
 
 def pictures_as_tensor(paths: list[Path]) -> Tensor:

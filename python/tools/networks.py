@@ -196,10 +196,10 @@ class StyleTransformer(nn.Module):
 
     def macs(self, side: int) -> int:
         """Multiply-accumulates of the convolutions for one square image."""
-        total = self.contract[0].macs(side) + self.contract[1].macs(side) + self.contract[2].macs(side // 2)
-        total += sum(convolution.macs(side // 4) for block in self.residual for convolution in block)
-        total += self.expand[0].macs(side // 4) + self.expand[1].macs(side // 2) + self.expand[2].macs(side)
-        return int(total)
+        convolutions = [part for part in self.modules() if isinstance(part, ReflectedConvolution | StyledConvolution)]
+        inner = len(convolutions) - 6
+        sides = [side, side, side // 2, *([side // 4] * inner), side // 4, side // 2, side]
+        return sum(part.macs(given) for part, given in zip(convolutions, sides, strict=True))
 
 
 class NormedConvolution(nn.Module):

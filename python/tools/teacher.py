@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from networks import (
+    InvertedResidual,
     NormedConvolution,
     PredictorShape,
     ReflectedConvolution,
@@ -61,6 +62,7 @@ def load_predictor(path: Path) -> StylePredictor:
 
     fill(network.stem, "Conv/weights", "Conv/Conv2D_bias")
     for index, block in enumerate(network.blocks):
+        assert isinstance(block, InvertedResidual)
         scope = "expanded_conv" if index == 0 else f"expanded_conv_{index}"
         for name, convolution in block.convolutions():
             if name == "depthwise":
@@ -122,9 +124,14 @@ def embedder(path: Path, threads: int = 1) -> Callable[[Tensor], Tensor]:
 
     def embed(images: Tensor) -> Tensor:
         # Four at a time: larger batches leave the cache and are slower per image.
-        return torch.cat([torch.from_numpy(compiled(four.numpy())[0].copy()) for four in images.split(4)])
+        return torch.cat([torch.from_numpy(compiled(four.numpy())[0].copy()) for four in fours(images)])
 
     return embed
+
+
+def fours(images: Tensor) -> list[Tensor]:
+    """A batch in parts of four."""
+    return [images[start : start + 4] for start in range(0, len(images), 4)]
 
 
 def frozen(network: Network) -> Network:

@@ -29,7 +29,7 @@ from networks import PredictorShape, StyledConvolution, StylePredictor, StyleTra
 from pictures import centre_crop, split
 from prepare_views import resized
 from progress import Log, bar
-from teacher import load_predictor, load_transformer
+from teacher import fours, load_predictor, load_transformer
 
 
 def listening_map(transformer: StyleTransformer) -> Tensor:
@@ -71,7 +71,7 @@ def main() -> None:
     held_out_views = resized(held_out, PredictorShape.compact().side)
     with torch.inference_mode():
         teacher = load_predictor(models / "predict.tflite")
-        held_out_wanted = torch.cat([teacher(resized(four, 256)) for four in held_out.split(4)])
+        held_out_wanted = torch.cat([teacher(resized(four, 256)) for four in fours(held_out)])
 
     student = StylePredictor(PredictorShape.compact()).to(device)
     student.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -137,7 +137,7 @@ def main() -> None:
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
             optimiser.step()
             step += 1
