@@ -1,13 +1,26 @@
-/// Takes the tensors that an architecture calls for out of a model file, and checks each one.
+/// Builds the layers that an architecture describes, taking one tensor after the other from a model file or from elsewhere.
 struct PlanReader {
-  let file: SafetensorsFile
-  let architecture: ModelArchitecture
+  /// The values of a tensor of this name and shape.
+  typealias Source = (_ name: String, _ shape: [Int]) throws(ModelError) -> [Float]
+
+  private let architecture: ModelArchitecture
+  private let fileName: String
+  private let source: Source
   /// Tensors taken so far; whatever is left in the end does not belong in the file.
   private var taken: Set<String> = []
 
-  init(file: SafetensorsFile, architecture: ModelArchitecture) {
-    self.file = file
+  /// A reader of a model file; every tensor is checked as it is taken.
+  init(architecture: ModelArchitecture, file: SafetensorsFile) {
+    self.init(architecture: architecture, fileName: file.name) { (name, shape) throws(ModelError) in
+      try file.floats(name, shape: shape)
+    }
+  }
+
+  /// A reader of any tensors; errors call them by the name of the file.
+  init(architecture: ModelArchitecture, fileName: String, source: @escaping Source) {
     self.architecture = architecture
+    self.fileName = fileName
+    self.source = source
   }
 
   /// The layers of the predictor; nil when the architecture has none.
@@ -49,7 +62,7 @@ struct PlanReader {
     let largest = largestPicture(of: plan.convolutions, width: shape.side, height: shape.side)
     guard largest <= Self.maximumPredictorPicture else {
       throw ModelError(
-        .invalidArchitecture, at: "\(file.name), architecture.predictor",
+        .invalidArchitecture, at: "\(fileName), architecture.predictor",
         "a layer puts out \(largest) numbers, more than \(Self.maximumPredictorPicture)",
         remedy: "use a smaller side or fewer channels")
     }
@@ -95,7 +108,7 @@ struct PlanReader {
   /// Refuses a file with tensors that no layer asked for: they mean that the architecture entry is wrong.
   ///
   /// - Throws: ``ModelError`` with code `invalidTensor`.
-  func finish() throws(ModelError) {
+  func refuseSurplus(in file: SafetensorsFile) throws(ModelError) {
     if let surplus = file.tensors.keys.filter({ !taken.contains($0) }).min() {
       throw file.invalidTensor(
         surplus, "the architecture does not call for it",
@@ -108,7 +121,7 @@ struct PlanReader {
 
   private mutating func take(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
     taken.insert(name)
-    return try file.floats(name, shape: shape)
+    return try source(name, shape)
   }
 
   private mutating func affineMap(_ name: String, from inputs: Int, to outputs: Int) throws(ModelError) -> AffineMap {

@@ -48,11 +48,54 @@ public final class StyleModel: Sendable {
     provenance = try file.requiredMetadata("provenance")
     licence = try file.requiredMetadata("licence")
     architecture = try ModelArchitecture(json: file.requiredMetadata("architecture"), in: file.name)
-    var reader = PlanReader(file: file, architecture: architecture)
+    var reader = PlanReader(architecture: architecture, file: file)
     predictor = try reader.predictor()
     transformer = try reader.transformer()
-    try reader.finish()
+    try reader.refuseSurplus(in: file)
     engine = ReferenceEngine(predictor: predictor, transformer: transformer)
+  }
+
+  private init(
+    architecture: ModelArchitecture, provenance: String, licence: String, predictor: PredictorPlan?,
+    transformer: TransformerPlan, engine: any StyleEngine
+  ) {
+    self.architecture = architecture
+    self.provenance = provenance
+    self.licence = licence
+    self.predictor = predictor
+    self.transformer = transformer
+    self.engine = engine
+  }
+
+  /// A model of random weights, for tests and benchmarks: it costs what a trained one costs, and its activations are as large.
+  ///
+  /// - Parameters:
+  ///   - architecture: JSON as docs/model-format.md describes it.
+  ///   - seed: equal seeds give equal weights.
+  /// - Throws: ``ModelError`` with code `invalidArchitecture`.
+  package convenience init(randomWeightsFor architecture: String, seed: UInt64) throws(ModelError) {
+    let parsed = try ModelArchitecture(json: architecture, in: "random model")
+    var weights = RandomWeights(seed: seed)
+    var reader = PlanReader(architecture: parsed, fileName: "random model") { name, shape in
+      weights.tensor(name, shape: shape)
+    }
+    let predictor = try reader.predictor()
+    let transformer = try reader.transformer()
+    self.init(
+      architecture: parsed, provenance: "random weights, seed \(seed)", licence: "none", predictor: predictor,
+      transformer: transformer, engine: ReferenceEngine(predictor: predictor, transformer: transformer))
+  }
+
+  /// The same networks on another engine.
+  package func running(on engine: any StyleEngine) -> StyleModel {
+    StyleModel(
+      architecture: architecture, provenance: provenance, licence: licence, predictor: predictor,
+      transformer: transformer, engine: engine)
+  }
+
+  /// The same networks on the plain engine that all others are measured against, for tests and benchmarks.
+  package var onReferenceEngine: StyleModel {
+    running(on: ReferenceEngine(predictor: predictor, transformer: transformer))
   }
 
   /// Numbers learnt, both networks together.
