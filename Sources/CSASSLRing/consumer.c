@@ -21,11 +21,10 @@ struct lease {
 
 struct sassl_ring_consumer {
   struct fork_guard guard;
-  // Protects everything below; never held while waiting. Only the thread that calls `next` changes `current`.
+  // Protects everything below; never held while waiting.
   pthread_mutex_t mutex;
-  struct sassl_ring_mapping *current;  // NULL while there is no producer
+  struct sassl_ring_mapping *current;  // the instance last attached to, which may be dead; NULL only before the first
   int lock_descriptor;                 // of current
-  struct sassl_ring_mapping *known;    // the last instance attached to, for geometry and comparison
   struct lease *leases;
   uint64_t next_identifier;
   uint64_t wanted;      // number of the batch to hand out next
@@ -36,12 +35,18 @@ struct sassl_ring_consumer {
   uint64_t absent_since;
   uint64_t absence_timeout_ns;
   char path[4096];
+  bool superseded;  // current's successor exists, or is about to
+  bool emptied;     // current is dead and drained, and its memory was given back
   bool verify;
   bool accept_change;
   bool continues;  // no batch number is known yet: take the ring's word for it
   sassl_ring_hook hook;
   void *hook_context;
 };
+
+/// How long a release waits for a successor that is being put in place to take note of it, and how often it looks.
+#define FOLLOW_TIMEOUT_NS 1000000000ull
+#define FOLLOW_POLL_NS 200000ull
 
 #define STEP(owner, step)                                                                                    \
   do {                                                                                                       \
@@ -64,7 +69,6 @@ static int scribbled(struct sassl_ring_consumer *consumer, struct sassl_ring_err
 /// Writes what is released. Mutex held.
 static int commit(struct sassl_ring_consumer *consumer) {
   struct sassl_ring_mapping *current = consumer->current;
-  if (current == NULL) return SASSL_RING_OK;
   uint64_t reader_next = consumer->wanted, released = consumer->taken;
   bool counted = false, held = false;
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
@@ -81,6 +85,10 @@ static int commit(struct sassl_ring_consumer *consumer) {
   STORE(header->released, released);
   STEP(consumer, SASSL_RING_STEP_RELEASED);
   futex_raise(&header->released_signal);
+  // Pairs with the fence in find_resumption: either a successor that read our position before this store has marked the
+  // header already, and we see the mark and go and tell it; or it reads what we have just stored.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  consumer->superseded = LOAD(header->producer_state) == SASSL_RING_SUPERSEDED;
   return SASSL_RING_OK;
 }
 
@@ -168,12 +176,12 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   } else if (code == SASSL_RING_OK) {
     code = segment_map(descriptor, consumer->path, &geometry, fields, MAP_FOR_CONSUMER, &mapping, error);
   }
-  if (code == SASSL_RING_OK && LOAD(mapping->header->producer_state) == SASSL_RING_CLOSED) {
-    code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping", consumer->path,
-                geometry.producer_pid);
+  if (code == SASSL_RING_OK && LOAD(mapping->header->producer_state) != SASSL_RING_SERVING) {
+    code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping or being replaced",
+                consumer->path, geometry.producer_pid);
   }
-  if (code == SASSL_RING_OK && consumer->known != NULL && !consumer->accept_change &&
-      memcmp(consumer->known->geometry.fingerprint, geometry.fingerprint, sizeof geometry.fingerprint) != 0) {
+  if (code == SASSL_RING_OK && consumer->current != NULL && !consumer->accept_change &&
+      memcmp(consumer->current->geometry.fingerprint, geometry.fingerprint, sizeof geometry.fingerprint) != 0) {
     code = fail(error, SASSL_RING_ERROR_CHANGED, 0,
                 "the ring at %s now holds another stream: sassld was restarted with another configuration. Attach anew to go on with it",
                 consumer->path);
@@ -197,19 +205,13 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
     if (!moved) return busy(error, consumer->path, holder);
     return fail(error, SASSL_RING_ERROR_ABSENT, 0, "the ring at %s is just being replaced", consumer->path);
   }
+  // The old instance stays ours until here: up to now there was nowhere else to write down what was released.
+  if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
+  if (consumer->lock_descriptor >= 0) close(consumer->lock_descriptor);
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
+  consumer->superseded = consumer->emptied = false;
   return SASSL_RING_OK;
-}
-
-static void detach(struct sassl_ring_consumer *consumer) {
-  pthread_mutex_lock(&consumer->mutex);
-  struct sassl_ring_mapping *mapping = consumer->current;
-  consumer->current = NULL;
-  if (consumer->lock_descriptor >= 0) close(consumer->lock_descriptor);
-  consumer->lock_descriptor = -1;
-  pthread_mutex_unlock(&consumer->mutex);
-  if (mapping != NULL) sassl_ring_mapping_release(mapping);
 }
 
 /// Takes up reading where the header says the last reader left off, or where we know better. Mutex held.
@@ -232,9 +234,6 @@ static int take_over(struct sassl_ring_consumer *consumer, struct sassl_ring_err
     if (consumer->wanted > SASSL_RING_MAXIMUM_NUMBER) return scribbled(consumer, error, "its next batch is impossible");
   }
   consumer->absent_since = 0;
-  if (consumer->known != NULL) sassl_ring_mapping_release(consumer->known);
-  sassl_ring_mapping_retain(current);
-  consumer->known = current;
   uint64_t published;
   int code = read_published(consumer, &published, error);
   if (code == SASSL_RING_OK) code = commit(consumer);
@@ -242,12 +241,24 @@ static int take_over(struct sassl_ring_consumer *consumer, struct sassl_ring_err
   return code;
 }
 
+/// Attaches to whatever live instance there is now. Mutex held.
 static int try_attach(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
-  pthread_mutex_lock(&consumer->mutex);
   int code = try_open(consumer, error);
-  if (code == SASSL_RING_OK) code = take_over(consumer, error);
-  pthread_mutex_unlock(&consumer->mutex);
-  return code;
+  return code == SASSL_RING_OK ? take_over(consumer, error) : code;
+}
+
+/// Moves on to the successor that has read our position before we last changed it, so that it learns the new one now and
+/// not only at the next `next`: should we die in between, the batch just released would be repeated. Mutex held.
+static int follow(struct sassl_ring_consumer *consumer) {
+  uint64_t start = monotonic_ns();
+  while (consumer->superseded && monotonic_ns() - start < FOLLOW_TIMEOUT_NS) {
+    int code = try_attach(consumer, NULL);
+    if (code == SASSL_RING_ABANDONED) return code;
+    // Anything but "not yet" is for `next` to report; the release itself is done.
+    if (code != SASSL_RING_ERROR_ABSENT) break;
+    sleep_ns(FOLLOW_POLL_NS);
+  }
+  return SASSL_RING_OK;
 }
 
 int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options, struct sassl_ring_consumer **result,
@@ -272,7 +283,9 @@ int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options
   int code = sassl_ring_path(options->directory, options->name, options->rank, consumer->path, sizeof consumer->path, error);
   uint64_t start = monotonic_ns();
   while (code == SASSL_RING_OK) {
+    pthread_mutex_lock(&consumer->mutex);
     code = try_attach(consumer, error);
+    pthread_mutex_unlock(&consumer->mutex);
     if (code != SASSL_RING_ERROR_ABSENT || monotonic_ns() - start >= options->attach_timeout_ns) break;
     sleep_ns(ARRIVAL_POLL_NS);
     code = SASSL_RING_OK;
@@ -356,66 +369,83 @@ static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *l
   return found ? hand_out(consumer, &slot, lease, error) : SASSL_RING_TIMEOUT;
 }
 
-static int take_locked(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *lease,
-                       struct sassl_ring_error *error) {
-  pthread_mutex_lock(&consumer->mutex);
-  int code = take(consumer, lease, error);
-  pthread_mutex_unlock(&consumer->mutex);
-  return code;
-}
-
 /// True when nothing can come from the current instance any more. Take once more after this: what the producer
 /// published before it went is complete and final only now.
 static bool producer_is_gone(struct sassl_ring_consumer *consumer) {
-  return LOAD(consumer->current->header->producer_state) == SASSL_RING_CLOSED ||
+  return LOAD(consumer->current->header->producer_state) != SASSL_RING_SERVING ||
          !byte_is_locked(consumer->lock_descriptor, SASSL_RING_PRODUCER_LOCK);
 }
 
-/// One wait of at most `limit_ns` for a batch of the current instance, counted as the reader's waiting time.
-static void wait_for_batch(struct sassl_ring_consumer *consumer, uint32_t signal, uint64_t limit_ns) {
-  struct sassl_ring_header *header = consumer->current->header;
-  uint64_t since = monotonic_ns();
-  STORE(header->consumer_waiting_since_ns, since);
-  futex_wait(&header->published_signal, signal, limit_ns < WAIT_SLICE_NS ? limit_ns : WAIT_SLICE_NS);
-  consumer->waited_ns += monotonic_ns() - since;
-  STORE(header->consumer_waiting_since_ns, 0);
-  STORE(header->consumer_waited_ns, consumer->waited_ns);
-}
-
-static int next_from_current(struct sassl_ring_consumer *consumer, uint64_t limit_ns, struct sassl_ring_lease *lease,
-                             struct sassl_ring_error *error) {
-  // Read before the counters: whatever is published after our look changes this word, and the futex will not sleep.
-  uint32_t signal = LOAD(consumer->current->header->published_signal);
-  int code = take_locked(consumer, lease, error);
-  if (code != SASSL_RING_TIMEOUT) return code;
-  if (producer_is_gone(consumer)) {
-    code = take_locked(consumer, lease, error);
-    // Drained. Letting go of the memory now is what makes room for a successor where there is room for only one ring.
-    if (code == SASSL_RING_TIMEOUT) detach(consumer);
-    return code;
+/// Gives a dead, drained instance's memory back, which makes room for a successor where there is room for only one ring. The
+/// header stays, for our position is in it. Mutex held.
+static void empty(struct sassl_ring_consumer *consumer) {
+  if (consumer->emptied) return;
+  for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (lease->mapping == consumer->current) return;
   }
-  if (limit_ns > 0) wait_for_batch(consumer, signal, limit_ns);
-  return SASSL_RING_TIMEOUT;
+  const struct sassl_ring_geometry *geometry = &consumer->current->geometry;
+  fallocate(consumer->lock_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)geometry->payload_offset,
+            (off_t)(geometry->file_bytes - geometry->payload_offset));
+  consumer->emptied = true;
 }
 
-static int next_from_successor(struct sassl_ring_consumer *consumer, uint64_t limit_ns, struct sassl_ring_error *error) {
+/// Looks for a successor. TIMEOUT when there is one now, and while there is still hope. Mutex held.
+static int seek_successor(struct sassl_ring_consumer *consumer, bool *found, struct sassl_ring_error *error) {
+  empty(consumer);
   uint64_t now = monotonic_ns();
   if (consumer->absent_since == 0) consumer->absent_since = now;
   struct sassl_ring_error attempt;
   int code = try_attach(consumer, &attempt);
-  if (code == SASSL_RING_OK) return SASSL_RING_TIMEOUT;
+  *found = code == SASSL_RING_OK;
+  if (*found) return SASSL_RING_TIMEOUT;
   if (code != SASSL_RING_ERROR_ABSENT) {
-    if (consumer->current != NULL) detach(consumer);
     if (error != NULL) *error = attempt;
     return code;
   }
-  if (now - consumer->absent_since >= consumer->absence_timeout_ns) {
-    return fail(error, SASSL_RING_ERROR_ABSENT, 0,
-                "sassld went away and did not come back within %" PRIu64 " s: %.300s. Batch %" PRIu64 " is next",
-                consumer->absence_timeout_ns / UINT64_C(1000000000), attempt.message, consumer->wanted);
+  if (now - consumer->absent_since < consumer->absence_timeout_ns) return SASSL_RING_TIMEOUT;
+  return fail(error, SASSL_RING_ERROR_ABSENT, 0,
+              "sassld went away and did not come back within %" PRIu64 " s: %.300s. Batch %" PRIu64 " is next",
+              consumer->absence_timeout_ns / UINT64_C(1000000000), attempt.message, consumer->wanted);
+}
+
+/// What `wait_for_change` sleeps on.
+struct watch {
+  struct sassl_ring_mapping *mapping;  // retained; NULL to sleep for a successor, whose arrival no futex announces
+  uint32_t signal;
+};
+
+/// One look for the next batch. On TIMEOUT `watch` says what to wait for; nothing, and look again, when `*again`. Mutex held.
+static int look(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *lease, struct watch *watch, bool *again,
+                struct sassl_ring_error *error) {
+  // Read before the counters: whatever is published after our look changes this word, and the futex will not sleep.
+  watch->signal = LOAD(consumer->current->header->published_signal);
+  int code = take(consumer, lease, error);
+  if (code == SASSL_RING_TIMEOUT && producer_is_gone(consumer)) {
+    code = take(consumer, lease, error);
+    return code == SASSL_RING_TIMEOUT ? seek_successor(consumer, again, error) : code;
   }
-  sleep_ns(limit_ns < ARRIVAL_POLL_NS ? limit_ns : ARRIVAL_POLL_NS);
-  return SASSL_RING_TIMEOUT;
+  if (code == SASSL_RING_TIMEOUT) {
+    watch->mapping = consumer->current;
+    sassl_ring_mapping_retain(watch->mapping);
+  }
+  return code;
+}
+
+/// Sleeps for at most `limit_ns`, which counts as the reader's waiting time.
+static void wait_for_change(struct sassl_ring_consumer *consumer, const struct watch *watch, uint64_t limit_ns) {
+  if (watch->mapping == NULL) {
+    sleep_ns(limit_ns < ARRIVAL_POLL_NS ? limit_ns : ARRIVAL_POLL_NS);
+    return;
+  }
+  struct sassl_ring_header *header = watch->mapping->header;
+  uint64_t since = monotonic_ns();
+  STORE(header->consumer_waiting_since_ns, since);
+  futex_wait(&header->published_signal, watch->signal, limit_ns < WAIT_SLICE_NS ? limit_ns : WAIT_SLICE_NS);
+  STORE(header->consumer_waiting_since_ns, 0);
+  pthread_mutex_lock(&consumer->mutex);
+  consumer->waited_ns += monotonic_ns() - since;
+  STORE(consumer->current->header->consumer_waited_ns, consumer->waited_ns);
+  pthread_mutex_unlock(&consumer->mutex);
 }
 
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
@@ -423,12 +453,16 @@ int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t time
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   uint64_t start = monotonic_ns();
   for (;;) {
+    struct watch watch = {0};
+    bool again = false;
+    pthread_mutex_lock(&consumer->mutex);
+    int code = look(consumer, lease, &watch, &again, error);
+    pthread_mutex_unlock(&consumer->mutex);
     uint64_t elapsed = monotonic_ns() - start;
-    uint64_t limit = elapsed < timeout_ns ? timeout_ns - elapsed : 0;
-    int code = consumer->current != NULL ? next_from_current(consumer, limit, lease, error)
-                                         : next_from_successor(consumer, limit, error);
-    // With no time left, one more look is due only after a change of instance, and the caller's next call takes it.
-    if (code != SASSL_RING_TIMEOUT || limit == 0) return code;
+    bool finished = code != SASSL_RING_TIMEOUT || (elapsed >= timeout_ns && !again);
+    if (!finished && !again) wait_for_change(consumer, &watch, timeout_ns - elapsed);
+    if (watch.mapping != NULL) sassl_ring_mapping_release(watch.mapping);
+    if (finished) return code;
   }
 }
 
@@ -444,6 +478,7 @@ int sassl_ring_consumer_release(struct sassl_ring_consumer *consumer, uint64_t i
   } else {
     *link = lease->next;
     code = commit(consumer);
+    if (code == SASSL_RING_OK) code = follow(consumer);
     sassl_ring_mapping_release(lease->mapping);
     free(lease);
   }
@@ -460,11 +495,9 @@ int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t numb
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->counts = false;
   consumer->wanted = number;
   consumer->continues = false;
-  int code = SASSL_RING_OK;
-  if (consumer->current != NULL) {
-    code = commit(consumer);
-    if (code == SASSL_RING_OK) code = align(consumer, error);
-  }
+  int code = commit(consumer);
+  if (code == SASSL_RING_OK) code = align(consumer, error);
+  if (code == SASSL_RING_OK) code = follow(consumer);
   pthread_mutex_unlock(&consumer->mutex);
   return code;
 }
@@ -472,21 +505,18 @@ int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t numb
 uint64_t sassl_ring_consumer_position(const struct sassl_ring_consumer *consumer) { return consumer->wanted; }
 
 const struct sassl_ring_geometry *sassl_ring_consumer_geometry(const struct sassl_ring_consumer *consumer) {
-  return &consumer->known->geometry;
+  return &consumer->current->geometry;
 }
 
 const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_ring_consumer *consumer) {
-  return consumer->known->fields;
+  return consumer->current->fields;
 }
 
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters) {
-  memset(counters, 0, sizeof *counters);
-  pthread_mutex_lock(&consumer->mutex);
-  if (consumer->current != NULL) {
-    bool own = !fork_guard_tripped(&consumer->guard);
-    segment_counters(consumer->current, consumer->lock_descriptor, false, own, counters);
-  }
-  pthread_mutex_unlock(&consumer->mutex);
+  bool own = !fork_guard_tripped(&consumer->guard);
+  if (own) pthread_mutex_lock(&consumer->mutex);  // in a forked child another thread may have held it for ever
+  segment_counters(consumer->current, consumer->lock_descriptor, false, own, counters);
+  if (own) pthread_mutex_unlock(&consumer->mutex);
 }
 
 void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer) {
@@ -499,7 +529,6 @@ void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer) {
     free(lease);
   }
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
-  if (consumer->known != NULL) sassl_ring_mapping_release(consumer->known);
   pthread_mutex_destroy(&consumer->mutex);
   free(consumer);
 }

@@ -193,22 +193,50 @@ static int claim_stale(const char *path, int *stale, struct sassl_ring_error *er
   return fail(error, SASSL_RING_ERROR_BUSY, 0, "%s keeps changing hands: another process starts the same ring", path);
 }
 
-/// Where the reader of a dead predecessor stood, if that made the same stream.
-static bool find_resumption(int stale, const char *path, const struct sassl_ring_geometry *wanted, uint64_t *number) {
+/// What a dead predecessor left, with its producer lock in our hands.
+struct predecessor {
+  int descriptor;                      // -1 where there is none
+  struct sassl_ring_mapping *mapping;  // NULL where there is none, or where the file is no ring
+};
+
+/// From now on nobody may attach to it, and its reader, if it has one, finishes and looks for us.
+static void retire_predecessor(struct predecessor *predecessor, const char *path) {
   struct sassl_ring_geometry geometry;
   struct sassl_ring_field *fields;
-  struct sassl_ring_header header;
-  if (segment_inspect(stale, path, &geometry, &fields, NULL) != SASSL_RING_OK) return false;
-  free(fields);
-  if (memcmp(geometry.fingerprint, wanted->fingerprint, sizeof geometry.fingerprint) != 0 ||
-      geometry.rank != wanted->rank || geometry.world_size != wanted->world_size ||
-      geometry.batch_size != wanted->batch_size) {
+  if (segment_inspect(predecessor->descriptor, path, &geometry, &fields, NULL) != SASSL_RING_OK) return;
+  if (segment_map(predecessor->descriptor, path, &geometry, fields, MAP_FOR_PRODUCER, &predecessor->mapping, NULL) !=
+      SASSL_RING_OK) {
+    return;
+  }
+  STORE(predecessor->mapping->header->producer_state, SASSL_RING_CLOSED);
+  futex_raise(&predecessor->mapping->header->published_signal);
+}
+
+/// Where the reader of a dead predecessor stands, if that made the same stream.
+static bool find_resumption(const struct predecessor *predecessor, const struct sassl_ring_geometry *wanted,
+                            uint64_t *number) {
+  if (predecessor->mapping == NULL) return false;
+  const struct sassl_ring_geometry *geometry = &predecessor->mapping->geometry;
+  struct sassl_ring_header *header = predecessor->mapping->header;
+  STORE(header->producer_state, SASSL_RING_SUPERSEDED);
+  // Pairs with the fence in commit: a reader that moves on after we have looked sees the mark, and comes to tell us.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  uint64_t reader_next = LOAD(header->reader_next);
+  if (memcmp(geometry->fingerprint, wanted->fingerprint, sizeof geometry->fingerprint) != 0 ||
+      geometry->rank != wanted->rank || geometry->world_size != wanted->world_size ||
+      geometry->batch_size != wanted->batch_size || reader_next > SASSL_RING_MAXIMUM_NUMBER) {
     return false;
   }
-  if (pread(stale, &header, sizeof header, 0) != (ssize_t)sizeof header) return false;
-  if (header.reader_next > SASSL_RING_MAXIMUM_NUMBER) return false;
-  *number = header.reader_next;
+  *number = reader_next;
   return true;
+}
+
+/// Gives the memory of a predecessor without a reader back. One with a reader does that itself once it has finished.
+static void empty_predecessor(const struct predecessor *predecessor) {
+  if (predecessor->mapping == NULL || byte_is_locked(predecessor->descriptor, SASSL_RING_CONSUMER_LOCK)) return;
+  const struct sassl_ring_geometry *geometry = &predecessor->mapping->geometry;
+  fallocate(predecessor->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)geometry->payload_offset,
+            (off_t)(geometry->file_bytes - geometry->payload_offset));
 }
 
 /// Unlinks `path` if it is still the file behind `descriptor`, whose producer lock we hold.
@@ -229,12 +257,12 @@ static int no_space(struct sassl_ring_error *error, const char *directory, int d
   return result;
 }
 
-/// Reserves every byte now, so that no write to the mapping can fail later. Where memory lacks because a dead predecessor's
-/// segment still exists, that is unlinked, and its reader given until `deadline` to let go.
-static int reserve_bytes(const struct sassl_ring_producer_options *options, const char *directory, const char *path,
-                         int descriptor, uint64_t bytes, int *stale, struct sassl_ring_error *error) {
-  uint64_t deadline = monotonic_ns() + options->space_timeout_ns;
-  bool had_stale = *stale >= 0;
+/// Reserves every byte now, so that no write to the mapping can fail later. Where memory lacks, a dead predecessor's is given
+/// back first; a reader that still holds it has until `space_timeout_ns` from now.
+static int reserve_bytes(const struct sassl_ring_producer_options *options, const char *directory, int descriptor,
+                         uint64_t bytes, const struct predecessor *predecessor, struct sassl_ring_error *error) {
+  uint64_t start = monotonic_ns();
+  bool emptied = predecessor->mapping == NULL;
   for (;;) {
     int cause = posix_fallocate(descriptor, 0, (off_t)bytes);
     if (cause == 0) return SASSL_RING_OK;
@@ -243,19 +271,18 @@ static int reserve_bytes(const struct sassl_ring_producer_options *options, cons
       return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot reserve %" PRIu64 " bytes in %s: %s", bytes, directory,
                   strerror(cause));
     }
-    if (*stale >= 0) {
-      remove_own(path, *stale);
-      close(*stale);
-      *stale = -1;
-    } else if (!had_stale || monotonic_ns() >= deadline) {
+    bool is_read = !emptied && byte_is_locked(predecessor->descriptor, SASSL_RING_CONSUMER_LOCK);
+    if (emptied || (is_read && monotonic_ns() - start >= options->space_timeout_ns)) {
       return no_space(error, directory, descriptor, bytes, cause);
-    } else {
-      sleep_ns(ARRIVAL_POLL_NS);
     }
+    // A reader may give its predecessor's memory back at any moment and stay attached, so while it reads only time decides.
+    emptied = !is_read;
+    empty_predecessor(predecessor);
+    if (is_read) sleep_ns(ARRIVAL_POLL_NS);
   }
 }
 
-static void write_header(struct sassl_ring_header *header, struct sassl_ring_geometry *geometry, uint64_t start) {
+static void write_header(struct sassl_ring_header *header, struct sassl_ring_geometry *geometry) {
   uint64_t now = monotonic_ns();
   geometry->producer_pid = getpid();
   geometry->producer_start_ticks = own_start_ticks();
@@ -283,23 +310,45 @@ static void write_header(struct sassl_ring_header *header, struct sassl_ring_geo
   header->created_unix_ns = geometry->created_unix_ns;
   header->created_ns = now;
   memcpy(header->name, geometry->name, sizeof header->name);
-  header->next_batch = start;
   header->heartbeat_ns = now;
   header->producer_state = SASSL_RING_SERVING;
-  header->reader_next = start;
+}
+
+/// Gives the complete segment, reachable as `self`, its name.
+static int name_segment(struct sassl_ring_producer *producer, const char *self, const struct predecessor *predecessor,
+                        struct sassl_ring_error *error) {
+  const char *path = producer->path;
+  char temporary[sizeof producer->path + sizeof ".next"];
+  snprintf(temporary, sizeof temporary, "%s.next", path);
+  const char *name = predecessor->descriptor >= 0 ? temporary : path;
+  // Left by one that died at the step below. The predecessor's lock, which we hold, is also that of the temporary name.
+  if (name == temporary) unlink(temporary);
+  if (linkat(AT_FDCWD, self, AT_FDCWD, name, AT_SYMLINK_FOLLOW) != 0) {
+    int cause = errno;
+    if (cause == EEXIST) {
+      return fail(error, SASSL_RING_ERROR_BUSY, cause, "%s was created by another process at the same moment", name);
+    }
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot create %s: %s", name, strerror(cause));
+  }
+  if (name == path) return SASSL_RING_OK;
+  STEP(producer, SASSL_RING_STEP_SEGMENT_NAMED);
+  // In one step, so that at every moment one file knows where the reader stands. Who has the old one mapped keeps it.
+  if (rename(temporary, path) != 0) {
+    int cause = errno;
+    unlink(temporary);
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot replace %s: %s", path, strerror(cause));
+  }
+  return SASSL_RING_OK;
 }
 
 static int create_segment(const struct sassl_ring_producer_options *options, struct sassl_ring_producer *producer,
-                          struct sassl_ring_geometry *geometry, struct sassl_ring_field **fields, int *stale,
-                          int *descriptor, struct sassl_ring_error *error) {
+                          struct sassl_ring_geometry *geometry, struct sassl_ring_field **fields,
+                          struct predecessor *predecessor, int *descriptor, struct sassl_ring_error *error) {
   const char *directory = options->directory == NULL ? SASSL_RING_DEFAULT_DIRECTORY : options->directory;
   const char *path = producer->path;
-  int result = claim_stale(path, stale, error);
+  int result = claim_stale(path, &predecessor->descriptor, error);
   if (result != SASSL_RING_OK) return result;
-  producer->start = options->start_batch;
-  if (options->resume && *stale >= 0) {
-    producer->resumed = find_resumption(*stale, path, geometry, &producer->start);
-  }
+  if (predecessor->descriptor >= 0) retire_predecessor(predecessor, path);
   // Without a name until it is complete: nobody sees half a header, and a killed process leaves nothing behind.
   *descriptor = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
   if (*descriptor < 0) {
@@ -309,7 +358,7 @@ static int create_segment(const struct sassl_ring_producer_options *options, str
                 "file system with O_TMPFILE)",
                 directory, strerror(cause));
   }
-  result = reserve_bytes(options, directory, path, *descriptor, geometry->file_bytes, stale, error);
+  result = reserve_bytes(options, directory, *descriptor, geometry->file_bytes, predecessor, error);
   if (result != SASSL_RING_OK) return result;
   STEP(producer, SASSL_RING_STEP_SEGMENT_RESERVED);
   if (options->group_id >= 0 && fchown(*descriptor, (uid_t)-1, (gid_t)options->group_id) != 0) {
@@ -329,7 +378,8 @@ static int create_segment(const struct sassl_ring_producer_options *options, str
   *fields = NULL;
   result = segment_map(*descriptor, path, geometry, table, MAP_FOR_PRODUCER, &producer->mapping, error);
   if (result != SASSL_RING_OK) return result;
-  write_header(producer->mapping->header, &producer->mapping->geometry, producer->start);
+  struct sassl_ring_header *header = producer->mapping->header;
+  write_header(header, &producer->mapping->geometry);
   memcpy(producer->mapping->body, table, geometry->field_count * sizeof *table);
 
   // The lock lives on a description of its own. The mapping keeps the other one open, also in a forked child, where it would
@@ -340,18 +390,16 @@ static int create_segment(const struct sassl_ring_producer_options *options, str
   if (producer->lock_descriptor < 0 || !lock_byte(producer->lock_descriptor, SASSL_RING_PRODUCER_LOCK)) {
     return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot lock the new ring: %s", strerror(errno));
   }
+  // As late as possible: until the file is there, a reader that follows us has to wait.
+  uint64_t number = options->start_batch;
+  bool found = find_resumption(predecessor, geometry, &number);
+  producer->resumed = found && options->resume;
+  producer->start = producer->resumed ? number : options->start_batch;
+  header->next_batch = producer->start;
+  header->reader_next = producer->start;
   STEP(producer, SASSL_RING_STEP_SEGMENT_WRITTEN);
-  // Unlink and link, not rename: a file without a name cannot be renamed, and one with a temporary name could be left
-  // behind. A reader that looks in between finds no file and looks again; one that still maps the old file keeps it.
-  if (*stale >= 0) remove_own(path, *stale);
-  STEP(producer, SASSL_RING_STEP_STALE_REMOVED);
-  if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) != 0) {
-    int cause = errno;
-    if (cause == EEXIST) {
-      return fail(error, SASSL_RING_ERROR_BUSY, cause, "%s was created by another process at the same moment", path);
-    }
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot create %s: %s", path, strerror(cause));
-  }
+  result = name_segment(producer, self, predecessor, error);
+  if (result != SASSL_RING_OK) return result;
   STEP(producer, SASSL_RING_STEP_SEGMENT_VISIBLE);
   return SASSL_RING_OK;
 }
@@ -377,11 +425,13 @@ int sassl_ring_producer_create(const struct sassl_ring_producer_options *options
   producer->lock_descriptor = -1;
   producer->hook = options->hook;
   producer->hook_context = options->hook_context;
-  int stale = -1, descriptor = -1;
+  int descriptor = -1;
+  struct predecessor predecessor = {.descriptor = -1};
   code = sassl_ring_path(options->directory, options->name, options->rank, producer->path, sizeof producer->path, error);
-  if (code == SASSL_RING_OK) code = create_segment(options, producer, &geometry, &fields, &stale, &descriptor, error);
+  if (code == SASSL_RING_OK) code = create_segment(options, producer, &geometry, &fields, &predecessor, &descriptor, error);
   if (descriptor >= 0) close(descriptor);
-  if (stale >= 0) close(stale);
+  if (predecessor.mapping != NULL) sassl_ring_mapping_release(predecessor.mapping);
+  if (predecessor.descriptor >= 0) close(predecessor.descriptor);
   free(fields);
   if (code != SASSL_RING_OK) {
     if (producer->lock_descriptor >= 0) close(producer->lock_descriptor);

@@ -95,7 +95,8 @@ struct sassl_ring_slot {
 /// Values of `producer_state`.
 enum sassl_ring_state {
   SASSL_RING_SERVING = 1,
-  SASSL_RING_CLOSED = 2,
+  SASSL_RING_CLOSED = 2,      ///< nothing more will come
+  SASSL_RING_SUPERSEDED = 3,  ///< nor is this where a reader should write its position: the successor has read it
 };
 
 /// The header page.
@@ -142,7 +143,10 @@ struct sassl_ring_header {
   uint64_t producing;                    ///< slots being filled now; for people
   uint32_t published_signal;             ///< futex that the consumer sleeps on; changes after each change of the above, its
                                          ///< value means nothing
-  uint32_t producer_state;               ///< enum sassl_ring_state; CLOSED promises that `published` is final
+  uint32_t producer_state;               ///< enum sassl_ring_state; other than SERVING promises that `published` is final. After a
+                                         ///< crash the successor, which then holds the dead one's producer lock, writes it.
+                                         ///< SUPERSEDED and reader_next are stored before, and read after, a full fence by the
+                                         ///< successor and the reader in opposite order: one of them notices the other.
 
   // Written by the consumer alone, that is by the holder of the consumer lock.
   _Alignas(256) uint64_t released;       ///< sequences given back; stored with release after the last read of their payload,
@@ -171,7 +175,7 @@ struct sassl_ring_header {
 enum sassl_ring_step {
   SASSL_RING_STEP_SEGMENT_RESERVED = 1,    ///< memory reserved, header empty, file without a name
   SASSL_RING_STEP_SEGMENT_WRITTEN = 2,     ///< header complete, file without a name
-  SASSL_RING_STEP_STALE_REMOVED = 3,       ///< the predecessor's file is gone, ours has no name yet
+  SASSL_RING_STEP_SEGMENT_NAMED = 3,       ///< complete under a temporary name, the predecessor's file is still in place
   SASSL_RING_STEP_SEGMENT_VISIBLE = 4,     ///< the file has its name
   SASSL_RING_STEP_SLOT_CHOSEN = 5,         ///< a slot was reserved, nothing written
   SASSL_RING_STEP_HALF_WRITTEN = 6,        ///< payload complete, slot entry half written
