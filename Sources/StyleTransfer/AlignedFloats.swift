@@ -1,0 +1,29 @@
+/// Numbers that are computed once, when a model is loaded, and then only read: packed weights.
+///
+/// Sendable because nothing writes to it after `init` returns.
+final class AlignedFloats: @unchecked Sendable {
+  let start: UnsafePointer<Float>
+  let count: Int
+  private let base: UnsafeMutablePointer<Float>
+
+  /// - Parameters:
+  ///   - count: how many.
+  ///   - fill: writes them; they are zero before.
+  init(count: Int, fill: (UnsafeMutablePointer<Float>) -> Void) {
+    base = UnsafeMutableRawPointer.allocate(
+      byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: ScratchMemory.alignment
+    ).bindMemory(to: Float.self, capacity: max(1, count))
+    base.initialize(repeating: 0, count: max(1, count))
+    fill(base)
+    start = UnsafePointer(base)
+    self.count = count
+  }
+
+  deinit { base.deallocate() }
+}
+
+/// The smallest multiple of `factor` that is not below `value`.
+func roundUp(_ value: Int, toMultipleOf factor: Int) -> Int { (value + factor - 1) / factor * factor }
+
+/// `numerator / denominator`, rounded up; both positive.
+func dividedUp(_ numerator: Int, by denominator: Int) -> Int { (numerator + denominator - 1) / denominator }

@@ -1,0 +1,529 @@
+import CStyleKernels
+
+/// The style transformer on the vector kernels: the same numbers as the reference engine up to rounding, several times as
+/// fast.
+///
+/// A picture passes through as phase planes (``PhaseLayout``). The stages, and what lies between them:
+///
+///     pixels -> [step 3] 9x9 Winograd F(3,3) -> [step 2] strided -> [step 2] strided
+///            -> [step 4] residual blocks, Winograd F(4,3)
+///            -> [step 4] upsampling, four 2x2 kernels as one Winograd F(4,2) -> [step 4] the same
+///            -> [step 3] 9x9 Winograd F(3,3) -> normalise, sigmoid -> pixels
+///
+/// Nearest upsampling followed by a 3x3 kernel is, for each of the four positions of an output pixel within its source
+/// pixel, a 2x2 kernel on the small picture. All four read the same windows and become the output channels of one
+/// convolution; mirroring the large picture at its border is repeating the border pixel of the small one.
+///
+/// Convolutions in front of a normalisation leave sums and sums of squares behind; the normalisation itself happens while
+/// the next layer's picture is written, together with ReLU and the residual.
+final class FastTransformer: Sendable {
+  private let kernels: style_kernels
+  private let plan: TransformerPlan
+  private let first: WinogradConvolution
+  private let strided: [StridedConvolution]
+  private let residual: [WinogradConvolution]
+  private let upsampling: [WinogradConvolution]
+  private let last: WinogradConvolution
+  private let styles: StyleParameters
+
+  /// - Parameters:
+  ///   - plan: the layers.
+  ///   - embeddingCount: length of z.
+  ///   - kernels: the path to run on.
+  init(_ plan: TransformerPlan, embeddingCount: Int, kernels: style_kernels) {
+    self.kernels = kernels
+    self.plan = plan
+    first = Self.blocked(plan.contract[0], kernels: kernels)
+    strided = plan.contract.dropFirst().map { StridedConvolution($0, kernels: kernels) }
+    residual = plan.residual.flatMap { [$0.first, $0.second] }.map {
+      WinogradConvolution(
+        .fourByThree, inputChannels: $0.inputChannels, outputChannels: $0.outputChannels, weight: $0.weight.map(Double.init),
+        kernels: kernels)
+    }
+    upsampling = plan.expand.dropLast().map { Self.upsampling($0, kernels: kernels) }
+    last = Self.blocked(plan.expand[plan.expand.count - 1], kernels: kernels)
+    styles = StyleParameters(plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount, kernels: kernels)
+  }
+
+  /// A kernel of any odd side as blocks of 3x3, with zeros past its own taps.
+  private static func blocked(_ layer: Convolution, kernels: style_kernels) -> WinogradConvolution {
+    let blocks = dividedUp(layer.kernel, by: 3)
+    let side = 3 * blocks
+    var weight = [Double](repeating: 0, count: layer.outputChannels * layer.inputChannels * side * side)
+    for pair in 0..<layer.outputChannels * layer.inputChannels {
+      for row in 0..<layer.kernel {
+        for column in 0..<layer.kernel {
+          weight[(pair * side + row) * side + column] = Double(
+            layer.weight[(pair * layer.kernel + row) * layer.kernel + column])
+        }
+      }
+    }
+    return WinogradConvolution(
+      .threeByThree, inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, blocks: blocks,
+      weight: weight, kernels: kernels)
+  }
+
+  /// Output channel `(rowParity * 2 + columnParity) * channels + k` makes the pixels whose bordered row and column in the
+  /// large picture have these parities: taps 0 and 1 fall on one source pixel or taps 1 and 2 do.
+  private static func upsampling(_ layer: Convolution, kernels: style_kernels) -> WinogradConvolution {
+    let pairs = layer.outputChannels * layer.inputChannels
+    var weight = [Double](repeating: 0, count: 4 * pairs * 4)
+    for phase in 0..<4 {
+      for pair in 0..<pairs {
+        for row in 0..<3 {
+          for column in 0..<3 {
+            let sourceRow = row == 1 ? phase / 2 : row / 2
+            let sourceColumn = column == 1 ? phase % 2 : column / 2
+            weight[((phase * pairs + pair) * 2 + sourceRow) * 2 + sourceColumn] += Double(
+              layer.weight[(pair * 3 + row) * 3 + column])
+          }
+        }
+      }
+    }
+    return WinogradConvolution(
+      .fourByTwo, inputChannels: layer.inputChannels, outputChannels: 4 * layer.outputChannels, weight: weight,
+      kernels: kernels)
+  }
+
+  /// See ``StyleEngine/stylize(_:width:height:embedding:into:workspace:)``.
+  func run(
+    _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, memory: ScratchMemory
+  ) {
+    let geometry = Geometry(self, width: width, height: height)
+    let base = memory.reserve(floats: geometry.floatCount)
+    Pass(self, geometry, base).run(pixels, embedding: embedding, into: output)
+  }
+}
+
+extension FastTransformer {
+  /// Where everything lies for one size of picture.
+  fileprivate struct Geometry {
+    let width: Int
+    let height: Int
+    /// What each layer reads: the first convolution, the two strided ones, the residual blocks (and the first upsampling),
+    /// the second upsampling, the last convolution.
+    let layouts: [PhaseLayout]
+    /// Floats from one phase to the next in what each of them writes.
+    let planeStrides: [Int]
+    /// Rows of tiles that each of them computes.
+    let tileRows: [Int]
+    let pictureFloats: Int
+    let residualFloats: Int
+    let productFloats: Int
+    let scratchFloats: Int
+    let maskWords: Int
+    let lineFloats: Int
+    let styleFloats: Int
+
+    static let input = 0
+    static let strided = 1
+    static let residual = 3
+    static let firstUpsampling = 4
+    static let secondUpsampling = 5
+    static let last = 6
+
+    init(_ network: FastTransformer, width: Int, height: Int) {
+      self.width = width
+      self.height = height
+      let vector = network.kernels.vector_length
+      var layouts: [PhaseLayout] = []
+      var tileRows: [Int] = []
+      var planeStrides: [Int] = []
+      var pictures = 0
+      var products = 0
+      var scratch = 0
+
+      func add(_ layout: PhaseLayout, rows: Int, channels: Int, planes: Int, winograd: WinogradConvolution?) {
+        let planeStride = PhaseLayout.oddCacheLines(roundUp(rows * layout.rowStride, toMultipleOf: vector))
+        layouts.append(layout)
+        tileRows.append(rows)
+        planeStrides.append(planeStride)
+        pictures = max(pictures, layout.count(channels: channels))
+        products = max(products, planes * planeStride + 64)
+        if let winograd { scratch = max(scratch, winograd.scratchFloats(layout, tileRows: rows)) }
+      }
+
+      func addBlocked(_ layer: WinogradConvolution, border: Int) {
+        let rows = dividedUp(height, by: 3)
+        add(
+          PhaseLayout(
+            width: width, height: height, border: border, step: 3, tileColumns: dividedUp(width, by: 3) + layer.blocks - 1,
+            tileRows: rows + layer.blocks - 1),
+          rows: rows, channels: layer.inputChannels, planes: 9 * layer.outputChannels, winograd: layer)
+      }
+
+      let plan = network.plan
+      addBlocked(network.first, border: plan.contract[0].kernel / 2)
+      for index in 0..<2 {
+        let layer = network.strided[index].layer
+        let scale = 1 << index
+        let rows = height / scale / 2
+        add(
+          PhaseLayout(
+            width: width / scale, height: height / scale, border: 1, step: 2, tileColumns: width / scale / 2,
+            tileRows: rows),
+          rows: rows, channels: layer.inputChannels, planes: layer.outputChannels, winograd: nil)
+      }
+      // The residual blocks and the first upsampling read the same picture; the latter has one tile position more.
+      let small = PhaseLayout(
+        width: width / 4, height: height / 4, border: 1, step: 4, tileColumns: dividedUp(width / 4 + 1, by: 4),
+        tileRows: dividedUp(height / 4 + 1, by: 4))
+      let channels = plan.contract[2].outputChannels
+      add(
+        small, rows: dividedUp(height / 4, by: 4), channels: channels, planes: 16 * channels,
+        winograd: network.residual.first)
+      for index in 0..<2 {
+        let layer = network.upsampling[index]
+        let side = (width: width / 4 << index, height: height / 4 << index)
+        let rows = dividedUp(side.height + 1, by: 4)
+        let layout =
+          index == 0
+          ? small
+          : PhaseLayout(
+            width: side.width, height: side.height, border: 1, step: 4, tileColumns: dividedUp(side.width + 1, by: 4),
+            tileRows: rows)
+        add(
+          layout, rows: rows, channels: layer.inputChannels, planes: 16 * layer.outputChannels, winograd: layer)
+      }
+      addBlocked(network.last, border: plan.expand[2].kernel / 2)
+
+      self.layouts = layouts
+      self.tileRows = tileRows
+      self.planeStrides = planeStrides
+      pictureFloats = roundUp(pictures, toMultipleOf: 16)
+      residualFloats = roundUp(small.count(channels: channels), toMultipleOf: 16)
+      productFloats = roundUp(products, toMultipleOf: 16)
+      scratchFloats = roundUp(scratch, toMultipleOf: 16)
+      maskWords = roundUp(
+        max(16 * planeStrides[Self.residual], 64 * planeStrides[Self.secondUpsampling], 9 * planeStrides[Self.last]),
+        toMultipleOf: 16)
+      lineFloats = layouts.reduce(8 * width + 256) { max($0, PhaseRowWriter.lineCount($1)) }
+      styleFloats = network.styles.count
+    }
+
+    var floatCount: Int {
+      pictureFloats + residualFloats + productFloats + scratchFloats + maskWords + 3 * lineFloats + styleFloats
+    }
+  }
+
+  /// One picture on its way through the network.
+  fileprivate struct Pass {
+    let network: FastTransformer
+    let geometry: Geometry
+    let kernels: style_kernels
+    /// What the layer at hand reads.
+    let picture: UnsafeMutablePointer<Float>
+    /// What lies between the two convolutions of a residual block.
+    let inner: UnsafeMutablePointer<Float>
+    /// What the layer at hand writes.
+    let product: UnsafeMutablePointer<Float>
+    let scratch: UnsafeMutablePointer<Float>
+    let masks: UnsafeMutablePointer<UInt32>
+    let lines: UnsafeMutablePointer<Float>
+    let style: UnsafeMutablePointer<Float>
+
+    init(_ network: FastTransformer, _ geometry: Geometry, _ base: UnsafeMutablePointer<Float>) {
+      self.network = network
+      self.geometry = geometry
+      kernels = network.kernels
+      picture = base
+      inner = picture + geometry.pictureFloats
+      product = inner + geometry.residualFloats
+      scratch = product + geometry.productFloats
+      lines = scratch + geometry.scratchFloats
+      style = lines + 3 * geometry.lineFloats
+      masks = UnsafeMutableRawPointer(style + geometry.styleFloats).bindMemory(
+        to: UInt32.self, capacity: geometry.maskWords)
+    }
+
+    func run(_ pixels: UnsafePointer<UInt8>, embedding: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
+      network.styles.evaluate(embedding, into: style)
+      contract(pixels)
+      var normalization = 0
+      let blocks = network.residual.count / 2
+      for block in 0..<blocks {
+        residual(block, normalization: normalization, isLast: block == blocks - 1)
+        normalization += 2
+      }
+      expand(normalization: normalization, into: output)
+    }
+
+    private func writer(
+      _ layout: PhaseLayout, _ destination: UnsafeMutablePointer<Float>, line: Int = 0
+    ) -> PhaseRowWriter {
+      PhaseRowWriter(layout: layout, kernels: kernels, output: destination, line: lines + line * geometry.lineFloats)
+    }
+
+    // Contracting half ----------------------------------------------------------------------------------------------
+
+    private func contract(_ pixels: UnsafePointer<UInt8>) {
+      let layouts = geometry.layouts
+      let layout = layouts[Geometry.input]
+      let channels = (0..<3).map { writer(layout, picture, line: $0) }
+      for row in 0..<layout.step * layout.rows {
+        let source = PhaseLayout.mirrored(row, border: layout.border, side: layout.height)
+        kernels.pixels_to_rows_f32(
+          pixels + 3 * source * layout.width, layout.width, channels[0].line + layout.border,
+          channels[1].line + layout.border, channels[2].line + layout.border)
+        for channel in 0..<3 {
+          channels[channel].mirrorBorder()
+          channels[channel].write(row: row, channel: channel)
+        }
+      }
+      network.first.run(
+        picture, layout: layout, tileRows: geometry.tileRows[0], into: product, planeStride: geometry.planeStrides[0],
+        masks: nil, sums: nil, scratch: scratch)
+
+      let bias = network.plan.contract[0].bias ?? []
+      let half = layouts[Geometry.strided]
+      let stride = geometry.planeStrides[0]
+      let firstLine = writer(half, picture)
+      for channel in 0..<network.first.outputChannels {
+        for row in 0..<half.step * half.rows {
+          let source = PhaseLayout.mirrored(row, border: 1, side: half.height)
+          interleave(
+            3, product + (channel * 9 + source % 3 * 3) * stride + source / 3 * layout.rowStride, apart: stride,
+            count: dividedUp(half.width, by: 3), scale: 1, shift: bias[channel], low: 0, into: firstLine.line + 1)
+          firstLine.mirrorBorder()
+          firstLine.write(row: row, channel: channel)
+        }
+      }
+      for index in 0..<2 {
+        let stage = Geometry.strided + index
+        let layer = network.strided[index]
+        layer.run(
+          picture, layout: layouts[stage], into: product, planeStride: geometry.planeStrides[stage], rows: geometry.tileRows[stage])
+        let target = layouts[stage + 1]
+        let line = writer(target, picture)
+        let repeats = index == 1 && network.residual.isEmpty
+        for channel in 0..<layer.layer.outputChannels {
+          for row in 0..<target.step * target.rows {
+            let source =
+              repeats
+              ? min(max(row - 1, 0), target.height - 1) : PhaseLayout.mirrored(row, border: 1, side: target.height)
+            line.line.advanced(by: 1).update(
+              from: product + channel * geometry.planeStrides[stage] + source * layouts[stage].rowStride,
+              count: target.width)
+            if repeats { line.repeatBorder() } else { line.mirrorBorder() }
+            line.write(row: row, channel: channel)
+          }
+        }
+      }
+    }
+
+    /// `output[ways t + j] = max(low, scale input[j apart + t] + shift)`.
+    private func interleave(
+      _ ways: Int, _ input: UnsafePointer<Float>, apart: Int, count: Int, scale: Float, shift: Float, low: Float,
+      into output: UnsafeMutablePointer<Float>
+    ) {
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: ways) { offsets in
+        for way in 0..<ways { offsets[way] = way * apart }
+        kernels.interleave_f32(ways, input, offsets.baseAddress!, count, scale, shift, low, output)
+      }
+    }
+
+    // Residual blocks -----------------------------------------------------------------------------------------------
+
+    private func residual(_ block: Int, normalization: Int, isLast: Bool) {
+      let stage = Geometry.residual
+      let layout = geometry.layouts[stage]
+      let stride = geometry.planeStrides[stage]
+      let slots = geometry.tileRows[stage] * layout.rowStride
+      if block == 0 {
+        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1, step: 4) { _, phase, tile in
+          4 * tile + phase
+        }
+      }
+      for half in 0..<2 {
+        let source = half == 0 ? picture : inner
+        let target = half == 0 ? inner : picture
+        let channels = network.residual[2 * block + half].outputChannels
+        normalizing(
+          network.residual[2 * block + half], stage: stage, normalization: normalization + half, sets: 1, input: source
+        ) { affine in
+          for channel in 0..<channels {
+            let (scale, shift) = affine(channel)
+            for phase in 0..<16 {
+              // The picture begins one pixel inside its border.
+              let row = phase / 4 + 1
+              let column = phase % 4 + 1
+              let from = product + (channel * 16 + phase) * stride
+              let to =
+                target + channel * layout.channelStride + (row % 4 * 4 + column % 4) * layout.planeStride
+                + row / 4 * layout.rowStride + column / 4
+              if half == 0 {
+                kernels.affine_f32(from, slots, scale, shift, 0, to)
+              } else {
+                kernels.add_affine_f32(from, slots, scale, shift, to)
+              }
+            }
+            fillBorder(target + channel * layout.channelStride, layout, repeating: half == 1 && isLast)
+          }
+        }
+      }
+    }
+
+    /// Gives a channel in phase planes of step 4 its border of one pixel, and fills what vectors reach beyond.
+    private func fillBorder(_ channel: UnsafeMutablePointer<Float>, _ layout: PhaseLayout, repeating: Bool) {
+      let plane = layout.planeStride
+      let width = layout.width
+      let height = layout.height
+      let left = repeating ? 1 : 2
+      let right = repeating ? width : width - 1
+      func place(_ column: Int) -> Int { column % 4 * plane + column / 4 }
+      let last = place(right)
+      let first = place(left)
+      for row in 1...height {
+        let line = channel + row % 4 * 4 * plane + row / 4 * layout.rowStride
+        line[0] = line[first]
+        let edge = line[last]
+        for column in width + 1..<layout.filledColumns { line[place(column)] = edge }
+      }
+      func copy(_ source: Int, to row: Int) {
+        let from = channel + source % 4 * 4 * plane + source / 4 * layout.rowStride
+        let to = channel + row % 4 * 4 * plane + row / 4 * layout.rowStride
+        for phase in 0..<4 { (to + phase * plane).update(from: from + phase * plane, count: layout.rowStride) }
+      }
+      copy(repeating ? 1 : 2, to: 0)
+      let bottom = repeating ? height : height - 1
+      for row in height + 1..<4 * layout.rows { copy(bottom, to: row) }
+    }
+
+    // Normalisation -------------------------------------------------------------------------------------------------
+
+    /// Runs a convolution and hands over how to normalise each of its channels: `scale x + shift`.
+    private func normalizing(
+      _ layer: WinogradConvolution, stage: Int, normalization: Int, sets: Int, input: UnsafeMutablePointer<Float>,
+      use: ((Int) -> (scale: Float, shift: Float)) -> Void
+    ) {
+      let channels = layer.outputChannels / sets
+      let layout = geometry.layouts[stage]
+      let pixels = Double(layout.width * layout.height * sets)
+      withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * layer.outputChannels) { sums in
+        sums.initialize(repeating: 0)
+        layer.run(
+          input, layout: layout, tileRows: geometry.tileRows[stage], into: product,
+          planeStride: geometry.planeStrides[stage], masks: masks, maskSets: sets, sums: sums.baseAddress!,
+          scratch: scratch)
+        use { channel in
+          var sum = 0.0
+          var squares = 0.0
+          for set in 0..<sets {
+            sum += sums[2 * (set * channels + channel)]
+            squares += sums[2 * (set * channels + channel) + 1]
+          }
+          let mean = sum / pixels
+          let variance = max(0, squares / pixels - mean * mean)
+          let (scale, shift) = network.styles.values(style, normalization: normalization, channel: channel)
+          let factor = Double(scale) / (variance + Double(ConditionalNormalization.epsilon)).squareRoot()
+          return (Float(factor), Float(Double(shift) - mean * factor))
+        }
+      }
+    }
+
+    /// Marks the slots of output planes that hold pixels.
+    ///
+    /// - Parameter position: the pixel (row or column, counted from 0) of a set's parity, a phase and a tile.
+    private func fillMasks(
+      planes: Int, layout: PhaseLayout, rows: Int, sets: Int, step: Int, position: (Int, Int, Int) -> Int
+    ) {
+      let scale = sets == 4 ? 2 : 1
+      for set in 0..<sets {
+        for phase in 0..<step * step {
+          let mask = masks + (set * step * step + phase) * planes
+          mask.update(repeating: 0, count: planes)
+          // The columns that hold pixels are neighbours.
+          var first = 0
+          while first < layout.rowStride && position(set % 2, phase % step, first) < 0 { first += 1 }
+          var count = 0
+          while first + count < layout.rowStride
+            && position(set % 2, phase % step, first + count) < scale * layout.width
+          { count += 1 }
+          for row in 0..<rows
+          where (0..<scale * layout.height).contains(position(set / 2, phase / step, row)) {
+            (mask + row * layout.rowStride + first).update(repeating: .max, count: count)
+          }
+        }
+      }
+    }
+
+    // Expanding half ------------------------------------------------------------------------------------------------
+
+    private func expand(normalization: Int, into output: UnsafeMutablePointer<Float>) {
+      for index in 0..<2 {
+        let stage = Geometry.firstUpsampling + index
+        let layout = geometry.layouts[stage]
+        let stride = geometry.planeStrides[stage]
+        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 4, step: 4) {
+          parity, phase, tile in 2 * (4 * tile + phase) + parity - 1
+        }
+        let layer = network.upsampling[index]
+        let channels = layer.outputChannels / 4
+        normalizing(
+          layer, stage: stage, normalization: normalization + index, sets: 4, input: picture
+        ) { affine in
+          let target = geometry.layouts[stage + 1]
+          let line = writer(target, picture)
+          for channel in 0..<channels {
+            let (scale, shift) = affine(channel)
+            for row in 0..<target.step * target.rows {
+              // Rows and columns of the large picture are counted from one pixel of border before it.
+              let source =
+                index == 0
+                ? min(max(row, 1), target.height)
+                : PhaseLayout.mirrored(row, border: target.border, side: target.height) + 1
+              interleaveUpsampled(
+                row: source, channel: channel, channels: channels, stage: stage, scale: scale, shift: shift,
+                into: line.line + target.border - 1)
+              if index == 0 { line.repeatBorder() } else { line.mirrorBorder() }
+              line.write(row: row, channel: channel)
+            }
+          }
+        }
+      }
+      finish(normalization: normalization + 2, into: output)
+    }
+
+    /// One row of what an upsampling convolution made, normalised, from one pixel of border on.
+    private func interleaveUpsampled(
+      row: Int, channel: Int, channels: Int, stage: Int, scale: Float, shift: Float,
+      into line: UnsafeMutablePointer<Float>
+    ) {
+      let stride = geometry.planeStrides[stage]
+      let layout = geometry.layouts[stage]
+      let position = row / 2
+      let from =
+        product + (row % 2 * 2 * channels + channel) * 16 * stride + position % 4 * 4 * stride
+        + position / 4 * layout.rowStride
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: 8) { offsets in
+        for way in 0..<8 { offsets[way] = way % 2 * channels * 16 * stride + way / 2 * stride }
+        kernels.interleave_f32(
+          8, from, offsets.baseAddress!, dividedUp(layout.width + 1, by: 4), scale, shift, 0, line)
+      }
+    }
+
+    private func finish(normalization: Int, into output: UnsafeMutablePointer<Float>) {
+      let stage = Geometry.last
+      let layout = geometry.layouts[stage]
+      let stride = geometry.planeStrides[stage]
+      fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1, step: 3) { _, phase, tile in
+        3 * tile + phase
+      }
+      normalizing(network.last, stage: stage, normalization: normalization, sets: 1, input: picture) { affine in
+        let affines = (0..<3).map { affine($0) }
+        for row in 0..<layout.height {
+          for channel in 0..<3 {
+            interleave(
+              3, product + (channel * 9 + row % 3 * 3) * stride + row / 3 * layout.rowStride, apart: stride,
+              count: dividedUp(layout.width, by: 3), scale: affines[channel].scale, shift: affines[channel].shift,
+              low: -.infinity, into: lines + channel * geometry.lineFloats)
+          }
+          kernels.sigmoid_rows_to_pixels_f32(
+            lines, lines + geometry.lineFloats, lines + 2 * geometry.lineFloats, layout.width,
+            output + 3 * row * layout.width)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,180 @@
+import CStyleKernels
+
+/// The shapes of tile that the kernels have.
+enum WinogradShape {
+  /// 4x4 outputs of a 3x3 kernel: 36 multiplications instead of 144.
+  case fourByThree
+  /// 3x3 outputs of a 3x3 kernel: 25 instead of 81. Kernels of 5x5 to 11x11 are cut into 3x3 blocks, each of which reads
+  /// tiles that lie a whole number of tiles away, so that the input is transformed only once.
+  case threeByThree
+  /// 4x4 outputs of a 2x2 kernel: 25 instead of 64.
+  case fourByTwo
+
+  var kernel: style_winograd {
+    switch self {
+    case .fourByThree: STYLE_WINOGRAD_4_3
+    case .threeByThree: STYLE_WINOGRAD_3_3
+    case .fourByTwo: STYLE_WINOGRAD_4_2
+    }
+  }
+  /// Outputs of a tile along one axis, and how far tiles are apart.
+  var step: Int { self == .threeByThree ? 3 : 4 }
+  /// Taps along one axis.
+  var taps: Int { self == .fourByTwo ? 2 : 3 }
+  /// Points along one axis.
+  var alpha: Int { step + taps - 1 }
+
+  /// The matrix G, `[alpha][taps]`: the kernel's polynomial at each point, over the product of the point's distances to the
+  /// others; the last point is infinity.
+  var weightMatrix: [[Double]] {
+    let points: [Double] = self == .fourByThree ? [0, 1, -1, 2, -2] : [0, 1, -1, 2]
+    return points.indices.map { index in
+      let point = points[index]
+      let scale = points.indices.reduce(1.0) { $1 == index ? $0 : $0 * (point - points[$1]) }
+      return (0..<taps).map { tap in (0..<tap).reduce(1.0) { power, _ in power * point } / scale }
+    } + [(0..<taps).map { $0 == taps - 1 ? 1 : 0 }]
+  }
+}
+
+/// A convolution with stride 1 in the Winograd domain: transform the input tiles, one matrix product for each point,
+/// transform back.
+struct WinogradConvolution: Sendable {
+  let shape: WinogradShape
+  let inputChannels: Int
+  let outputChannels: Int
+  /// The kernel is `blocks * taps` wide.
+  let blocks: Int
+  private let kernels: style_kernels
+  /// For each point, packed rows `[output][input channel][block row][block column]`.
+  private let weights: AlignedFloats
+
+  /// Transformed inputs and products of one stretch of tiles should stay in the second-level cache.
+  private static let cachedFloats = 160 * 1024
+
+  /// - Parameters:
+  ///   - weight: `[output][input][side][side]` with `side = blocks * taps`.
+  init(
+    _ shape: WinogradShape, inputChannels: Int, outputChannels: Int, blocks: Int = 1, weight: [Double],
+    kernels: style_kernels
+  ) {
+    let side = blocks * shape.taps
+    precondition(weight.count == outputChannels * inputChannels * side * side)
+    self.shape = shape
+    self.inputChannels = inputChannels
+    self.outputChannels = outputChannels
+    self.blocks = blocks
+    self.kernels = kernels
+    let alpha = shape.alpha
+    let taps = shape.taps
+    let depth = inputChannels * blocks * blocks
+    let matrix = shape.weightMatrix
+    weights = AlignedFloats(count: alpha * alpha * outputChannels * depth) { packed in
+      var points = [Float](repeating: 0, count: alpha * alpha * outputChannels * depth)
+      var half = [Double](repeating: 0, count: alpha * taps)
+      for row in 0..<outputChannels * inputChannels {
+        for block in 0..<blocks * blocks {
+          let corner = (row * side + block / blocks * taps) * side + block % blocks * taps
+          for xi in 0..<alpha {
+            for column in 0..<taps {
+              half[xi * taps + column] = (0..<taps).reduce(0) {
+                $0 + matrix[xi][$1] * weight[corner + $1 * side + column]
+              }
+            }
+          }
+          for xi in 0..<alpha {
+            for nu in 0..<alpha {
+              let value = (0..<taps).reduce(0) { $0 + half[xi * taps + $1] * matrix[nu][$1] }
+              points[(xi * alpha + nu) * outputChannels * depth + row * blocks * blocks + block] = Float(value)
+            }
+          }
+        }
+      }
+      points.withUnsafeBufferPointer { points in
+        for point in 0..<alpha * alpha {
+          let offset = point * outputChannels * depth
+          kernels.pack_rows_f32(points.baseAddress! + offset, outputChannels, depth, packed + offset)
+        }
+      }
+    }
+  }
+
+  /// Tiles are processed in stretches of this many slots.
+  private func stretch(rowStride: Int, slots: Int) -> Int {
+    let vector = kernels.vector_length
+    let points = shape.alpha * shape.alpha
+    let cached = Self.cachedFloats / (points * (inputChannels + outputChannels))
+    // Six vectors are what the product likes best; blocks of taps read rows of tiles beyond the stretch, whose transforms
+    // are computed again in the next one, so that a stretch should be several rows long.
+    let least = max(3 * vector, 4 * (blocks - 1) * rowStride)
+    let wanted = roundUp(max(least, cached / (6 * vector) * 6 * vector), toMultipleOf: 3 * vector)
+    return min(wanted, roundUp(slots, toMultipleOf: vector))
+  }
+
+  private func transformedSlots(stretch: Int, rowStride: Int) -> Int {
+    roundUp(stretch + (blocks - 1) * (rowStride + 1), toMultipleOf: kernels.vector_length)
+  }
+
+  /// Slots of an output plane: whole vectors.
+  func outputSlots(_ layout: PhaseLayout, tileRows: Int) -> Int {
+    roundUp(tileRows * layout.rowStride, toMultipleOf: kernels.vector_length)
+  }
+
+  /// Floats of scratch memory.
+  func scratchFloats(_ layout: PhaseLayout, tileRows: Int) -> Int {
+    let stretch = stretch(rowStride: layout.rowStride, slots: outputSlots(layout, tileRows: tileRows))
+    let points = shape.alpha * shape.alpha
+    return points * inputChannels * transformedSlots(stretch: stretch, rowStride: layout.rowStride)
+      + points * outputChannels * stretch
+  }
+
+  /// Convolves.
+  ///
+  /// - Parameters:
+  ///   - input: phase planes of `layout`, whose step is the shape's.
+  ///   - tileRows: rows of tiles to compute; columns are all of a row's slots.
+  ///   - output: `[output][step * step][planeStride]`.
+  ///   - planeStride: at least ``outputSlots(_:tileRows:)``.
+  ///   - masks: where there is a picture, `[maskSet][step * step][planeStride]`; output channel k uses set
+  ///     `k / (outputChannels / maskSets)`. Nil when nobody wants sums.
+  ///   - sums: sum and sum of squares of every output channel, added to.
+  func run(
+    _ input: UnsafePointer<Float>, layout: PhaseLayout, tileRows: Int, into output: UnsafeMutablePointer<Float>,
+    planeStride: Int, masks: UnsafePointer<UInt32>?, maskSets: Int = 1, sums: UnsafeMutablePointer<Double>?,
+    scratch: UnsafeMutablePointer<Float>
+  ) {
+    let slots = outputSlots(layout, tileRows: tileRows)
+    let stretch = stretch(rowStride: layout.rowStride, slots: slots)
+    let alpha2 = shape.alpha * shape.alpha
+    let step2 = shape.step * shape.step
+    let depth = inputChannels * blocks * blocks
+    precondition(layout.step == shape.step && planeStride >= slots)
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: depth) { offsets in
+      for first in Swift.stride(from: 0, to: slots, by: stretch) {
+        let count = min(stretch, slots - first)
+        let transformed = transformedSlots(stretch: count, rowStride: layout.rowStride)
+        let products = scratch + alpha2 * inputChannels * transformed
+        for channel in 0..<inputChannels {
+          kernels.winograd_input_f32(
+            shape.kernel, input + channel * layout.channelStride + first, layout.planeStride, layout.rowStride,
+            transformed, scratch + channel * transformed, inputChannels * transformed)
+          for block in 0..<blocks * blocks {
+            offsets[channel * blocks * blocks + block] =
+              channel * transformed + block / blocks * layout.rowStride + block % blocks
+          }
+        }
+        for point in 0..<alpha2 {
+          kernels.gemm_f32(
+            weights.start + point * outputChannels * depth, outputChannels, offsets.baseAddress!, depth,
+            scratch + point * inputChannels * transformed, count, products + point * outputChannels * count, count, nil)
+        }
+        for channel in 0..<outputChannels {
+          let masks = masks.map { $0 + channel / (outputChannels / maskSets) * step2 * planeStride + first }
+          kernels.winograd_output_f32(
+            shape.kernel, products + channel * count, outputChannels * count, count,
+            output + channel * step2 * planeStride + first, planeStride, masks, planeStride,
+            sums.map { $0 + 2 * channel })
+        }
+      }
+    }
+  }
+}
