@@ -37,12 +37,14 @@ final class FastTransformer: Sendable {
     strided = plan.contract.dropFirst().map { StridedConvolution($0, kernels: kernels) }
     residual = plan.residual.flatMap { [$0.first, $0.second] }.map {
       WinogradConvolution(
-        .fourByThree, inputChannels: $0.inputChannels, outputChannels: $0.outputChannels, weight: $0.weight.map(Double.init),
+        .fourByThree, inputChannels: $0.inputChannels, outputChannels: $0.outputChannels,
+        weight: $0.weight.map(Double.init),
         kernels: kernels)
     }
     upsampling = plan.expand.dropLast().map { Self.upsampling($0, kernels: kernels) }
     last = Self.blocked(plan.expand[plan.expand.count - 1], kernels: kernels)
-    styles = StyleParameters(plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount, kernels: kernels)
+    styles = StyleParameters(
+      plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount, kernels: kernels)
   }
 
   /// A kernel of any odd side as blocks of 3x3, with zeros past its own taps.
@@ -148,7 +150,8 @@ extension FastTransformer {
         let rows = dividedUp(height, by: 3)
         add(
           PhaseLayout(
-            width: width, height: height, border: border, step: 3, tileColumns: dividedUp(width, by: 3) + layer.blocks - 1,
+            width: width, height: height, border: border, step: 3,
+            tileColumns: dividedUp(width, by: 3) + layer.blocks - 1,
             tileRows: rows + layer.blocks - 1),
           rows: rows, channels: layer.inputChannels, planes: 9 * layer.outputChannels, winograd: layer)
       }
@@ -175,7 +178,8 @@ extension FastTransformer {
         winograd: network.residual.first)
       for index in 0..<2 {
         let layer = network.upsampling[index]
-        let side = (width: width / 4 << index, height: height / 4 << index)
+        let scale = 4 >> index
+        let side = (width: width / scale, height: height / scale)
         let rows = dividedUp(side.height + 1, by: 4)
         let layout =
           index == 0
@@ -237,7 +241,8 @@ extension FastTransformer {
         to: UInt32.self, capacity: geometry.maskWords)
     }
 
-    func run(_ pixels: UnsafePointer<UInt8>, embedding: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
+    func run(_ pixels: UnsafePointer<UInt8>, embedding: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>)
+    {
       network.styles.evaluate(embedding, into: style)
       contract(pixels)
       var normalization = 0
@@ -293,7 +298,8 @@ extension FastTransformer {
         let stage = Geometry.strided + index
         let layer = network.strided[index]
         layer.run(
-          picture, layout: layouts[stage], into: product, planeStride: geometry.planeStrides[stage], rows: geometry.tileRows[stage])
+          picture, layout: layouts[stage], into: product, planeStride: geometry.planeStrides[stage],
+          rows: geometry.tileRows[stage])
         let target = layouts[stage + 1]
         let line = writer(target, picture)
         let repeats = index == 1 && network.residual.isEmpty

@@ -6,24 +6,24 @@ import CStyleKernels
 /// So a Winograd transform or a convolution with that stride reads whole vectors of tiles and never shuffles.
 /// Rows and columns are counted from the border's first; what lies past the border's last is filled too, because vectors
 /// of tiles reach there and every number that a result depends on must be the same each time.
-struct PhaseLayout {
+package struct PhaseLayout {
   /// Of the picture without border.
-  let width: Int
-  let height: Int
+  package let width: Int
+  package let height: Int
   /// Pixels of border on each side.
-  let border: Int
-  let step: Int
+  package let border: Int
+  package let step: Int
   /// Slots from one row of tiles to the next.
-  let rowStride: Int
+  package let rowStride: Int
   /// Rows of tiles that are filled.
-  let rows: Int
+  package let rows: Int
   /// Floats from one phase to the next.
-  let planeStride: Int
+  package let planeStride: Int
 
   /// - Parameters:
   ///   - tileColumns: tiles that windows begin at, in one row.
   ///   - tileRows: likewise, rows of them.
-  init(width: Int, height: Int, border: Int, step: Int, tileColumns: Int, tileRows: Int) {
+  package init(width: Int, height: Int, border: Int, step: Int, tileColumns: Int, tileRows: Int) {
     self.width = width
     self.height = height
     self.border = border
@@ -34,38 +34,38 @@ struct PhaseLayout {
     planeStride = Self.oddCacheLines(rows * rowStride)
   }
 
-  var channelStride: Int { step * step * planeStride }
+  package var channelStride: Int { step * step * planeStride }
   /// Columns of one filled row.
-  var filledColumns: Int { step * rowStride }
+  package var filledColumns: Int { step * rowStride }
   /// Floats for `channels` channels, with what the last vectors read past the end.
-  func count(channels: Int) -> Int { channels * channelStride + 2 * rowStride + 64 }
+  package func count(channels: Int) -> Int { channels * channelStride + 2 * rowStride + 64 }
 
   /// Planes that are an odd number of cache lines apart do not compete for the same cache sets.
-  static func oddCacheLines(_ floats: Int) -> Int {
+  package static func oddCacheLines(_ floats: Int) -> Int {
     let lines = dividedUp(floats, by: 16)
     return 16 * (lines % 2 == 0 ? lines + 1 : lines)
   }
 
   /// Where in the picture the bordered row or column `position` comes from: mirrored at the border pixel.
-  static func mirrored(_ position: Int, border: Int, side: Int) -> Int {
+  package static func mirrored(_ position: Int, border: Int, side: Int) -> Int {
     let index = min(position, side + 2 * border - 1) - border
     return index < 0 ? -index : (index < side ? index : 2 * (side - 1) - index)
   }
 }
 
 /// Fills one row of a phase picture from a line of its columns in order.
-struct PhaseRowWriter {
-  let layout: PhaseLayout
-  let kernels: style_kernels
-  let output: UnsafeMutablePointer<Float>
+package struct PhaseRowWriter {
+  package let layout: PhaseLayout
+  package let kernels: style_kernels
+  package let output: UnsafeMutablePointer<Float>
   /// `filledColumns` floats and some: the caller fills columns `border ..< border + width`.
-  let line: UnsafeMutablePointer<Float>
+  package let line: UnsafeMutablePointer<Float>
 
   /// Floats that `line` needs; interleaving writes whole tiles of 8.
-  static func lineCount(_ layout: PhaseLayout) -> Int { roundUp(layout.filledColumns + 64, toMultipleOf: 16) }
+  package static func lineCount(_ layout: PhaseLayout) -> Int { roundUp(layout.filledColumns + 64, toMultipleOf: 16) }
 
   /// Completes the line by mirroring.
-  func mirrorBorder() {
+  package func mirrorBorder() {
     let first = line + layout.border
     let last = first + layout.width - 1
     for distance in 0..<layout.border {
@@ -76,7 +76,7 @@ struct PhaseRowWriter {
   }
 
   /// Completes the line by repeating the picture's first and last column.
-  func repeatBorder() {
+  package func repeatBorder() {
     let first = line + layout.border
     for distance in 1...layout.border { first[-distance] = first[0] }
     for distance in 0..<layout.border { first[layout.width + distance] = first[layout.width - 1] }
@@ -91,7 +91,7 @@ struct PhaseRowWriter {
   }
 
   /// Writes the completed line as row `row` of a channel.
-  func write(row: Int, channel: Int) {
+  package func write(row: Int, channel: Int) {
     let step = layout.step
     withUnsafeTemporaryAllocation(of: Int.self, capacity: step) { offsets in
       for phase in 0..<step { offsets[phase] = phase * layout.planeStride }

@@ -2,15 +2,15 @@ import CStyleKernels
 
 /// A 3x3 convolution with stride 2, bias and clamping, as one matrix product on phase planes of step 2: each tap is a plane
 /// at an offset.
-struct StridedConvolution: Sendable {
-  let layer: Convolution
+package struct StridedConvolution: Sendable {
+  package let layer: Convolution
   private let kernels: style_kernels
   private let weights: AlignedFloats
 
   /// - Parameters:
   ///   - layer: 3x3, stride 2.
   ///   - kernels: the path to run on.
-  init(_ layer: Convolution, kernels: style_kernels) {
+  package init(_ layer: Convolution, kernels: style_kernels) {
     precondition(layer.kernel == 3 && layer.stride == 2 && layer.normalization == nil)
     self.layer = layer
     self.kernels = kernels
@@ -28,7 +28,7 @@ struct StridedConvolution: Sendable {
   ///   - input: phase planes of step 2, bordered as the layer wants it.
   ///   - output: `[output channel][planeStride]`; rows are `layout.rowStride` apart.
   ///   - rows: output rows to compute.
-  func run(
+  package func run(
     _ input: UnsafePointer<Float>, layout: PhaseLayout, into output: UnsafeMutablePointer<Float>, planeStride: Int,
     rows: Int
   ) {
@@ -56,7 +56,7 @@ struct StridedConvolution: Sendable {
 
 extension Activation {
   /// What the activation clamps to; the sigmoid is not a clamp and is applied elsewhere.
-  var bounds: ClosedRange<Float> {
+  package var bounds: ClosedRange<Float> {
     switch self {
     case .identity, .sigmoid: -.infinity ... .infinity
     case .relu: 0 ... .infinity

@@ -52,7 +52,8 @@ public final class StyleModel: Sendable {
     predictor = try reader.predictor()
     transformer = try reader.transformer()
     try reader.refuseSurplus(in: file)
-    engine = ReferenceEngine(predictor: predictor, transformer: transformer)
+    engine = FastEngine(
+      predictor: predictor, transformer: transformer, embeddingCount: architecture.embedding)
   }
 
   private init(
@@ -83,7 +84,8 @@ public final class StyleModel: Sendable {
     let transformer = try reader.transformer()
     self.init(
       architecture: parsed, provenance: "random weights, seed \(seed)", licence: "none", predictor: predictor,
-      transformer: transformer, engine: ReferenceEngine(predictor: predictor, transformer: transformer))
+      transformer: transformer,
+      engine: FastEngine(predictor: predictor, transformer: transformer, embeddingCount: parsed.embedding))
   }
 
   /// The same networks on another engine.

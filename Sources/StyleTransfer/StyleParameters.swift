@@ -34,7 +34,9 @@ struct StyleParameters: Sendable {
       var column = 0
       for map in maps {
         for output in 0..<map.outputs {
-          for input in 0..<embeddingCount { matrix[input * count + column] = map.weight[output * embeddingCount + input] }
+          for input in 0..<embeddingCount {
+            matrix[input * count + column] = map.weight[output * embeddingCount + input]
+          }
           column += 1
         }
       }

@@ -1,7 +1,7 @@
 import CStyleKernels
 
 /// The shapes of tile that the kernels have.
-enum WinogradShape {
+package enum WinogradShape {
   /// 4x4 outputs of a 3x3 kernel: 36 multiplications instead of 144.
   case fourByThree
   /// 3x3 outputs of a 3x3 kernel: 25 instead of 81. Kernels of 5x5 to 11x11 are cut into 3x3 blocks, each of which reads
@@ -10,7 +10,7 @@ enum WinogradShape {
   /// 4x4 outputs of a 2x2 kernel: 25 instead of 64.
   case fourByTwo
 
-  var kernel: style_winograd {
+  package var kernel: style_winograd {
     switch self {
     case .fourByThree: STYLE_WINOGRAD_4_3
     case .threeByThree: STYLE_WINOGRAD_3_3
@@ -18,15 +18,15 @@ enum WinogradShape {
     }
   }
   /// Outputs of a tile along one axis, and how far tiles are apart.
-  var step: Int { self == .threeByThree ? 3 : 4 }
+  package var step: Int { self == .threeByThree ? 3 : 4 }
   /// Taps along one axis.
-  var taps: Int { self == .fourByTwo ? 2 : 3 }
+  package var taps: Int { self == .fourByTwo ? 2 : 3 }
   /// Points along one axis.
-  var alpha: Int { step + taps - 1 }
+  package var alpha: Int { step + taps - 1 }
 
   /// The matrix G, `[alpha][taps]`: the kernel's polynomial at each point, over the product of the point's distances to the
   /// others; the last point is infinity.
-  var weightMatrix: [[Double]] {
+  package var weightMatrix: [[Double]] {
     let points: [Double] = self == .fourByThree ? [0, 1, -1, 2, -2] : [0, 1, -1, 2]
     return points.indices.map { index in
       let point = points[index]
@@ -38,12 +38,12 @@ enum WinogradShape {
 
 /// A convolution with stride 1 in the Winograd domain: transform the input tiles, one matrix product for each point,
 /// transform back.
-struct WinogradConvolution: Sendable {
-  let shape: WinogradShape
-  let inputChannels: Int
-  let outputChannels: Int
+package struct WinogradConvolution: Sendable {
+  package let shape: WinogradShape
+  package let inputChannels: Int
+  package let outputChannels: Int
   /// The kernel is `blocks * taps` wide.
-  let blocks: Int
+  package let blocks: Int
   private let kernels: style_kernels
   /// For each point, packed rows `[output][input channel][block row][block column]`.
   private let weights: AlignedFloats
@@ -53,7 +53,7 @@ struct WinogradConvolution: Sendable {
 
   /// - Parameters:
   ///   - weight: `[output][input][side][side]` with `side = blocks * taps`.
-  init(
+  package init(
     _ shape: WinogradShape, inputChannels: Int, outputChannels: Int, blocks: Int = 1, weight: [Double],
     kernels: style_kernels
   ) {
@@ -115,12 +115,12 @@ struct WinogradConvolution: Sendable {
   }
 
   /// Slots of an output plane: whole vectors.
-  func outputSlots(_ layout: PhaseLayout, tileRows: Int) -> Int {
+  package func outputSlots(_ layout: PhaseLayout, tileRows: Int) -> Int {
     roundUp(tileRows * layout.rowStride, toMultipleOf: kernels.vector_length)
   }
 
   /// Floats of scratch memory.
-  func scratchFloats(_ layout: PhaseLayout, tileRows: Int) -> Int {
+  package func scratchFloats(_ layout: PhaseLayout, tileRows: Int) -> Int {
     let stretch = stretch(rowStride: layout.rowStride, slots: outputSlots(layout, tileRows: tileRows))
     let points = shape.alpha * shape.alpha
     return points * inputChannels * transformedSlots(stretch: stretch, rowStride: layout.rowStride)
@@ -137,7 +137,7 @@ struct WinogradConvolution: Sendable {
   ///   - masks: where there is a picture, `[maskSet][step * step][planeStride]`; output channel k uses set
   ///     `k / (outputChannels / maskSets)`. Nil when nobody wants sums.
   ///   - sums: sum and sum of squares of every output channel, added to.
-  func run(
+  package func run(
     _ input: UnsafePointer<Float>, layout: PhaseLayout, tileRows: Int, into output: UnsafeMutablePointer<Float>,
     planeStride: Int, masks: UnsafePointer<UInt32>?, maskSets: Int = 1, sums: UnsafeMutablePointer<Double>?,
     scratch: UnsafeMutablePointer<Float>

@@ -49,7 +49,8 @@ final class GuardedFloats {
   init(_ contents: [Float], misalignment: Int = 0) {
     count = contents.count
     total = contents.count + 2 * Self.guardCount + misalignment
-    base = UnsafeMutableRawPointer.allocate(byteCount: total * 4, alignment: 64).bindMemory(to: Float.self, capacity: total)
+    base = UnsafeMutableRawPointer.allocate(byteCount: total * 4, alignment: 64).bindMemory(
+      to: Float.self, capacity: total)
     base.initialize(repeating: Self.sentinel, count: total)
     start = base + Self.guardCount + misalignment
     for (index, value) in contents.enumerated() { start[index] = value }

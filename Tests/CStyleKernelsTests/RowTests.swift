@@ -87,7 +87,8 @@ import Testing
   func selection() throws {
     let selected = try #require(style_kernels_selected())
     #expect(KernelPath.all.map(\.kernels.path).contains(selected.pointee.path))
-    if let wanted = ProcessInfo.processInfo.environment["SASSL_CPU"], KernelPath.all.map(\.description).contains(wanted) {
+    if let wanted = ProcessInfo.processInfo.environment["SASSL_CPU"], KernelPath.all.map(\.description).contains(wanted)
+    {
       #expect(String(cString: selected.pointee.name) == wanted)
     }
   }

@@ -1,0 +1,36 @@
+import CStyleKernels
+
+/// The two networks on the vector kernels: what the product runs.
+package struct FastEngine: StyleEngine {
+  private let transformer: FastTransformer
+  private let predictor: ReferenceEngine
+
+  /// An engine for these layers.
+  ///
+  /// - Parameters:
+  ///   - predictor: nil in a transformer-only model.
+  ///   - transformer: the transformer's layers.
+  ///   - embeddingCount: length of z.
+  ///   - kernels: the path to run on; by default what the CPU has, or what the environment variable SASSL_CPU names.
+  package init(
+    predictor: PredictorPlan?, transformer: TransformerPlan, embeddingCount: Int,
+    kernels: style_kernels = style_kernels_selected().pointee
+  ) {
+    self.transformer = FastTransformer(transformer, embeddingCount: embeddingCount, kernels: kernels)
+    self.predictor = ReferenceEngine(predictor: predictor, transformer: transformer)
+  }
+
+  package func embed(
+    _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
+  ) {
+    predictor.embed(pixels, into: embedding, workspace: workspace)
+  }
+
+  package func stylize(
+    _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
+  ) {
+    transformer.run(
+      pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers)
+  }
+}
