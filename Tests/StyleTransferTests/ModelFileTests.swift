@@ -197,7 +197,8 @@ struct ModelFileTests {
     #expect(stylized.count { (0.05...0.95).contains($0) } > stylized.count / 2)
     let again = try StyleModel(randomWeightsFor: PublishedArchitecture.lite, seed: 1)
     #expect(try again.stylized(content, width: 16, height: 16, embedding: style) == stylized)
-    #expect(try again.onReferenceEngine.stylized(content, width: 16, height: 16, embedding: style) == stylized)
+    let reference = try again.onReferenceEngine.stylized(content, width: 16, height: 16, embedding: style)
+    #expect(largestDifference(reference, stylized) <= 1e-3)
     let other = try StyleModel(randomWeightsFor: PublishedArchitecture.lite, seed: 2)
     #expect(try other.stylized(content, width: 16, height: 16, embedding: style) != stylized)
     let pixels = (0..<256 * 256 * 3).map { UInt8($0 * 31 % 256) }
