@@ -58,7 +58,7 @@ let package = Package(
     tests(for: "Dataset"),
     tests(for: "Imaging", alsoUsing: ["CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
     tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
-    tests(for: "Augmentation"),
+    tests(for: "Augmentation", alsoUsing: ["Imaging"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
     tests(for: "Service"),
