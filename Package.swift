@@ -52,6 +52,9 @@ let package = Package(
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),
+    // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
+    .executableTarget(
+      name: "sassl-bench", dependencies: ["StyleTransfer", "CStyleKernels"], path: "Benchmarks/networks"),
 
     tests(for: "CStyleKernels"),
     tests(for: "KeyedRandom"),
