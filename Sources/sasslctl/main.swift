@@ -9,14 +9,15 @@ struct Command {
 }
 
 let commands: [Command] = [
-  Command(name: "status", summary: "what the daemon is doing; exit code 0 running, 3 stopped, 4 unknown", run: statusCommand),
+  Command(
+    name: "status", summary: "what the daemon is doing; exit code 0 running, 3 stopped, 4 unknown", run: statusCommand),
   Command(name: "preview", summary: "a picture of one batch: originals beside their views", run: previewCommand),
-  Command(name: "inspect", summary: "what was drawn for every sample of one batch, and how long it took", run: inspectCommand),
+  Command(
+    name: "inspect", summary: "what was drawn for every sample of one batch, and how long it took", run: inspectCommand),
   Command(name: "styles", summary: "add style folders to the index, list what it holds", run: stylesCommand),
   Command(name: "stylize", summary: "stylize one picture", run: stylizeCommand),
   Command(name: "model", summary: "describe or import a style model", run: modelCommand),
   Command(name: "config", summary: "show the configuration that is in force, with its defaults", run: configCommand),
-  Command(name: "samples", summary: "draw a folder of sample pictures to try things with", run: samplesCommand),
 ]
 
 let overview =

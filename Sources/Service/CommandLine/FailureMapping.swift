@@ -9,6 +9,7 @@ extension CommandFailure {
   public init(for error: any Error) {
     switch error {
     case let failure as CommandFailure: self = failure
+    case let error as ConfigurationError: self.init(.configuration, error.description)
     case let error as RingError: self.init(Self.code(for: error), error.description)
     case let error as ModelError: self.init(error.code == .unreadable ? .noInput : .badData, error.description)
     case let error as DatasetError: self.init(.noInput, error.description)

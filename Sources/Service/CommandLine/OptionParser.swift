@@ -87,6 +87,15 @@ public struct ParsedArguments: Sendable {
     return value
   }
 
+  /// Checks that there is nothing but options.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` that names the first operand.
+  public func requireNoOperands(of command: String) throws(CommandFailure) {
+    if let first = operands.first {
+      throw CommandFailure(.usage, "\(command) takes no '\(first)'; see '\(command) --help'")
+    }
+  }
+
   /// The value of an option that the command cannot do without.
   ///
   /// - Throws: `CommandFailure` with code `usage` where it is missing.

@@ -3,21 +3,19 @@ import Foundation
 /// How far a long job is: a bar on a terminal, a line every tenth elsewhere.
 public final class ProgressLine: Sendable {
   private let title: String
-  private let total: Int
   private let isTerminal: Bool
   private let lock = NSLock()
   /// Guarded by `lock`: the last step that was shown.
   private nonisolated(unsafe) var shown = -1
 
-  /// A job of `total` steps, shown on standard error.
-  public init(_ title: String, total: Int) {
+  /// A job shown on standard error under `title`.
+  public init(_ title: String) {
     self.title = title
-    self.total = max(1, total)
     isTerminal = isatty(STDERR_FILENO) == 1
   }
 
-  /// Shows that `done` steps are behind us.
-  public func update(_ done: Int) {
+  /// Shows that `done` of `total` steps are behind us.
+  public func update(_ done: Int, of total: Int) {
     let steps = isTerminal ? 40 : 10
     let step = done * steps / total
     lock.withLock {

@@ -8,18 +8,11 @@ extension ServiceConfiguration {
   /// - Throws: `ConfigurationError` with everything that is wrong with the file.
   public static func load(path: String) throws(ConfigurationError) -> ServiceConfiguration {
     let file = URL(filePath: path)
-    let content: Data
-    do {
-      content = try Data(contentsOf: file)
-    } catch {
-      let reason = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    errno = 0
+    guard let content = FileManager.default.contents(atPath: path) else {
+      let reason = errno == 0 ? "it is not a readable file" : String(cString: strerror(errno))
       throw ConfigurationError(
-        file: path,
-        problems: [
-          .init(
-            line: nil, key: nil,
-            message: "cannot be read: \(reason.map { String(cString: strerror(Int32($0.code))) } ?? "\(error)")")
-        ])
+        file: path, problems: [.init(line: nil, key: nil, message: "cannot be read: \(reason)")])
     }
     var configuration = try parse(Array(content), file: path)
     let directory = file.absoluteURL.deletingLastPathComponent()

@@ -14,6 +14,8 @@ public struct StatusReport: Codable, Sendable, Equatable {
     case draining
     /// Not running; the report comes from the index.
     case stopped
+    /// Something holds the stream's name, but gives no answer.
+    case unknown
   }
 
   /// One ring: that of one rank.

@@ -1,11 +1,13 @@
 import Augmentation
+import BatchIndex
 import Dataset
+import Foundation
 import Imaging
 import StyleTransfer
 
 /// One batch in work: its plan, its draws, where it is written, and the style embeddings that pass between its two stages.
 ///
-/// Workers share it without a lock: each writes only the entries of the sample that it has the ticket for, and the work list
+/// Workers share its memory without a lock: each writes only the entries of the sample that it has the ticket for, and the work list
 /// hands a group to its second stage only after all its first stages were given back.
 package final class BatchAssembly: @unchecked Sendable {
   /// Which samples, in which order.
@@ -24,6 +26,9 @@ package final class BatchAssembly: @unchecked Sendable {
   private let lenders: [Int]
   /// `[styled view][position]`, written by prepare, read by finish.
   private let embeddings: UnsafeMutableBufferPointer<StyleEmbedding?>
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private var addedTimes = PipelineMetrics.Times()
 
   /// A batch to be made of `plan` into `memory`.
   package init(
@@ -57,9 +62,22 @@ package final class BatchAssembly: @unchecked Sendable {
   package var count: Int { plan.sampleIDs.count }
   /// How many samples must be prepared before the first of them can be finished.
   package var groupSize: Int { lenders.isEmpty ? 1 : source.styleGroupSize }
-  /// How many samples were replaced because their own file is bad.
-  package var replacedCount: Int {
-    plan.sampleIDs.indices.count { memory.sampleIDs[$0] != Int64(plan.sampleIDs[$0]) }
+  /// Core time that the batch has taken so far.
+  package var times: PipelineMetrics.Times { lock.withLock { addedTimes } }
+
+  /// Books core time that a worker spent on this batch.
+  package func add(_ times: PipelineMetrics.Times) { lock.withLock { addedTimes.add(times) } }
+
+  /// What was drawn for every sample, read from the finished batch.
+  package func drawnSamples() -> [DrawnSample] {
+    let columns = memory.styles[0]
+    return plan.sampleIDs.enumerated().map { position, planned in
+      let shown = memory.sampleIDs[position]
+      return DrawnSample(
+        sampleID: shown, styleID: columns.styleIDs[position], isStyled: columns.applied[position] != 0,
+        alpha: columns.alpha[position], beta: columns.beta[position],
+        replacedSampleID: shown == Int64(planned) ? nil : Int64(planned))
+    }
   }
 
   private static func lenders(plan: BatchPlan, schedule: StreamSchedule, seed: UInt64, groupSize: Int) -> [Int] {

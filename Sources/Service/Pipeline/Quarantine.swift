@@ -9,10 +9,10 @@ package final class Quarantine: Sendable {
     package let reason: String
   }
 
-  private let limit: Int
   private let total: Int
-  private let fraction: Double
   private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var fraction: Double
   /// Guarded by `lock`: by sample, and in the order in which they were found.
   private nonisolated(unsafe) var reasons: [Int: String] = [:]
   private nonisolated(unsafe) var order: [Int] = []
@@ -21,18 +21,21 @@ package final class Quarantine: Sendable {
   package init(fraction: Double, total: Int) {
     self.fraction = fraction
     self.total = total
-    limit = Int((fraction * Double(total)).rounded(.down))
   }
+
+  /// Changes the limit; what is bad already counts against it from the next bad file on.
+  package func setMaximumFraction(_ fraction: Double) { lock.withLock { self.fraction = fraction } }
 
   /// Notes that a sample is bad; true when it was not known yet.
   ///
   /// - Throws: `StreamFailure.tooManyBadFiles` when that is one too many.
   package func note(sample: Int, reason: String) throws(StreamFailure) -> Bool {
-    let (isNew, count) = lock.withLock { () -> (Bool, Int) in
-      if reasons.updateValue(reason, forKey: sample) == nil { order.append(sample) } else { return (false, 0) }
-      return (true, order.count)
+    let (isNew, count, fraction) = lock.withLock { () -> (Bool, Int, Double) in
+      let isNew = reasons.updateValue(reason, forKey: sample) == nil
+      if isNew { order.append(sample) }
+      return (isNew, order.count, self.fraction)
     }
-    if count > limit {
+    if isNew && Double(count) > fraction * Double(total) {
       throw .tooManyBadFiles(bad: count, total: total, maximumFraction: fraction, lastReason: reason)
     }
     return isNew

@@ -1,3 +1,4 @@
+import BatchIndex
 import BatchRing
 import Dataset
 import Dispatch
@@ -20,12 +21,13 @@ package final class StreamPipeline: Sendable {
     }
   }
 
-  /// What is told of a batch when it was published.
+  /// What is told of a batch once it is published; the slot itself may then already hold another one.
   package struct Published: Sendable {
-    package let lane: Lane
+    package let rank: Int
     package let slot: Int
-    package let assembly: BatchAssembly
-    package let nanoseconds: UInt64
+    package let plan: BatchPlan
+    package let samples: [DrawnSample]
+    package let times: PipelineMetrics.Times
   }
 
   /// A batch in a slot of its ring.
@@ -42,7 +44,6 @@ package final class StreamPipeline: Sendable {
   package let metrics = PipelineMetrics()
   private let source: StreamSource
   private let loader: SampleLoader
-  private let workerCount: Int
   private let onPublished: @Sendable (Published) -> Void
   private let onFailure: @Sendable (StreamFailure) -> Void
   private let work = WorkList<Job>()
@@ -53,6 +54,8 @@ package final class StreamPipeline: Sendable {
   private nonisolated(unsafe) var stopping = false
   private nonisolated(unsafe) var failure: StreamFailure?
   private nonisolated(unsafe) var waitingFeeders = 0
+  private nonisolated(unsafe) var wantedWorkers: Int
+  private nonisolated(unsafe) var runningWorkers: Set<Int> = []
 
   /// A pipeline at rest.
   ///
@@ -66,7 +69,7 @@ package final class StreamPipeline: Sendable {
     self.source = source
     self.lanes = lanes
     self.loader = loader
-    self.workerCount = workerCount
+    wantedWorkers = workerCount
     self.onPublished = onPublished
     self.onFailure = onFailure
   }
@@ -77,8 +80,35 @@ package final class StreamPipeline: Sendable {
     for lane in lanes {
       DispatchQueue(label: "sassl.feeder.\(lane.schedule.rank)").async(group: feeders) { self.feed(lane) }
     }
-    for number in 0..<workerCount {
-      DispatchQueue(label: "sassl.worker.\(number)").async(group: workers) { self.makeImages() }
+    startMissingWorkers()
+  }
+
+  /// Changes how many images are made at once; workers that are too many end after the image they are at.
+  package func setWorkerCount(_ count: Int) {
+    lock.withLock { wantedWorkers = count }
+    startMissingWorkers()
+  }
+
+  /// How many workers there should be.
+  package var workerCount: Int { lock.withLock { wantedWorkers } }
+
+  private func startMissingWorkers() {
+    let missing = lock.withLock { () -> [Int] in
+      let numbers = (0..<wantedWorkers).filter { !runningWorkers.contains($0) }
+      runningWorkers.formUnion(numbers)
+      return numbers
+    }
+    for number in missing {
+      DispatchQueue(label: "sassl.worker.\(number)").async(group: workers) { self.makeImages(number) }
+    }
+  }
+
+  /// Whether worker `number` should go on; when not, it counts as ended.
+  private func isWanted(_ number: Int) -> Bool {
+    lock.withLock {
+      if number < wantedWorkers { return true }
+      runningWorkers.remove(number)
+      return false
     }
   }
 
@@ -137,15 +167,15 @@ package final class StreamPipeline: Sendable {
     }
   }
 
-  /// One worker's life.
-  private func makeImages() {
+  /// The life of worker `number`.
+  private func makeImages(_ number: Int) {
     let tools: WorkerTools
     do {
       tools = try WorkerTools()
     } catch {
       return fail(.machineAtFault(detail: "\(error)", seconds: 0))
     }
-    while let ticket = work.next() {
+    while isWanted(number), let ticket = work.next() {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.
       if !(lock.withLock { failure != nil }) && !job.reservation.isVoid {
@@ -159,6 +189,7 @@ package final class StreamPipeline: Sendable {
         }
       }
       metrics.add(tools.times)
+      job.assembly.add(tools.times)
       tools.times = PipelineMetrics.Times()
       if work.complete(ticket) { publish(job) }
     }
@@ -166,16 +197,19 @@ package final class StreamPipeline: Sendable {
 
   private func publish(_ job: Job) {
     let plan = job.assembly.plan
-    let nanoseconds = clockNanoseconds() - job.assembly.startedNanoseconds
     do throws(RingError) {
       if lock.withLock({ failure != nil }) { return try job.lane.ring.cancel(job.reservation) }
+      // The reader may have given the slot back, and a feeder refilled it, before `publish` even returns.
+      let samples = job.assembly.drawnSamples()
       let isPublished = try job.lane.ring.publish(
         job.reservation, epoch: plan.epoch, step: UInt64(plan.step), count: job.assembly.count,
-        production: .nanoseconds(Int64(nanoseconds)))
+        production: .nanoseconds(Int64(clockNanoseconds() - job.assembly.startedNanoseconds)))
       guard isPublished else { return }
-      metrics.published(images: job.assembly.count, replaced: job.assembly.replacedCount)
+      metrics.published(images: samples.count, replaced: samples.count { $0.replacedSampleID != nil })
       onPublished(
-        Published(lane: job.lane, slot: job.reservation.slot, assembly: job.assembly, nanoseconds: nanoseconds))
+        Published(
+          rank: job.lane.schedule.rank, slot: job.reservation.slot, plan: plan, samples: samples,
+          times: job.assembly.times))
     } catch {
       fail(.ring(error.description))
     }

@@ -1,0 +1,69 @@
+import BatchIndex
+import BatchRing
+import Foundation
+
+/// Finds out how a stream's daemon is doing: from the daemon, or where none runs, from what it left behind.
+public struct StatusQuery {
+  private let configuration: ServiceConfiguration
+  private let places: ServicePlaces
+
+  /// A query about the stream of a configuration.
+  public init(_ configuration: ServiceConfiguration) {
+    self.configuration = configuration
+    places = ServicePlaces(of: configuration)
+  }
+
+  /// The state, and the exit code that stands for it.
+  ///
+  /// - Throws: `ControlError` where the answer cannot be understood.
+  public func ask() throws -> (StatusReport, ExitCode) {
+    do throws(ControlError) {
+      let answer = try ControlClient.ask(.status, at: places.controlPath)
+      if let report = try? StatusReport(json: answer) { return (report, .success) }
+      return (
+        left(state: .unknown, detail: "the daemon's answer is not a status report; is it of another version?"), .unknown
+      )
+    } catch {
+      // The socket says nothing; the kernel's lock on the ring knows whether somebody lives.
+      if let holder = producer() {
+        return (left(state: .unknown, detail: "process \(holder) holds the ring, but \(error)"), .unknown)
+      }
+      return (left(state: .stopped, detail: "not running; what follows is from its index"), .stopped)
+    }
+  }
+
+  private func producer() -> Int? {
+    for rank in configuration.batch.ranks {
+      let location = RingLocation(
+        directory: configuration.ring.directory, name: configuration.stream.name, rank: rank)
+      guard let observer = try? RingObserver(at: location) else { continue }
+      if observer.counters.producerIsAlive { return observer.geometry.producerProcess }
+    }
+    return nil
+  }
+
+  /// What the index still knows.
+  private func left(state: StatusReport.State, detail: String) -> StatusReport {
+    var report = StatusReport(
+      programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: nil,
+      startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.path, samples: 0,
+      model: configuration.style.model, styleSource: configuration.style.source.rawValue,
+      workers: configuration.workers.resolvedCount, cpuPath: "", rings: [], images: 0, imagesPerSecond: 0,
+      stages: StatusReport.StageTimes(), replacedSamples: 0, quarantine: [], quarantinedFiles: 0, index: "absent",
+      residentBytes: 0)
+    guard let reader = try? BatchIndexReader(path: places.indexPath) else { return report }
+    report.index = "ok"
+    if let instance = try? reader.instances(limit: 1).first {
+      report.startedAtSeconds = instance.startedAt.timeIntervalSince1970
+      report.fingerprint = instance.facts["fingerprint"] ?? ""
+      report.samples = instance.facts["samples"].flatMap { Int($0) } ?? 0
+      report.model = instance.facts["model"] ?? report.model
+    }
+    report.quarantinedFiles = (try? reader.quarantinedFileCount()) ?? 0
+    report.quarantine = ((try? reader.quarantinedFiles(limit: 100)) ?? []).map { file in
+      StatusReport.QuarantinedSample(
+        sampleID: Int(file.sampleID), path: String(decoding: file.path, as: UTF8.self), reason: file.reason)
+    }
+    return report
+  }
+}

@@ -1,0 +1,193 @@
+import BatchIndex
+import BatchRing
+import Foundation
+import Imaging
+
+/// The life of `sassld`: open everything, announce readiness with the first batch, watch, drain.
+public final class Daemon: Sendable {
+  /// Seconds between looks at progress.
+  private static let tick = 1
+  /// Seconds between entries of the throughput history.
+  private static let historyInterval = 10.0
+
+  /// What can change while a stream runs.
+  private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
+
+  private let configurationPath: String
+  private let journal = Journal()
+  private let notifier = ServiceNotifier()
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var state = StatusReport.State.starting
+  private nonisolated(unsafe) var detail = ""
+  private nonisolated(unsafe) var configuration: ServiceConfiguration
+
+  /// A daemon for the configuration in the file at `configurationPath`.
+  ///
+  /// - Throws: `ConfigurationError`.
+  public init(configurationPath: String) throws {
+    self.configurationPath = configurationPath
+    configuration = try ServiceConfiguration.load(path: configurationPath)
+  }
+
+  /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started.
+  ///
+  /// `SIGTERM` and `SIGINT` drain: batches in work are finished and published, the rings' files are removed (a reader may finish
+  /// what is published), nothing is left behind. `SIGHUP` reads the configuration again.
+  ///
+  /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
+  public func run() throws {
+    let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
+    let configuration = current
+    let places = try ServicePlaces(configuration)
+    let startedAt = Date.now
+    let index = try places.openIndex(windowBatches: configuration.index.windowBatches)
+    defer { index.close() }
+    let reader = try? BatchIndexReader(path: places.indexPath)
+    let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index)
+    let quarantine = Quarantine(
+      fraction: configuration.limits.maximumBadFraction, total: stream.source.catalog.count)
+    let lanes = try makeLanes(configuration, stream: stream)
+    defer { for lane in lanes { lane.ring.close() } }
+    let pipeline = makePipeline(
+      configuration, stream: stream, lanes: lanes, quarantine: quarantine, index: index, signals: signals)
+    let instance = Self.uuid(lanes[0].ring.geometry.instance)
+    recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt, index: index)
+    let reporter = StatusReporter(
+      name: configuration.stream.name, dataset: configuration.dataset.path,
+      styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue, stream: stream,
+      pipeline: pipeline, quarantine: quarantine, index: index, startedAt: startedAt)
+    let control = try ControlServer(path: places.controlPath) { [self] request in
+      switch request {
+      case .status:
+        reporter.report(state: lock.withLock { state }, detail: lock.withLock { detail }).json(pretty: false)
+      }
+    }
+    defer { control.close() }
+    journal.write(
+      .notice,
+      "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
+        + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
+        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.shortFingerprint)")
+    pipeline.start()
+    watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine)
+    notifier.stopping()
+    lock.withLock { state = .draining }
+    defer { index.recordStop(ofInstance: instance, at: .now) }
+    try pipeline.drain()
+    journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
+  }
+
+  private var current: ServiceConfiguration { lock.withLock { configuration } }
+
+  private func makeLanes(_ configuration: ServiceConfiguration, stream: OpenedStream) throws -> [StreamPipeline.Lane] {
+    try stream.schedules.map { schedule in
+      StreamPipeline.Lane(
+        ring: try RingProducer(
+          at: RingLocation(
+            directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank),
+          slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+          fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
+          fingerprint: stream.fingerprint, worldSize: configuration.batch.worldSize,
+          batchesPerEpoch: UInt64(schedule.batchesPerEpoch)),
+        schedule: schedule)
+    }
+  }
+
+  private func makePipeline(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, lanes: [StreamPipeline.Lane], quarantine: Quarantine,
+    index: BatchIndex, signals: SignalInbox
+  ) -> StreamPipeline {
+    let catalog = stream.source.catalog
+    let loader = SampleLoader(source: stream.source, quarantine: quarantine) { [journal] sample, reason in
+      let path = catalog.path(of: sample)
+      journal.write(.warning, kind: "bad files", "\(path) cannot be used and is replaced: \(reason)")
+      index.record(QuarantinedFile(path: path.bytes, sampleID: Int64(sample), reason: reason, seenAt: .now))
+    }
+    return StreamPipeline(
+      source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
+      onPublished: { index.record(BatchRecord($0)) },
+      onFailure: { [journal] failure in
+        journal.write(.error, "the stream has ended: \(failure)")
+        signals.post(SIGTERM)
+      })
+  }
+
+  private func recordStart(
+    _ instance: String, configuration: ServiceConfiguration, stream: OpenedStream, startedAt: Date, index: BatchIndex
+  ) {
+    index.record(
+      InstanceRecord(
+        identifier: instance, processID: getpid(), startedAt: startedAt,
+        configurationFingerprint: configuration.fingerprint.rawValue,
+        facts: [
+          "name": configuration.stream.name, "dataset": configuration.dataset.path,
+          "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
+          "fingerprint": stream.shortFingerprint,
+        ]))
+  }
+
+  /// Waits for signals, and between them looks at the stream: readiness, watchdog, status line, history, what was consumed.
+  private func watch(
+    _ pipeline: StreamPipeline, reporter: StatusReporter, signals: SignalInbox, index: BatchIndex,
+    quarantine: Quarantine
+  ) {
+    var history = ThroughputHistory(pipeline: pipeline, index: index, interval: Self.historyInterval)
+    var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
+    var seenImages: UInt64 = 0
+    while true {
+      switch signals.wait(seconds: isReady ? Self.tick : 0, nanoseconds: isReady ? 0 : 20_000_000) {
+      case SIGHUP: reload(pipeline: pipeline, quarantine: quarantine)
+      case .some: return
+      case nil: break
+      }
+      let images = pipeline.metrics.snapshot().images
+      if images > 0 && !isReady {
+        lock.withLock { state = .running }
+        notifier.ready(status: "first batch ready")
+        journal.write(.notice, "ready: the first batch is in the ring")
+      }
+      guard isReady else { continue }
+      consumption.update()
+      history.update()
+      // No sign of life where nothing moves although some ring has room: that is what the watchdog is for.
+      if images != seenImages || pipeline.isWaitingForReaders { notifier.watchdog() }
+      seenImages = images
+      let report = reporter.report(state: .running, detail: "")
+      notifier.status(
+        String(
+          format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+          report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +), report.quarantinedFiles
+        ))
+    }
+  }
+
+  private var isReady: Bool { lock.withLock { state == .running } }
+
+  /// Reads the configuration again; takes over what can change while a stream runs, and refuses the rest by name.
+  private func reload(pipeline: StreamPipeline, quarantine: Quarantine) {
+    notifier.reloading()
+    defer { notifier.ready(status: "configuration read again") }
+    do {
+      let fresh = try ServiceConfiguration.load(path: configurationPath)
+      let refused = fresh.changedKeys(comparedTo: current).filter { !Self.reloadableKeys.contains($0) }
+      guard refused.isEmpty else {
+        journal.write(
+          .error,
+          "configuration not taken over: \(refused.joined(separator: ", ")) cannot change while the stream runs; restart sassld"
+        )
+        return
+      }
+      lock.withLock { configuration = fresh }
+      pipeline.setWorkerCount(fresh.workers.resolvedCount)
+      quarantine.setMaximumFraction(fresh.limits.maximumBadFraction)
+      journal.write(.notice, "configuration read again: \(fresh.workers.resolvedCount) workers")
+    } catch {
+      journal.write(.error, "configuration not taken over: \(error)")
+    }
+  }
+
+  private static func uuid(_ bytes: [UInt8]) -> String {
+    bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)).uuidString.lowercased() }
+  }
+}

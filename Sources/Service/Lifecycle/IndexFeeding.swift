@@ -1,0 +1,81 @@
+import BatchIndex
+import BatchRing
+import Foundation
+
+extension BatchRecord {
+  /// What the index keeps of a published batch.
+  init(_ published: StreamPipeline.Published) {
+    func time(_ stages: PipelineMetrics.Stage...) -> Duration {
+      .nanoseconds(stages.reduce(Int64(0)) { $0 + Int64(published.times.nanoseconds[$1.rawValue]) })
+    }
+    self.init(
+      number: published.plan.number, rank: published.rank, epoch: published.plan.epoch, step: published.plan.step,
+      slot: published.slot, madeAt: .now,
+      stages: StageDurations(
+        decode: time(.read, .decode), crop: time(.crop), style: time(.embed, .stylize), augment: time(.augment)),
+      samples: published.samples)
+  }
+}
+
+/// Writes the throughput history: one record per rank and interval.
+struct ThroughputHistory {
+  private let pipeline: StreamPipeline
+  private let index: BatchIndex
+  private let interval: TimeInterval
+  private var startedAt = Date.now
+  private var last: [RingCounters]
+
+  init(pipeline: StreamPipeline, index: BatchIndex, interval: TimeInterval) {
+    self.pipeline = pipeline
+    self.index = index
+    self.interval = interval
+    last = pipeline.lanes.map { $0.ring.counters }
+  }
+
+  /// Records the interval that has passed, if one has.
+  mutating func update() {
+    let now = Date.now
+    let duration = now.timeIntervalSince(startedAt)
+    guard duration >= interval else { return }
+    for (position, lane) in pipeline.lanes.enumerated() {
+      let counters = lane.ring.counters
+      let before = last[position]
+      index.record(
+        ThroughputRecord(
+          startedAt: startedAt, rank: lane.schedule.rank, duration: .seconds(duration),
+          images: Int(counters.published - before.published) * lane.schedule.batchSize,
+          ringFull: .nanoseconds(Int64(counters.producerWaitedNanoseconds - before.producerWaitedNanoseconds)),
+          starved: .nanoseconds(
+            Int64(clamping: counters.consumerWaitedNanoseconds) - Int64(clamping: before.consumerWaitedNanoseconds))))
+      last[position] = counters
+    }
+    startedAt = now
+  }
+}
+
+/// Notes in the index which batches the readers have given back.
+struct ConsumptionWatch {
+  private let pipeline: StreamPipeline
+  private let index: BatchIndex
+  private var next: [UInt64]
+
+  init(pipeline: StreamPipeline, index: BatchIndex) {
+    self.pipeline = pipeline
+    self.index = index
+    next = pipeline.lanes.map { $0.ring.counters.readerNext }
+  }
+
+  /// Records what has been released since the last look.
+  mutating func update() {
+    for (position, lane) in pipeline.lanes.enumerated() {
+      let readerNext = lane.ring.counters.readerNext
+      // After a seek the reader is elsewhere: what lies between was not read.
+      if readerNext > next[position], readerNext - next[position] <= UInt64(lane.ring.geometry.slotCount) * 64 {
+        for number in next[position]..<readerNext {
+          index.recordConsumption(ofBatch: number, rank: lane.schedule.rank, at: .now)
+        }
+      }
+      next[position] = readerNext
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import Augmentation
+import BatchIndex
+import BatchRing
+import Dataset
+import Foundation
+import Imaging
+import StyleTransfer
+
+/// Opens what a configuration names: model, samples, styles. What `sassld` serves and `sasslctl preview` shows is opened here,
+/// so that they cannot differ.
+package struct OpenedStream: Sendable {
+  /// Everything that the content is made from.
+  package let source: StreamSource
+  /// One schedule for each rank of `batch.ranks`, in that order.
+  package let schedules: [StreamSchedule]
+  /// Hash of everything that determines the stream: configuration, samples, model, styles.
+  package let fingerprint: [UInt8]
+  /// The model, by name.
+  package let modelName: String
+
+  /// The fingerprint as status shows it: the first 16 of its hexadecimal digits.
+  package var shortFingerprint: String {
+    fingerprint.prefix(8).map { String(format: "%02x", $0) }.joined()
+  }
+
+  /// Opens a stream.
+  ///
+  /// - Parameters:
+  ///   - journal: told of what is skipped or slow; `nil` for silence.
+  ///   - index: where embeddings of style pictures are kept.
+  ///   - reader: where they are looked up.
+  /// - Throws: `DatasetError`, `ModelError`, or `CommandFailure` with the key to change.
+  package init(
+    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+  ) throws {
+    let recipes = configuration.viewRecipes
+    let limits = configuration.limits.decodeLimits
+    var model: StyleModel?
+    var modelFingerprint: UInt64 = 0
+    if recipes.contains(where: { $0.style != nil }) {
+      let location = ModelLocation(configuration.style.model)
+      let opened = try location.load()
+      model = opened
+      modelFingerprint = try location.fingerprint()
+      modelName = location.name
+    } else {
+      modelName = "none"
+    }
+    let catalog = try Self.catalog(configuration.dataset)
+    let styles = try Self.styles(
+      configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
+      index: index)
+    source = StreamSource(
+      seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
+      styleGroupSize: configuration.style.group, limits: limits)
+    schedules = try configuration.batch.ranks.map { rank in
+      try StreamSchedule(
+        sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
+        worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
+    }
+    fingerprint = Self.fingerprint(
+      configuration, catalog: catalog, modelFingerprint: modelFingerprint, styles: styles)
+  }
+
+  private static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
+    let path = BytePath(dataset.path)
+    switch dataset.layout {
+    case .imageFolder: return try SampleCatalog.imageFolder(at: path)
+    case .flat: return try SampleCatalog.flatFolder(at: path)
+    case .list: return try SampleCatalog.list(at: path)
+    }
+  }
+
+  private static func styles(
+    _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+  ) throws -> StyleSource {
+    guard let model else { return .inBatch }
+    switch configuration.style.source {
+    case .inBatch:
+      return .inBatch
+    case .folder:
+      let bar = ProgressLine("embedding styles")
+      let folder = try StyleFolder(
+        at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
+        limits: limits, progress: bar.update)
+      for refusal in folder.refused {
+        journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
+      }
+      return .embeddings(names: folder.names, folder.embeddings)
+    case .bank:
+      let bank = try StyleBank(contentsOf: URL(fileURLWithPath: configuration.style.bank))
+      return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
+    }
+  }
+
+  /// 32 bytes: four independent marks, so that equal streams, and only those, agree.
+  private static func fingerprint(
+    _ configuration: ServiceConfiguration, catalog: SampleCatalog, modelFingerprint: UInt64, styles: StyleSource
+  ) -> [UInt8] {
+    let parts = [
+      configuration.fingerprint.rawValue,
+      catalog.fingerprint.rawValue,
+      modelFingerprint,
+      Fingerprint { digest in
+        if case .embeddings(_, let list) = styles {
+          for embedding in list {
+            for value in embedding.values { digest.append(Int64(value.bitPattern)) }
+          }
+        }
+      }.rawValue,
+    ]
+    return parts.flatMap { part in withUnsafeBytes(of: part.bigEndian, Array.init) }
+  }
+}

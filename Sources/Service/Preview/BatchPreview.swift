@@ -1,0 +1,86 @@
+import BatchRing
+import Dataset
+import Foundation
+import Imaging
+
+/// Draws what a batch looks like: each sample's original beside its views, with what was drawn written below.
+///
+/// The batch is made from the configuration alone, by the same code as the daemon's; because a batch is a pure function of
+/// configuration and number, the picture shows what a trainer reads, whether or not a daemon runs.
+public struct BatchPreview {
+  private let configuration: ServiceConfiguration
+  private let stream: OpenedStream
+
+  /// Opens the stream that a configuration describes.
+  ///
+  /// - Throws: what `sassld` would refuse to start with.
+  public init(_ configuration: ServiceConfiguration) throws {
+    self.configuration = configuration
+    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
+  }
+
+  /// Makes batch `number` of the first rank and returns a PNG file with its first `rows` samples.
+  ///
+  /// - Throws: `StreamFailure` where the batch cannot be made.
+  public func png(batch number: UInt64, rows: Int) throws -> [UInt8] {
+    let source = stream.source
+    let schedule = stream.schedules[0]
+    let plan = schedule.batch(number)
+    let rows = min(rows, plan.sampleIDs.count)
+    let arrays = BatchFields.all(for: source.recipes, count: plan.sampleIDs.count).map { field in
+      UnsafeMutableRawPointer.allocate(byteCount: field.byteCount, alignment: 64)
+    }
+    defer { for array in arrays { array.deallocate() } }
+    let memory = BatchMemory(views: source.recipes.count, at: arrays)
+    let loader = SampleLoader(
+      source: source,
+      quarantine: Quarantine(fraction: configuration.limits.maximumBadFraction, total: source.catalog.count),
+      onBadFile: { _, _ in })
+    let assembly = BatchAssembly(plan: plan, memory: memory, source: source, schedule: schedule, loader: loader)
+    let tools = try WorkerTools()
+    let prepared = min(assembly.count, (rows + assembly.groupSize - 1) / assembly.groupSize * assembly.groupSize)
+    for position in 0..<prepared { try assembly.prepare(position, tools: tools) }
+    for position in 0..<rows { try assembly.finish(position, tools: tools) }
+    return try draw(assembly, rows: rows)
+  }
+
+  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> [UInt8] {
+    let source = stream.source
+    let cell = source.recipes.map(\.side).max()!
+    let canvas = PreviewCanvas(
+      cellWidth: cell, cellHeight: cell, columns: 1 + source.recipes.count, rows: rows, captionLines: 2)
+    let decoder = ImageDecoder()
+    let workspace = PixelWorkspace()
+    for row in 0..<rows {
+      let sample = Int(assembly.memory.sampleIDs[row])
+      let bytes = try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes)
+      let original = try decoder.decode(bytes, limits: source.limits)
+      let scale = Double(cell) / Double(max(original.width, original.height))
+      let fitted = RGBImage(
+        width: max(1, Int(Double(original.width) * scale)), height: max(1, Int(Double(original.height) * scale)))
+      fitted.pixels.resize(from: original.pixels, workspace: workspace)
+      let file = source.catalog.relativePath(of: sample).description
+      canvas.place(fitted.pixels, column: 0, row: row, captions: ["original \(sample)", file])
+      for (view, recipe) in source.recipes.enumerated() {
+        let picture = assembly.memory.picture(view: view, position: row, side: recipe.side)
+        canvas.place(
+          picture, column: 1 + view, row: row,
+          captions: [
+            "view \(view + 1)\(style(of: view, row: row, in: assembly).map { ", \($0.strength)" } ?? "")",
+            style(of: view, row: row, in: assembly)?.name ?? "own style",
+          ])
+      }
+    }
+    return try PNGFile.encode(canvas.image.pixels)
+  }
+
+  private func style(of view: Int, row: Int, in assembly: BatchAssembly) -> (strength: String, name: String)? {
+    guard let order = stream.source.styledViews.firstIndex(of: view) else { return nil }
+    let columns = assembly.memory.styles[order]
+    guard columns.applied[row] != 0 else { return nil }
+    return (
+      String(format: "alpha %.2f beta %.2f", columns.alpha[row], columns.beta[row]),
+      "style " + stream.source.styleName(columns.styleIDs[row])
+    )
+  }
+}

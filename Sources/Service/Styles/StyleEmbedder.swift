@@ -1,0 +1,40 @@
+import Imaging
+import StyleTransfer
+
+/// Writes down the styles of whole pictures: decodes a file, resizes it to the predictor's square input, embeds it.
+public final class StyleEmbedder {
+  private let model: StyleModel
+  private let limits: DecodeLimits
+  private let decoder: ImageDecoder
+  private let picture = RGBImage(width: 1, height: 1)
+  private let input: RGBImage
+  private let pixelWorkspace = PixelWorkspace()
+  private let styleWorkspace = StyleWorkspace()
+
+  /// An embedder for one thread.
+  ///
+  /// - Throws: `ModelError` where the model has no predictor, `ImagingError` where no decoder can be made.
+  public init(model: StyleModel, limits: DecodeLimits) throws {
+    guard let side = model.predictorSide else {
+      throw CommandFailure(.configuration, "the model has no style predictor; use one that has both networks")
+    }
+    self.model = model
+    self.limits = limits
+    decoder = ImageDecoder()
+    input = RGBImage(width: side, height: side)
+  }
+
+  /// The style of the picture in a file's bytes.
+  ///
+  /// - Throws: `ImagingError` for the file.
+  public func embed(file: [UInt8]) throws -> StyleEmbedding {
+    try file.withUnsafeBytes { try decoder.decode($0, limits: limits, into: picture) }
+    return try embed(picture.pixels)
+  }
+
+  /// The style of a picture of any size, looked at whole.
+  public func embed(_ pixels: PixelBuffer) throws -> StyleEmbedding {
+    input.pixels.resize(from: pixels, workspace: pixelWorkspace)
+    return try model.embed(pixels: input.pixels.base, workspace: styleWorkspace)
+  }
+}

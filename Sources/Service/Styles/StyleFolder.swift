@@ -1,0 +1,101 @@
+import BatchIndex
+import Dataset
+import Foundation
+import Imaging
+import StyleTransfer
+
+/// The pictures of a folder as styles: each is embedded once per model, and the embedding is kept in the index.
+public struct StyleFolder: Sendable {
+  /// The pictures' paths relative to the folder, in the order of their style numbers.
+  public let names: [String]
+  /// Their embeddings, in the same order.
+  public let embeddings: [StyleEmbedding]
+  /// How many of them came from the index.
+  public let reused: Int
+  /// Pictures that could not be used, with the reason; they get no number.
+  public let refused: [(path: String, reason: String)]
+
+  /// Reads a folder, embedding what the index does not know yet.
+  ///
+  /// The predictor looks at each picture whole, resized to its square input.
+  ///
+  /// - Parameters:
+  ///   - folder: searched with everything below it.
+  ///   - model: needs a predictor.
+  ///   - modelFingerprint: tells embeddings of different models apart in the index.
+  ///   - reader: where embeddings are looked up; `nil` embeds them all.
+  ///   - writer: where new embeddings and the folder's bank are kept; `nil` forgets them.
+  ///   - limits: what one file may cost.
+  ///   - progress: told how many pictures are done, and of how many.
+  /// - Throws: `DatasetError` for the folder, `ModelError` for a model without a predictor, `CommandFailure` where no
+  ///   picture is left.
+  public init(
+    at folder: String, model: StyleModel, modelFingerprint: UInt64, reader: BatchIndexReader?, writer: BatchIndex?,
+    limits: DecodeLimits, progress: (Int, Int) -> Void
+  ) throws {
+    let catalog = try SampleCatalog.flatFolder(at: BytePath(folder))
+    let embedder = try StyleEmbedder(model: model, limits: limits)
+    var names: [String] = []
+    var embeddings: [StyleEmbedding] = []
+    var refused: [(path: String, reason: String)] = []
+    var bank: [StyleBankRecord.Style] = []
+    var reused = 0
+    for sample in 0..<catalog.count {
+      let path = catalog.relativePath(of: sample)
+      do {
+        let bytes = try catalog.bytes(of: sample, limit: limits.maximumBytes)
+        let contentHash = Fingerprint { $0.append(bytes: bytes) }.rawValue
+        let known = try? reader?.styleEmbedding(contentHash: contentHash, modelFingerprint: modelFingerprint)
+        if let known, known.count == model.architecture.embedding {
+          embeddings.append(StyleEmbedding(known))
+          reused += 1
+        } else {
+          let embedding = try embedder.embed(file: bytes)
+          embeddings.append(embedding)
+          writer?.record(
+            StyleEmbeddingRecord(
+              contentHash: contentHash, modelFingerprint: modelFingerprint, embedding: embedding.values))
+        }
+        names.append(path.description)
+        bank.append(StyleBankRecord.Style(path: catalog.path(of: sample).bytes, contentHash: contentHash))
+      } catch let error as SampleError {
+        refused.append((path.description, error.description))
+      } catch let error as ImagingError {
+        refused.append((path.description, error.description))
+      }
+      progress(sample + 1, catalog.count)
+    }
+    guard !embeddings.isEmpty else {
+      throw CommandFailure(
+        .noInput, "none of the pictures in the style folder \(folder) can be used: \(refused[0].reason)")
+    }
+    writer?.record(StyleBankRecord(name: folder, styles: bank))
+    self.names = names
+    self.embeddings = embeddings
+    self.reused = reused
+    self.refused = refused
+  }
+}
+
+extension StyleFolder {
+  /// Embeds a folder for the stream of a configuration and keeps the embeddings in its index.
+  ///
+  /// - Throws: as the initialiser, and where model or index cannot be opened.
+  public static func add(
+    _ folder: String, to configuration: ServiceConfiguration, progress: (Int, Int) -> Void
+  ) throws -> StyleFolder {
+    let location = ModelLocation(configuration.style.model)
+    let places = try ServicePlaces(configuration)
+    let index = try places.openIndex(windowBatches: configuration.index.windowBatches)
+    defer { index.close() }
+    return try StyleFolder(
+      at: folder, model: try location.load(), modelFingerprint: try location.fingerprint(),
+      reader: try? BatchIndexReader(path: places.indexPath), writer: index,
+      limits: configuration.limits.decodeLimits, progress: progress)
+  }
+}
+
+extension ServiceConfiguration.Limits {
+  /// What one picture file may cost.
+  public var decodeLimits: DecodeLimits { DecodeLimits(maximumPixels: maximumPixels, maximumBytes: maximumFileBytes) }
+}

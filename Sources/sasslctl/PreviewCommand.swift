@@ -1,0 +1,32 @@
+import Foundation
+import Service
+
+/// `sasslctl preview`: a picture of one batch.
+func previewCommand(_ arguments: [String]) throws -> ExitCode {
+  let options = [
+    configOption,
+    CommandOption("out", letter: "o", value: "FILE", "the PNG to write"),
+    CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
+    CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
+    CommandOption("help", letter: "h", "this text"),
+  ]
+  let command = "sasslctl preview"
+  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
+  if parsed.has("help") {
+    print(
+      helpText(
+        usage: "\(command) --out FILE [options]",
+        about:
+          "Draws what a trainer would read: each sample's original beside its views, with alpha, beta and style below.\n"
+          + "The batch is made from the configuration alone; no daemon is needed.",
+        options: options), terminator: "")
+    return .success
+  }
+  try parsed.requireNoOperands(of: command)
+  let out = try parsed.required("out", for: command)
+  let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
+  let rows = try parsed.number("rows", in: 1...64) ?? 6
+  let preview = try BatchPreview(try loadConfiguration(parsed))
+  try write(try preview.png(batch: batch, rows: rows), to: out)
+  return .success
+}

@@ -1,0 +1,62 @@
+import BatchIndex
+import Foundation
+import Imaging
+import Service
+
+/// `sasslctl styles add FOLDER` and `sasslctl styles list`.
+func stylesCommand(_ arguments: [String]) throws -> ExitCode {
+  let options = [
+    configOption,
+    CommandOption("json", "list: machine-readable"),
+    CommandOption("help", letter: "h", "this text"),
+  ]
+  let command = "sasslctl styles"
+  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
+  if parsed.has("help") {
+    print(
+      helpText(
+        usage: "\(command) add FOLDER [options]\n       \(command) list [options]",
+        about:
+          "add   embeds every picture of a folder now, so that a daemon with style.source = \"folder\" starts at once\n"
+          + "list  shows the style folders whose embeddings are in the index",
+        options: options), terminator: "")
+    return .success
+  }
+  let configuration = try loadConfiguration(parsed)
+  switch (parsed.operands.first, parsed.operands.count) {
+  case ("add", 2):
+    let bar = ProgressLine("embedding styles")
+    let folder = try StyleFolder.add(parsed.operands[1], to: configuration) { bar.update($0, of: $1) }
+    for refusal in folder.refused { print("left out: \(refusal.path): \(refusal.reason)") }
+    print(
+      "\(folder.names.count) styles, \(folder.reused) of them known before; set style.folder to \(parsed.operands[1])")
+  case ("list", 1):
+    try listStyles(configuration, asJSON: parsed.has("json"))
+  default:
+    throw CommandFailure(.usage, "\(command) takes 'add FOLDER' or 'list'; see '\(command) --help'")
+  }
+  return .success
+}
+
+/// One line of `sasslctl styles list`.
+private struct StyleFolderDescription: Encodable {
+  let folder: String
+  let styles: Int
+}
+
+private func listStyles(_ configuration: ServiceConfiguration, asJSON: Bool) throws {
+  let path = ServicePlaces(of: configuration).indexPath
+  let banks: [StyleFolderDescription]
+  do throws(DatabaseError) {
+    banks = try BatchIndexReader(path: path).styleBanks().map {
+      StyleFolderDescription(folder: $0.name, styles: $0.styles.count)
+    }
+  } catch {
+    throw CommandFailure(.noInput, "cannot read the index \(path): \(error)")
+  }
+  if asJSON {
+    print(try jsonText(banks))
+  } else {
+    for bank in banks { print("\(bank.folder): \(bank.styles) styles") }
+  }
+}

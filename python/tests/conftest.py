@@ -1,0 +1,150 @@
+"""What the end-to-end tests share: the built programs, pictures, and a daemon that starts and stops with a test."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PROGRAMS = ROOT / ".build" / "release"
+SHARED = pathlib.Path(os.environ.get("SASSL_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full-size",
+        action="store_true",
+        help="end-to-end tests at batch 32 and side 224 (minutes) instead of batch 16 and side 64 (seconds)",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """How large the batches of a test are."""
+
+    batch: int
+    side: int
+
+
+@pytest.fixture(scope="session")
+def size(request: pytest.FixtureRequest) -> Size:
+    return Size(32, 224) if request.config.getoption("--full-size") else Size(16, 64)
+
+
+@dataclasses.dataclass
+class Daemon:
+    """A running `sassld` with a configuration of its own."""
+
+    name: str
+    configuration: pathlib.Path
+    process: subprocess.Popen[str]
+
+    def control(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Runs `sasslctl` on this daemon's configuration."""
+        return control(*arguments, "--config", str(self.configuration))
+
+    def status(self) -> dict[str, Any]:
+        """What `sasslctl status --json` says."""
+        report: dict[str, Any] = json.loads(self.control("status", "--json").stdout)
+        return report
+
+    def stop(self) -> str:
+        """Ends it by SIGTERM; returns what it wrote to standard error. Fails unless it ends well."""
+        self.process.send_signal(signal.SIGTERM)
+        _, errors = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, errors
+        return errors
+
+
+def control(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs `sasslctl`."""
+    return subprocess.run([PROGRAMS / "sasslctl", *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+
+def toml(value: object) -> str:
+    """A value as TOML writes it."""
+    return json.dumps(value)
+
+
+class Workplace:
+    """A temporary folder in which daemons are configured and started."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+
+    def configure(self, data: pathlib.Path, size: Size, **changes: object) -> tuple[str, pathlib.Path]:
+        """Writes a configuration; `changes` has keys such as `ring__slots`. Returns the stream's name and the file."""
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        keys: dict[str, object] = {
+            "stream__name": name,
+            "stream__seed": 7,
+            "dataset__path": str(data),
+            "dataset__layout": "flat",
+            "batch__size": size.batch,
+            "views__preset": "mocov2",
+            "views__side": size.side,
+            "style__group": 8,
+            "ring__slots": 4,
+            "workers__count": 2,
+            "state__directory": str(self.folder / name / "state"),
+            "state__runtime_directory": str(self.folder / name),
+        } | changes
+        tables: dict[str, list[str]] = {}
+        for key, value in keys.items():
+            table, _, leaf = key.partition("__")
+            tables.setdefault(table, []).append(f"{leaf} = {toml(value)}")
+        text = "\n".join(f"[{table}]\n" + "\n".join(lines) + "\n" for table, lines in tables.items())
+        file = self.folder / f"{name}.toml"
+        file.write_text(text)
+        return str(keys["stream__name"]), file
+
+    def launch(self, configuration: pathlib.Path) -> subprocess.Popen[str]:
+        """Starts `sassld`."""
+        return subprocess.Popen(
+            [PROGRAMS / "sassld", "--config", configuration],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    @contextlib.contextmanager
+    def daemon(self, data: pathlib.Path, size: Size, **changes: object) -> Iterator[Daemon]:
+        """A daemon for the length of a `with`; it must end well."""
+        name, configuration = self.configure(data, size, **changes)
+        process = self.launch(configuration)
+        daemon = Daemon(name, configuration, process)
+        try:
+            yield daemon
+        finally:
+            if process.poll() is None:
+                daemon.stop()
+
+
+@pytest.fixture
+def workplace(tmp_path: pathlib.Path) -> Workplace:
+    return Workplace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A flat folder of pictures: the shared photographs where they are, else pictures that the project draws."""
+    photographs = SHARED / "images" / "content"
+    if photographs.is_dir():
+        return photographs
+    folder = tmp_path_factory.mktemp("pictures")
+    subprocess.run(
+        [sys.executable, ROOT / "python" / "tools" / "render_samples.py", "--out", folder],
+        check=True,
+    )
+    return folder
