@@ -31,7 +31,7 @@ extension DatasetError: CustomStringConvertible {
   public var description: String {
     switch self {
     case .notFound(let path):
-      "There is no \(path). Check the data set's path; a relative path starts at the working directory."
+      "There is no \(path). Check the data set's path."
     case .notADirectory(let path):
       "\(path) is not a directory. Name a folder, or use the layout 'list' for a text file of paths."
     case .unreadable(let path, let errno):

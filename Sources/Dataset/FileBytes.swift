@@ -1,12 +1,12 @@
 import Glibc
 
 /// Reads whole files whose contents nobody promised anything about.
-enum FileBytes {
+package enum FileBytes {
   /// What opening something that is no regular file is reported as where only an error number fits.
   static let errnoForUnsuitableFile = EINVAL
 
   /// The bytes of the regular file at `path`, of which there are at least 1 and at most `limit`.
-  static func read(_ path: BytePath, limit: Int) throws(SampleError) -> [UInt8] {
+  package static func read(_ path: BytePath, limit: Int) throws(SampleError) -> [UInt8] {
     // O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
     var descriptor: Int32
     repeat {

@@ -1,3 +1,4 @@
+import Dataset
 import Foundation
 
 extension ServiceConfiguration {
@@ -7,20 +8,25 @@ extension ServiceConfiguration {
   ///
   /// - Throws: `ConfigurationError` with everything that is wrong with the file.
   public static func load(path: String) throws(ConfigurationError) -> ServiceConfiguration {
-    let file = URL(filePath: path)
-    errno = 0
-    guard let content = FileManager.default.contents(atPath: path) else {
-      let reason = errno == 0 ? "it is not a readable file" : String(cString: strerror(errno))
-      throw ConfigurationError(
-        file: path, problems: [.init(line: nil, key: nil, message: "cannot be read: \(reason)")])
+    let content: [UInt8]
+    do {
+      content = try FileBytes.read(BytePath(path), limit: maximumFileBytes)
+    } catch .empty {
+      content = []
+    } catch {
+      throw ConfigurationError(file: path, problems: [.init(line: nil, key: nil, message: error.description)])
     }
-    var configuration = try parse(Array(content), file: path)
-    let directory = file.absoluteURL.deletingLastPathComponent()
+    var configuration = try parse(content, file: path)
+    let directory = URL(filePath: path).absoluteURL.deletingLastPathComponent()
     for key in pathKeys where !configuration[keyPath: key].isEmpty && !configuration[keyPath: key].hasPrefix("/") {
-      configuration[keyPath: key] = directory.appending(path: configuration[keyPath: key]).standardizedFileURL.path()
+      let url = directory.appending(path: configuration[keyPath: key]).standardizedFileURL
+      configuration[keyPath: key] = url.path(percentEncoded: false)
     }
     return configuration
   }
+
+  /// Far more than any configuration; what is larger is some other file.
+  private static let maximumFileBytes = 1 << 20
 
   /// The configuration that a TOML text spells.
   ///
