@@ -19,6 +19,13 @@ final class AlignedFloats: @unchecked Sendable {
     self.count = count
   }
 
+  /// A copy of these values.
+  convenience init(_ values: [Float]) {
+    self.init(count: values.count) { base in
+      for (index, value) in values.enumerated() { base[index] = value }
+    }
+  }
+
   deinit { base.deallocate() }
 }
 

@@ -3,7 +3,7 @@ import CStyleKernels
 /// The two networks on the vector kernels: what the product runs.
 package struct FastEngine: StyleEngine {
   private let transformer: FastTransformer
-  private let predictor: ReferenceEngine
+  private let predictor: FastPredictor?
 
   /// An engine for these layers.
   ///
@@ -17,13 +17,14 @@ package struct FastEngine: StyleEngine {
     kernels: style_kernels = style_kernels_selected().pointee
   ) {
     self.transformer = FastTransformer(transformer, embeddingCount: embeddingCount, kernels: kernels)
-    self.predictor = ReferenceEngine(predictor: predictor, transformer: transformer)
+    self.predictor = predictor.map { FastPredictor($0, kernels: kernels) }
   }
 
   package func embed(
     _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {
-    predictor.embed(pixels, into: embedding, workspace: workspace)
+    guard let predictor else { preconditionFailure("this model has no predictor") }
+    predictor.run(pixels, into: embedding, memory: workspace.layers)
   }
 
   package func stylize(

@@ -59,6 +59,37 @@ import Testing
     }
   }
 
+  @Test("embeddings agree with the reference, for sides and strides of all kinds")
+  func predictor() throws {
+    let blocks = [
+      "[[1, 8, 1]]", "[[3, 8, 2], [2, 8, 1]]", "[[1, 5, 2], [6, 7, 1], [6, 7, 1], [6, 9, 2], [4, 9, 1]]",
+    ]
+    for (side, chosen) in [(24, 0), (16, 1), (40, 1), (24, 2), (72, 2), (136, 2)] {
+      let model = try StyleModel(
+        randomWeightsFor: """
+          {"format": 1, "embedding": 6,
+           "predictor": {"kind": "mobilenet_v2", "side": \(side), "stem": 6, "blocks": \(blocks[chosen]), "head": 21},
+           "transformer": {"kind": "ghiasi", "contract": [4, 4, 4], "residual": 0, "expand": [4, 4], "end_kernels": [3, 3]}}
+          """, seed: 3)
+      let pixels = Self.picture(side, side)
+      let expected = try model.onReferenceEngine.embed(pixels: pixels, workspace: StyleWorkspace()).values
+      let scale = expected.reduce(1) { max($0, abs($1)) }
+      for kernels in Self.paths {
+        let engine = FastEngine(
+          predictor: model.predictor, transformer: model.transformer, embeddingCount: 6, kernels: kernels)
+        let results = [Float(0), .nan].map { value in
+          let workspace = StyleWorkspace()
+          workspace.layers.reserve(floats: 1 << 20).update(repeating: value, count: 1 << 20)
+          var embedding = [Float](repeating: .nan, count: 6)
+          engine.embed(pixels, into: &embedding, workspace: workspace)
+          return embedding
+        }
+        #expect(largestDifference(results[0], expected) <= 1e-5 * scale, "\(String(cString: kernels.name)) \(side)")
+        #expect(results[0].map(\.bitPattern) == results[1].map(\.bitPattern))
+      }
+    }
+  }
+
   @Test("what the scratch memory held before does not show")
   func scratchContents() {
     for kernels in Self.paths {

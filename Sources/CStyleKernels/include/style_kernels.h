@@ -91,6 +91,25 @@ typedef struct STYLE_SHARED {
       style_winograd shape, const float *points, size_t point_stride, size_t count, float *output, size_t plane_stride,
       const uint32_t *masks, size_t mask_stride, double *sums);
 
+  /// 3x3 convolution of one channel with stride 1, all its rows as one flat range: output q sees, in each of the rows that
+  /// begin at `input`, `input + row_stride` and `input + 2 * row_stride`, the elements q - 1, q and q + 1. `left[q]` is zero
+  /// where there is nothing to the left (q is the first of its row) and all ones elsewhere, `right[q]` likewise. So one
+  /// element before `input` is read, and up to 2 * row_stride + count. The sum with `bias` is clamped to low...high.
+  void (*depthwise3_stride1_f32)(
+      const float *input, size_t row_stride, size_t count, const float *weights, const uint32_t *left,
+      const uint32_t *right, float bias, float low, float high, float *output);
+
+  /// One row of a 3x3 convolution of one channel with stride 2: output x sees the elements 2 x, 2 x + 1 and, unless
+  /// `right[x]` is zero, 2 x + 2 of three rows. Any count; `right` is read, the output is written, and each input row is
+  /// read in whole vectors: with n = count rounded up to `vector_length`, n masks, n outputs and 2 n + 2 inputs.
+  void (*depthwise3_stride2_f32)(
+      const float *input, size_t row_stride, size_t count, const float *weights, const uint32_t *right, float bias,
+      float low, float high, float *output);
+
+  /// `output[r] = scale * sum of input[r * row_stride + i]`, i < count, any count.
+  void (*sum_rows_f32)(
+      const float *input, size_t rows, size_t row_stride, size_t count, float scale, float *output);
+
   /// `output[i] = max(low, scale * input[i] + shift)`, any count; input may be output.
   void (*affine_f32)(const float *input, size_t count, float scale, float shift, float low, float *output);
 
