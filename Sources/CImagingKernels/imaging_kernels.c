@@ -1,5 +1,11 @@
 #include "imaging_kernels.h"
 
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 /* Products and sums are rounded one by one on every processor, so that the bytes do not depend on it. */
 #pragma STDC FP_CONTRACT OFF
 
@@ -16,7 +22,7 @@ static inline __attribute__((always_inline)) int32_t clamp_byte(int32_t value) {
 
 /* ---- Resampling ---- */
 
-void imaging_resample_row_portable(
+static void resample_row(
     const uint8_t *source, uint8_t *target, size_t width, const struct imaging_axis *axis) {
   const int32_t half = 1 << (axis->precision - 1);
   const int16_t *weights = axis->weights;
@@ -37,49 +43,68 @@ void imaging_resample_row_portable(
   }
 }
 
+void imaging_resample_rows_portable(
+    const uint8_t *const sources[4], uint8_t *const targets[4], size_t width, const struct imaging_axis *axis) {
+  for (int row = 0; row < 4; row++) resample_row(sources[row], targets[row], width, axis);
+}
+
 #if defined(__x86_64__)
-#include <immintrin.h>
 
 /* Four taps at a time: 12 bytes become pairs of neighbouring pixels per channel, so that one multiply-add instruction does both pixels
- * of the pair, and the two pairs of the four share one 256-bit register. */
-__attribute__((target("avx2"))) static void resample_row_avx2(
-    const uint8_t *source, uint8_t *target, size_t width, const struct imaging_axis *axis) {
+ * of a pair, and the two pairs of the four taps share one 256-bit register. Four rows share the weights and the packing. */
+__attribute__((target("avx2"))) static void resample_rows_avx2(
+    const uint8_t *const sources[4], uint8_t *const targets[4], size_t width, const struct imaging_axis *axis) {
   const __m128i pairs = _mm_setr_epi8(0, 3, 1, 4, 2, 5, -1, -1, 6, 9, 7, 10, 8, 11, -1, -1);
   const __m256i spread = _mm256_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1);
-  const __m128i gather = _mm_setr_epi8(0, 1, 2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1);
-  const __m128i half = _mm_set1_epi32(1 << (axis->precision - 1));
+  const __m256i half = _mm256_set1_epi32(1 << (axis->precision - 1));
   const __m128i shift = _mm_cvtsi32_si128(axis->precision);
   const int16_t *weights = axis->weights;
+  const size_t taps = (size_t)axis->taps;
   for (size_t x = 0; x < width; x++) {
-    const uint8_t *pixel = source + 3 * (size_t)axis->starts[x];
-    __m256i sum = _mm256_setzero_si256();
-    for (int32_t tap = 0; tap < axis->taps; tap += 4) {
-      const __m128i bytes = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(pixel + 3 * tap)), pairs);
+    const size_t first = 3 * (size_t)axis->starts[x];
+    __m256i sums[4];
+    for (int row = 0; row < 4; row++) sums[row] = _mm256_setzero_si256();
+    for (size_t tap = 0; tap < taps; tap += 4) {
       const __m128i four = _mm_loadl_epi64((const __m128i *)(weights + tap));
       const __m256i factor = _mm256_permutevar8x32_epi32(_mm256_castsi128_si256(four), spread);
-      sum = _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_cvtepu8_epi16(bytes), factor));
+      for (int row = 0; row < 4; row++) {
+        const __m128i bytes = _mm_loadu_si128((const __m128i *)(sources[row] + first + 3 * tap));
+        const __m256i words = _mm256_cvtepu8_epi16(_mm_shuffle_epi8(bytes, pairs));
+        sums[row] = _mm256_add_epi32(sums[row], _mm256_madd_epi16(words, factor));
+      }
     }
-    __m128i pixels = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-    pixels = _mm_sra_epi32(_mm_add_epi32(pixels, half), shift);
-    pixels = _mm_packus_epi16(_mm_packs_epi32(pixels, pixels), pixels);
-    const uint32_t rgb = (uint32_t)_mm_cvtsi128_si32(_mm_shuffle_epi8(pixels, gather));
-    target[0] = (uint8_t)rgb;
-    target[1] = (uint8_t)(rgb >> 8);
-    target[2] = (uint8_t)(rgb >> 16);
-    target += 3;
-    weights += axis->taps;
+    __m256i upper = _mm256_add_epi32(
+        _mm256_permute2x128_si256(sums[0], sums[1], 0x20), _mm256_permute2x128_si256(sums[0], sums[1], 0x31));
+    __m256i lower = _mm256_add_epi32(
+        _mm256_permute2x128_si256(sums[2], sums[3], 0x20), _mm256_permute2x128_si256(sums[2], sums[3], 0x31));
+    upper = _mm256_sra_epi32(_mm256_add_epi32(upper, half), shift);
+    lower = _mm256_sra_epi32(_mm256_add_epi32(lower, half), shift);
+    const __m256i words = _mm256_packs_epi32(upper, lower);
+    const __m256i bytes = _mm256_packus_epi16(words, words);
+    const __m128i even = _mm256_castsi256_si128(bytes), odd = _mm256_extracti128_si256(bytes, 1);
+    const uint32_t pixels[4] = {
+        (uint32_t)_mm_cvtsi128_si32(even), (uint32_t)_mm_cvtsi128_si32(odd), (uint32_t)_mm_extract_epi32(even, 1),
+        (uint32_t)_mm_extract_epi32(odd, 1)};
+    /* The fourth byte is the next pixel's and overwritten by it. */
+    if (x + 1 < width) {
+      for (int row = 0; row < 4; row++) memcpy(targets[row] + 3 * x, &pixels[row], 4);
+    } else {
+      for (int row = 0; row < 4; row++) memcpy(targets[row] + 3 * x, &pixels[row], 3);
+    }
+    weights += taps;
   }
 }
 #endif
 
-void imaging_resample_row(const uint8_t *source, uint8_t *target, size_t width, const struct imaging_axis *axis) {
+void imaging_resample_rows(
+    const uint8_t *const sources[4], uint8_t *const targets[4], size_t width, const struct imaging_axis *axis) {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx2")) {
-    resample_row_avx2(source, target, width, axis);
+    resample_rows_avx2(sources, targets, width, axis);
     return;
   }
 #endif
-  imaging_resample_row_portable(source, target, width, axis);
+  imaging_resample_rows_portable(sources, targets, width, axis);
 }
 
 FOR_EACH_PROCESSOR
@@ -112,8 +137,36 @@ void imaging_resample_column(
 
 /* ---- Colour ---- */
 
-void imaging_apply_table(uint8_t *bytes, size_t count, const uint8_t table[256]) {
+void imaging_apply_table_portable(uint8_t *bytes, size_t count, const uint8_t table[256]) {
   for (size_t index = 0; index < count; index++) bytes[index] = table[bytes[index]];
+}
+
+#if defined(__x86_64__)
+/* The whole table fits four registers: one permutation looks up the lower half, one the upper, the top bit chooses. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static void apply_table_vbmi(
+    uint8_t *bytes, size_t count, const uint8_t table[256]) {
+  const __m512i first = _mm512_loadu_si512(table), second = _mm512_loadu_si512(table + 64);
+  const __m512i third = _mm512_loadu_si512(table + 128), fourth = _mm512_loadu_si512(table + 192);
+  for (size_t index = 0; index < count; index += 64) {
+    const size_t left = count - index;
+    const __mmask64 present = left >= 64 ? ~(__mmask64)0 : ((__mmask64)1 << left) - 1;
+    const __m512i values = _mm512_maskz_loadu_epi8(present, bytes + index);
+    const __m512i low = _mm512_permutex2var_epi8(first, values, second);
+    const __m512i high = _mm512_permutex2var_epi8(third, values, fourth);
+    const __m512i found = _mm512_mask_blend_epi8(_mm512_movepi8_mask(values), low, high);
+    _mm512_mask_storeu_epi8(bytes + index, present, found);
+  }
+}
+#endif
+
+void imaging_apply_table(uint8_t *bytes, size_t count, const uint8_t table[256]) {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bw")) {
+    apply_table_vbmi(bytes, count, table);
+    return;
+  }
+#endif
+  imaging_apply_table_portable(bytes, count, table);
 }
 
 /* .2989 red + .587 green + .114 blue, without the fraction. */

@@ -59,17 +59,32 @@ extension PixelBuffer {
     // The kernel reads four bytes past a row's end, which is the next row, except in the last one. A picture narrower than a window
     // has no row with enough pixels.
     let overread = 4
+    let rowsPerStep = 4
     let sourceRowBytes = source.rowBytes
-    let spareRow = workspace.paddedRow.reserve(max(lastReadColumn, source.width) * 3 + overread)
+    let spareRowBytes = max(lastReadColumn, source.width) * 3 + overread
+    let spareRows = workspace.paddedRow.reserve(spareRowBytes * rowsPerStep)
     let intermediate = workspace.intermediate.reserve(rowCount * rowBytes)
-    for row in 0..<rows.bounds.count {
-      var sourceRow = UnsafePointer(source.base + (rows.bounds.lowerBound + row) * sourceRowBytes)
-      if lastReadColumn > source.width || rows.bounds.lowerBound + row == source.height - 1 {
-        spareRow.update(from: sourceRow, count: sourceRowBytes)
-        (spareRow + sourceRowBytes).update(repeating: 0, count: max(lastReadColumn - source.width, 0) * 3 + overread)
-        sourceRow = UnsafePointer(spareRow)
+    let readsCopies = lastReadColumn > source.width
+    func sourceRow(_ row: Int) -> UnsafePointer<UInt8> {
+      let start = source.base + (rows.bounds.lowerBound + row) * sourceRowBytes
+      guard readsCopies || rows.bounds.lowerBound + row == source.height - 1 else { return UnsafePointer(start) }
+      let copy = spareRows + row % rowsPerStep * spareRowBytes
+      copy.update(from: start, count: sourceRowBytes)
+      (copy + sourceRowBytes).update(repeating: 0, count: spareRowBytes - sourceRowBytes)
+      return UnsafePointer(copy)
+    }
+    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt8>?.self, capacity: rowsPerStep) { sources in
+      withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<UInt8>?.self, capacity: rowsPerStep) { targets in
+        for firstRow in stride(from: 0, to: rows.bounds.count, by: rowsPerStep) {
+          for lane in 0..<rowsPerStep {
+            // The last step repeats the last row.
+            let row = min(firstRow + lane, rows.bounds.count - 1)
+            sources[lane] = sourceRow(row)
+            targets[lane] = intermediate + row * rowBytes
+          }
+          imaging_resample_rows(sources.baseAddress, targets.baseAddress, width, &horizontal)
+        }
       }
-      imaging_resample_row(sourceRow, intermediate + row * rowBytes, width, &horizontal)
     }
     // Rows that a window longer than the picture names with weight zero.
     (intermediate + rows.bounds.count * rowBytes).update(repeating: 0, count: (rowCount - rows.bounds.count) * rowBytes)

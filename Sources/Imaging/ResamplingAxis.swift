@@ -20,17 +20,22 @@ struct ResamplingAxis {
     let scale = length / Double(outputs)
     let stretch = max(scale, 1)
     let support = filter.support * stretch
-    let widest = Int(support.rounded(.up)) * 2 + 1
-    let taps = (widest + tapMultiple - 1) / tapMultiple * tapMultiple
     let starts = starts.reserve(outputs)
+    // Where the window of an output begins and ends. Rounding may make one a sample longer than the filter: it is cut.
+    let longest = Int(support.rounded(.up)) * 2 + 1
+    func extent(of output: Int) -> (centre: Double, first: Int, count: Int) {
+      let centre = origin + scale * (Double(output) + 0.5)
+      let first = max(Int(centre - support + 0.5), bounds.lowerBound)
+      return (centre, first, min(max(min(Int(centre + support + 0.5), bounds.upperBound) - first, 0), longest))
+    }
+    let widest = (0..<outputs).reduce(1) { max($0, extent(of: $1).count) }
+    let taps = (widest + tapMultiple - 1) / tapMultiple * tapMultiple
     let exact = exact.reserve(outputs * taps)
     let window = window.reserve(widest)
     let readable = max(bounds.upperBound, bounds.lowerBound + taps)
     var largest = 0.0
     for output in 0..<outputs {
-      let centre = origin + scale * (Double(output) + 0.5)
-      var first = max(Int(centre - support + 0.5), bounds.lowerBound)
-      let count = min(max(min(Int(centre + support + 0.5), bounds.upperBound) - first, 0), widest)
+      var (centre, first, count) = extent(of: output)
       var total = 0.0
       for tap in 0..<count {
         let weight = filter.weight(at: (Double(tap + first) - centre + 0.5) / stretch)

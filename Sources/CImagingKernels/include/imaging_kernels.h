@@ -14,16 +14,18 @@
 struct imaging_axis {
   const int32_t *starts;
   const int16_t *weights;
-  int32_t taps; /* a multiple of 4 for imaging_resample_row; padded with zero weights */
+  int32_t taps; /* a multiple of 4 for imaging_resample_rows; padded with zero weights */
   int32_t precision;
 };
 
-/* Resamples one row to `width` pixels. Reads 3 * (starts[i] + taps) + 4 bytes of source at most, that is up to 4 bytes past the
- * last window; what is there does not matter. */
-void imaging_resample_row(const uint8_t *source, uint8_t *target, size_t width, const struct imaging_axis *axis);
+/* Resamples four rows to `width` pixels each; the same row may be given more than once. Reads 3 * (starts[i] + taps) + 4 bytes of
+ * each source at most, that is up to 4 bytes past the last window; what is there does not matter. */
+void imaging_resample_rows(
+    const uint8_t *const sources[4], uint8_t *const targets[4], size_t width, const struct imaging_axis *axis);
 
-/* The same in plain C, the reference that the vector versions are tested against. */
-void imaging_resample_row_portable(const uint8_t *source, uint8_t *target, size_t width, const struct imaging_axis *axis);
+/* The same in plain C, the reference that the vector version is tested against. */
+void imaging_resample_rows_portable(
+    const uint8_t *const sources[4], uint8_t *const targets[4], size_t width, const struct imaging_axis *axis);
 
 /* One output row of the vertical axis: row `index` from the source rows that its window names, `stride` bytes apart. */
 void imaging_resample_column(
@@ -31,6 +33,9 @@ void imaging_resample_column(
 
 /* Replaces every byte by its entry in the table. */
 void imaging_apply_table(uint8_t *bytes, size_t count, const uint8_t table[256]);
+
+/* The same in plain C. */
+void imaging_apply_table_portable(uint8_t *bytes, size_t count, const uint8_t table[256]);
 
 /* The sum of the gray values of the pixels. */
 uint64_t imaging_gray_sum(const uint8_t *pixels, size_t count);
