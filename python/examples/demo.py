@@ -61,7 +61,7 @@ def layout_of(folder: pathlib.Path) -> str:
 
 
 def read_epochs(name: str, epochs: int) -> int:
-    """Reads whole epochs as a trainer would; returns how many images came, and fails if one came twice or not at all."""
+    """Reads whole epochs as a trainer would; returns how many images came, and fails if one came twice."""
     seen: collections.Counter[int] = collections.Counter()
     images = 0
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What the end-to-end tests share: the built programs, pictures, and a daemon that starts and stops with a test."""
+"""What tests share: directories for rings, the built programs, pictures, and a daemon that starts and stops with a test."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -129,6 +131,20 @@ class Workplace:
         finally:
             if process.poll() is None:
                 daemon.stop()
+
+
+@pytest.fixture
+def directory() -> Iterator[str]:
+    """A directory of its own on tmpfs, for rings."""
+    path = tempfile.mkdtemp(prefix="sassl-tests-", dir="/dev/shm")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def here() -> pathlib.Path:
+    """Where the tests are."""
+    return pathlib.Path(__file__).parent
 
 
 @pytest.fixture

@@ -21,7 +21,15 @@ RESUMED_AT = 23
 def digest_of(batch: sassl.Batch) -> bytes:
     """SHA-256 over everything that a batch holds."""
     digest = hashlib.sha256()
-    for array in (*batch.views, batch.labels, batch.sample_ids, batch.style_ids, batch.applied, batch.alpha, batch.beta):
+    for array in (
+        *batch.views,
+        batch.labels,
+        batch.sample_ids,
+        batch.style_ids,
+        batch.applied,
+        batch.alpha,
+        batch.beta,
+    ):
         digest.update(np.ascontiguousarray(array))
     return digest.digest()
 
@@ -94,7 +102,9 @@ def test_two_ranks_joined_are_one_rank_with_the_same_global_batch(
             with sassl.attach(daemon.name, rank=rank, start=0) as ring:
                 mine = []
                 for batch in ring:
-                    mine.append([view.copy() for view in batch.views] + [batch.sample_ids.copy(), batch.style_ids.copy()])
+                    mine.append(
+                        [view.copy() for view in batch.views] + [batch.sample_ids.copy(), batch.style_ids.copy()]
+                    )
                     if len(mine) == count:
                         break
                 slices.append(mine)

@@ -8,8 +8,8 @@ Writes into FOLDER (default: Tests/ImagingTests/Golden of this checkout):
 operations.json, operations.bin   what torchvision's v2 functions make of generated pictures, with the parameters
 files.json, files.bin, *.jpg, *.png   small files of every supported kind and the pixels that Pillow reads from them
 
-All pictures are generated here from fixed seeds. Needs torch, torchvision, numpy, Pillow, and the turbojpeg library for the one
-file kind that Pillow cannot write (YCCK). Pictures are height x width x 3 bytes, one after another in the .bin file.
+All pictures are generated here from fixed seeds. Needs torch, torchvision, numpy, Pillow, and the turbojpeg library for
+the one file kind that Pillow cannot write (YCCK). Pictures are height x width x 3 bytes, one after another in the .bin file.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FILTERS = {"bilinear": InterpolationMode.BILINEAR, "bicubic": InterpolationMode.
 
 
 def picture(width: int, height: int, seed: int) -> Pixels:
-    """Gradients, hard edges, noise and saturated, gray, black and white patches: what the operations treat differently."""
+    """Gradients, hard edges, noise, saturated, gray, black and white patches: what operations treat differently."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     red = 255 * x / max(width - 1, 1)

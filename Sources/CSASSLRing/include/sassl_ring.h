@@ -130,9 +130,10 @@ struct sassl_ring_header {
   uint64_t created_unix_ns;              ///< wall clock, for people
   uint64_t created_ns;                   ///< CLOCK_MONOTONIC
   char name[SASSL_RING_NAME_BYTES];      ///< of the ring, NUL-terminated
+  uint8_t reserved_producer[24];         ///< so that the writers do not share a cache line
 
   // Written by the producer alone.
-  _Alignas(256) uint64_t published;      ///< sequences published; stored with release after slot and payload are complete,
+  uint64_t published;                    ///< sequences published; stored with release after slot and payload are complete,
                                          ///< pairs with the consumer's acquire load before it reads them
   uint64_t next_batch;                   ///< number of the batch to be published next; stored before `published`
   uint64_t seek_acknowledged;            ///< the last `seek_requested` acted upon; stored with release after next_batch,
@@ -147,9 +148,10 @@ struct sassl_ring_header {
                                          ///< crash the successor, which then holds the dead one's producer lock, writes it.
                                          ///< SUPERSEDED and reader_next are stored before, and read after, a full fence by the
                                          ///< successor and the reader in opposite order: one of them notices the other.
+  uint8_t reserved_consumer[192];
 
   // Written by the consumer alone, that is by the holder of the consumer lock.
-  _Alignas(256) uint64_t released;       ///< sequences given back; stored with release after the last read of their payload,
+  uint64_t released;                     ///< sequences given back; stored with release after the last read of their payload,
                                          ///< pairs with the producer's acquire load before it writes there again
   uint64_t taken;                        ///< sequences handed out; for people (taken - released are leased)
   uint64_t reader_next;                  ///< number of the lowest batch not yet released: what the next reader continues with,

@@ -1,0 +1,51 @@
+"""What can go wrong, each with what to do about it in its message."""
+
+from __future__ import annotations
+
+
+class SasslError(Exception):
+    """Any failure of this package."""
+
+
+class NoDaemonError(SasslError):
+    """No live `sassld` fills the ring: it is not running, or the name, rank or directory is another."""
+
+
+class DaemonGoneError(SasslError):
+    """`sassld` went away and did not come back in time. Asking for the next batch again goes on waiting."""
+
+
+class BatchTimeoutError(SasslError, TimeoutError):
+    """`sassld` lives, but no batch was ready in time."""
+
+
+class ReaderBusyError(SasslError):
+    """Another process reads this ring. `holder` is its number."""
+
+    def __init__(self, message: str, holder: int = 0) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class VersionMismatchError(SasslError):
+    """`sassld` and this package disagree about the ring's format: update the older one."""
+
+
+class ConfigurationChangedError(SasslError):
+    """The ring or the saved state belongs to a stream of another configuration."""
+
+
+class CorruptRingError(SasslError):
+    """The shared memory says something impossible."""
+
+
+class ChecksumError(SasslError):
+    """A batch does not match its checksum. It was asked for again: the next call returns it made anew."""
+
+
+class ForkedError(SasslError, RuntimeError):
+    """The reader was attached by a parent process and cannot be used in its child."""
+
+
+class WorkerProcessError(SasslError, RuntimeError):
+    """A ring cannot be read in a DataLoader's worker process."""

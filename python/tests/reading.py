@@ -1,0 +1,78 @@
+"""A trainer that logs every batch that it is done with. Runs until it is stopped or killed.
+
+With the policy `checkpoint` the log is its checkpoint, from which it resumes; with `continue` it trusts the ring.
+SIGUSR1 makes it seek a thousand batches ahead and back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+import sassl
+from producing import expected, killer
+from sassl import _library as c
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("directory")
+    parser.add_argument("name")
+    parser.add_argument("log")
+    parser.add_argument("--policy", choices=["checkpoint", "continue"], required=True)
+    parser.add_argument("--die-at", type=int, default=0)
+    parser.add_argument("--occurrence", type=int, default=1)
+    arguments = parser.parse_args()
+    stopped = wandering = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopped
+        stopped = True
+
+    def wander(*_: object) -> None:
+        nonlocal wandering
+        wandering = True
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGUSR1, wander)
+    start = None
+    if arguments.policy == "checkpoint":
+        start = len(Path(arguments.log).read_text().splitlines())
+    if arguments.die_at:
+        # The package has no way to set a hook, so it goes in where the options are made.
+        die = killer(arguments.die_at, arguments.occurrence)
+        hook = c.Hook(lambda step, _: int(die(step)))
+        plain = c.ConsumerOptions
+
+        def with_hook(**options: object) -> c.ConsumerOptions:
+            return plain(hook=hook, **options)
+
+        c.ConsumerOptions = with_hook  # type: ignore[assignment,misc]
+    log = os.open(arguments.log, os.O_WRONLY | os.O_APPEND)
+    parent = os.getppid()
+    reader = sassl.attach(
+        arguments.name, directory=arguments.directory, start=start, wait=60, daemon_timeout=60, verify=True
+    )
+    while not stopped and os.getppid() == parent:
+        if wandering:
+            wandering = False
+            here = reader.position
+            reader.seek(here + 1000)
+            assert reader.next(timeout=60).number == here + 1000
+            reader.seek(here)
+        try:
+            batch = reader.next(timeout=0.05)
+        except sassl.BatchTimeoutError:
+            continue
+        intact = all(np.array_equal(batch.arrays[name], array) for name, array in expected(batch.number).items())
+        os.write(log, f"{batch.number} {'intact' if intact else 'TORN'}\n".encode())
+        batch.release()
+    reader.close()
+
+
+if __name__ == "__main__":
+    main()
