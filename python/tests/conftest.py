@@ -1,4 +1,4 @@
-"""What tests share: directories for rings, the built programs, pictures, and a daemon that starts and stops with a test."""
+"""What tests share: directories for rings, the built programs, pictures, and a daemon that lives as long as a test."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 import sassl
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ def digest_of(batch: sassl.Batch) -> bytes:
         batch.alpha,
         batch.beta,
     ):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
 def read(name: str, start: int, count: int, rank: int = 0) -> list[bytes]:
     """The digests of batches start ... start + count - 1."""
-    digests = []
+    digests: list[bytes] = []
     with sassl.attach(name, rank=rank, start=start) as ring:
         for batch in ring:
             assert batch.number == start + len(digests)

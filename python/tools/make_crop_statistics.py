@@ -3,8 +3,8 @@
 
 usage: make_crop_statistics.py [FILE]
 
-Writes, for some picture sizes and area ranges, the mean and the standard deviation of what describes a crop, over many draws with a fixed
-seed. Needs torch and torchvision.
+Writes, for some picture sizes and area ranges, the mean and the standard deviation of what describes a crop, over many
+draws with a fixed seed. Needs torch and torchvision.
 """
 
 from __future__ import annotations

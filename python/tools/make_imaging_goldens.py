@@ -9,7 +9,8 @@ operations.json, operations.bin   what torchvision's v2 functions make of genera
 files.json, files.bin, *.jpg, *.png   small files of every supported kind and the pixels that Pillow reads from them
 
 All pictures are generated here from fixed seeds. Needs torch, torchvision, numpy, Pillow, and the turbojpeg library for
-the one file kind that Pillow cannot write (YCCK). Pictures are height x width x 3 bytes, one after another in the .bin file.
+the one file kind that Pillow cannot write (YCCK). Pictures are height x width x 3 bytes, one after another in the .bin
+file.
 """
 
 from __future__ import annotations
