@@ -144,22 +144,34 @@ extension SampleCatalog {
       throw .unreadable(list, errno: FileBytes.errnoForUnsuitableFile)
     }
 
-    let separator: UInt8 = content.contains(0) ? 0 : UInt8(ascii: "\n")
-    let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    var rest = content.starts(with: byteOrderMark) ? content.dropFirst(3) : content[...]
     var paths = PathTable()
     var labels: [Int64] = []
+    try content.withUnsafeBufferPointer { bytes throws(DatasetError) in
+      try read(bytes, of: list, paths: &paths, labels: &labels)
+    }
+    guard paths.count > 0 else { throw .noImages(list) }
+    let labelled = labels.contains { $0 != -1 }
+    return try SampleCatalog(root: list.directory, classes: [], paths: paths, labels: labelled ? .each(labels) : .none)
+  }
+
+  /// Takes the contents of a list apart. It works on plain memory because lists of millions of lines are usual.
+  private static func read(
+    _ content: UnsafeBufferPointer<UInt8>, of list: BytePath, paths: inout PathTable, labels: inout [Int64]
+  ) throws(DatasetError) {
+    let separator: UInt8 = content.contains(0) ? 0 : UInt8(ascii: "\n")
+    let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    var start = content.starts(with: byteOrderMark) ? byteOrderMark.count : 0
     var line = 0
-    while !rest.isEmpty {
+    while start < content.count {
       line += 1
-      let end = rest.firstIndex(of: separator) ?? rest.endIndex
-      var entry = rest[..<end]
-      rest = rest[end...].dropFirst()
-      if separator != 0, entry.last == UInt8(ascii: "\r") {
-        entry.removeLast()
-      }
+      let next = content[start...].firstIndex(of: separator) ?? content.count
+      var end = next
+      if separator != 0, end > start, content[end - 1] == UInt8(ascii: "\r") { end -= 1 }
+      let entry = content[start..<end]
+      start = next + 1
       if entry.isEmpty { continue }
 
+      var path = entry
       var label: Int64 = -1
       if let tab = entry.lastIndex(of: UInt8(ascii: "\t")) {
         let text = entry[(tab + 1)...]
@@ -167,15 +179,12 @@ extension SampleCatalog {
           throw .badLine(list, line: line, .label(BytePath(text)))
         }
         label = number
-        entry = entry[..<tab]
-        if entry.isEmpty { throw .badLine(list, line: line, .emptyPath) }
+        path = entry[..<tab]
+        if path.isEmpty { throw .badLine(list, line: line, .emptyPath) }
       }
-      entry.withUnsafeBufferPointer { paths.append($0) }
+      paths.append(UnsafeBufferPointer(rebasing: path))
       labels.append(label)
     }
-    guard paths.count > 0 else { throw .noImages(list) }
-    let labelled = labels.contains { $0 != -1 }
-    return try SampleCatalog(root: list.directory, classes: [], paths: paths, labels: labelled ? .each(labels) : .none)
   }
 }
 
