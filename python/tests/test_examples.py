@@ -1,0 +1,67 @@
+"""The training example does what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producing import Producer
+
+torch = pytest.importorskip("torch")
+
+
+@contextlib.contextmanager
+def producing(directory: str) -> Iterator[None]:
+    stop = threading.Event()
+    with Producer(directory, slots=2) as producer:
+
+        def work() -> None:
+            while not stop.is_set():
+                producer.produce(timeout=0.02)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            worker.join()
+
+
+def train(here: Path, directory: str, steps: int, checkpoint: Path) -> str:
+    command: list[object] = [sys.executable, here.parent / "examples" / "mocov2.py", "test", "--directory", directory]
+    command += ["--device", "cpu", "--steps", str(steps), "--checkpoint", checkpoint, "--every", "7"]
+    done = subprocess.run(
+        [str(part) for part in command],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    return done.stdout
+
+
+def test_a_training_stopped_and_resumed_ends_with_the_same_weights(directory: str, here: Path, tmp_path: Path) -> None:
+    with producing(directory):
+        whole = train(here, directory, 16, tmp_path / "whole.pt")
+        train(here, directory, 9, tmp_path / "parts.pt")
+    with producing(directory):  # a new daemon, and a reader that begins in the middle of an epoch
+        rest = train(here, directory, 16, tmp_path / "parts.pt")
+    assert "resumed after 9 batches" in rest
+    last = re.compile(r"batch 15 \(epoch 1, step 5\): loss (\d+\.\d+)")
+    losses = [match.group(1) for text in (whole, rest) if (match := last.search(text))]
+    assert len(losses) == 2
+    assert losses[0] == losses[1]
+    once, twice = (torch.load(tmp_path / name, weights_only=True) for name in ("whole.pt", "parts.pt"))
+    assert once["data"] == twice["data"]
+    for name, weights in once["model"].items():
+        assert torch.equal(weights, twice["model"][name]), name
