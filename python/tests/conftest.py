@@ -90,8 +90,14 @@ def style_model() -> str:
     out = pathlib.Path(tempfile.gettempdir()) / f"sassl-test-model-{os.getpid()}.safetensors"
     atexit.register(out.unlink, missing_ok=True)
     made = control(
-        "model", "import", "--predictor", str(files / "predict.tflite"), "--transformer", str(files / "transfer.tflite"),
-        "--out", str(out)
+        "model",
+        "import",
+        "--predictor",
+        str(files / "predict.tflite"),
+        "--transformer",
+        str(files / "transfer.tflite"),
+        "--out",
+        str(out),
     )
     assert made.returncode == 0, made.stderr
     return str(out)

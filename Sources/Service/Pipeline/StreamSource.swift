@@ -46,7 +46,7 @@ package struct StreamSource: Sendable {
   /// The views that may be stylized, in order.
   package let styledViews: [Int]
 
-  /// The name of a style as the `style_id` column numbers it.
+  /// The name of a style as the `style_ids` column numbers it.
   package func styleName(_ identifier: Int64) -> String {
     switch styles {
     case .inBatch: catalog.relativePath(of: Int(identifier)).description
