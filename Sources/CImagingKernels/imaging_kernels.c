@@ -254,49 +254,118 @@ void imaging_turn_hue(uint8_t *pixels, size_t count, float shift) {
 /* ---- Blur ---- */
 
 FOR_EACH_PROCESSOR
-void imaging_blur_row(
+void imaging_blur_row_portable(
     const uint8_t *padded, int16_t *target, size_t count, const int16_t *weights, size_t radius) {
-  enum { block = 64 };
   const uint8_t *centre = padded + 3 * radius;
-  const int32_t half = 1 << 7;
-  for (size_t start = 0; start < count; start += block) {
-    /* The last block steps back over finished bytes where it can, so that all blocks are whole. */
-    const size_t x = start + block <= count || count < block ? start : count - block;
-    const size_t lanes = count < block ? count : block;
-    int32_t sums[block];
-    for (size_t lane = 0; lane < lanes; lane++) sums[lane] = half + centre[x + lane] * (int32_t)weights[0];
-    for (size_t k = 1; k <= radius; k++) {
-      const uint8_t *left = centre + x - 3 * k, *right = centre + x + 3 * k;
-      const int16_t weight = weights[k];
-      if (lanes == block) {
-        for (int lane = 0; lane < block; lane++) sums[lane] += (int16_t)(left[lane] + right[lane]) * weight;
-      } else {
-        for (size_t lane = 0; lane < lanes; lane++) sums[lane] += (int16_t)(left[lane] + right[lane]) * weight;
-      }
-    }
-    for (size_t lane = 0; lane < lanes; lane++) target[x + lane] = (int16_t)(sums[lane] >> 8);
+  for (size_t x = 0; x < count; x++) {
+    int32_t sum = (1 << 7) + centre[x] * weights[0];
+    for (size_t k = 1; k <= radius; k++) sum += (*(centre + x - 3 * k) + centre[x + 3 * k]) * weights[k];
+    target[x] = (int16_t)(sum >> 8);
   }
 }
 
 FOR_EACH_PROCESSOR
+void imaging_blur_column_portable(
+    const int16_t *const *rows, uint8_t *target, size_t count, const int16_t *weights, size_t radius) {
+  for (size_t x = 0; x < count; x++) {
+    int32_t sum = (1 << 21) + rows[radius][x] * weights[0];
+    for (size_t k = 1; k <= radius; k++) sum += rows[radius - k][x] * weights[k] + rows[radius + k][x] * weights[k];
+    target[x] = (uint8_t)clamp_byte(sum >> 22);
+  }
+}
+
+#if defined(__x86_64__)
+enum { blur_block = 32 }; /* outputs per step of the vector versions */
+
+/* Two weights for one multiply-add instruction. */
+static inline __attribute__((always_inline, target("avx2"))) __m256i weight_pair(int16_t first, int16_t second) {
+  return _mm256_set1_epi32((int32_t)((uint32_t)(uint16_t)second << 16 | (uint16_t)first));
+}
+
+/* Adds the products of 16 pairs of words to two registers of 8 sums, whose order _mm256_packs_epi32 undoes. */
+static inline __attribute__((always_inline, target("avx2"))) void add_products(
+    __m256i sums[2], __m256i first, __m256i second, __m256i factors) {
+  sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(_mm256_unpacklo_epi16(first, second), factors));
+  sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(_mm256_unpackhi_epi16(first, second), factors));
+}
+
+static inline __attribute__((always_inline, target("avx2"))) __m256i widened(const uint8_t *bytes) {
+  return _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)bytes));
+}
+
+__attribute__((target("avx2"))) static void blur_row_avx2(
+    const uint8_t *padded, int16_t *target, size_t count, const int16_t *weights, size_t radius) {
+  const __m256i half = _mm256_set1_epi32(1 << 7);
+  for (size_t start = 0; start < count; start += blur_block) {
+    /* The last block steps back over finished outputs. */
+    const size_t x = start + blur_block <= count ? start : count - blur_block;
+    const uint8_t *centre = padded + 3 * radius + x;
+    __m256i left[2] = {half, half}, right[2] = {half, half};
+    /* Terms come in pairs: the centre with distance 1, then 2 with 3, and so on; an odd one out is paired with itself at weight 0. */
+    __m256i first_left = widened(centre), first_right = widened(centre + 16);
+    int16_t first_weight = weights[0];
+    for (size_t k = 1;; k += 2) {
+      const size_t distance = k <= radius ? k : radius;
+      const uint8_t *before = centre - 3 * distance, *after = centre + 3 * distance;
+      const __m256i factors = weight_pair(first_weight, k <= radius ? weights[k] : 0);
+      add_products(left, first_left, _mm256_add_epi16(widened(before), widened(after)), factors);
+      add_products(right, first_right, _mm256_add_epi16(widened(before + 16), widened(after + 16)), factors);
+      if (k + 1 > radius) break;
+      before = centre - 3 * (k + 1);
+      after = centre + 3 * (k + 1);
+      first_left = _mm256_add_epi16(widened(before), widened(after));
+      first_right = _mm256_add_epi16(widened(before + 16), widened(after + 16));
+      first_weight = weights[k + 1];
+    }
+    _mm256_storeu_si256(
+        (__m256i *)(target + x), _mm256_packs_epi32(_mm256_srai_epi32(left[0], 8), _mm256_srai_epi32(left[1], 8)));
+    _mm256_storeu_si256(
+        (__m256i *)(target + x + 16),
+        _mm256_packs_epi32(_mm256_srai_epi32(right[0], 8), _mm256_srai_epi32(right[1], 8)));
+  }
+}
+
+__attribute__((target("avx2"))) static void blur_column_avx2(
+    const int16_t *const *rows, uint8_t *target, size_t count, const int16_t *weights, size_t radius) {
+  const __m256i half = _mm256_set1_epi32(1 << 21), zero = _mm256_setzero_si256();
+  for (size_t start = 0; start < count; start += blur_block) {
+    const size_t x = start + blur_block <= count ? start : count - blur_block;
+    const __m256i *centre = (const __m256i *)(rows[radius] + x);
+    __m256i left[2] = {half, half}, right[2] = {half, half};
+    add_products(left, _mm256_loadu_si256(centre), zero, weight_pair(weights[0], 0));
+    add_products(right, _mm256_loadu_si256(centre + 1), zero, weight_pair(weights[0], 0));
+    for (size_t k = 1; k <= radius; k++) {
+      const __m256i *above = (const __m256i *)(rows[radius - k] + x), *below = (const __m256i *)(rows[radius + k] + x);
+      const __m256i factors = weight_pair(weights[k], weights[k]);
+      add_products(left, _mm256_loadu_si256(above), _mm256_loadu_si256(below), factors);
+      add_products(right, _mm256_loadu_si256(above + 1), _mm256_loadu_si256(below + 1), factors);
+    }
+    const __m256i first = _mm256_packs_epi32(_mm256_srai_epi32(left[0], 22), _mm256_srai_epi32(left[1], 22));
+    const __m256i second = _mm256_packs_epi32(_mm256_srai_epi32(right[0], 22), _mm256_srai_epi32(right[1], 22));
+    const __m256i bytes = _mm256_permute4x64_epi64(_mm256_packus_epi16(first, second), 0xD8);
+    _mm256_storeu_si256((__m256i *)(target + x), bytes);
+  }
+}
+#endif
+
+void imaging_blur_row(
+    const uint8_t *padded, int16_t *target, size_t count, const int16_t *weights, size_t radius) {
+#if defined(__x86_64__)
+  if (count >= blur_block && radius > 0 && __builtin_cpu_supports("avx2")) {
+    blur_row_avx2(padded, target, count, weights, radius);
+    return;
+  }
+#endif
+  imaging_blur_row_portable(padded, target, count, weights, radius);
+}
+
 void imaging_blur_column(
     const int16_t *const *rows, uint8_t *target, size_t count, const int16_t *weights, size_t radius) {
-  enum { block = 64 };
-  const int32_t half = 1 << 21;
-  for (size_t start = 0; start < count; start += block) {
-    const size_t x = start + block <= count || count < block ? start : count - block;
-    const size_t lanes = count < block ? count : block;
-    int32_t sums[block];
-    for (size_t lane = 0; lane < lanes; lane++) sums[lane] = half + rows[radius][x + lane] * (int32_t)weights[0];
-    for (size_t k = 1; k <= radius; k++) {
-      const int16_t *above = rows[radius - k] + x, *below = rows[radius + k] + x;
-      const int16_t weight = weights[k];
-      if (lanes == block) {
-        for (int lane = 0; lane < block; lane++) sums[lane] += above[lane] * weight + below[lane] * weight;
-      } else {
-        for (size_t lane = 0; lane < lanes; lane++) sums[lane] += above[lane] * weight + below[lane] * weight;
-      }
-    }
-    for (size_t lane = 0; lane < lanes; lane++) target[x + lane] = (uint8_t)clamp_byte(sums[lane] >> 22);
+#if defined(__x86_64__)
+  if (count >= blur_block && __builtin_cpu_supports("avx2")) {
+    blur_column_avx2(rows, target, count, weights, radius);
+    return;
   }
+#endif
+  imaging_blur_column_portable(rows, target, count, weights, radius);
 }

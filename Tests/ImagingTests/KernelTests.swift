@@ -52,4 +52,40 @@ struct KernelTests {
     #expect(result == expected)
     #expect(expected.first == bytes.first && expected.suffix(2) == bytes.suffix(2))
   }
+
+  @Test(
+    "blurring gives the same bytes on every processor", arguments: 1...9, [1, 3, 30, 31, 32, 33, 63, 64, 65, 96, 201])
+  func blur(radius: Int, count: Int) {
+    let weights = [Int16](unsafeUninitializedCapacity: radius + 1) { weights, used in
+      for k in 1...radius { weights[k] = Int16(9000 / (k * radius)) }
+      weights[0] = Int16(32768 - 2 * (1...radius).map { Int(weights[$0]) }.reduce(0, +))
+      used = radius + 1
+    }
+    let padded = (0..<(count + 6 * radius)).map { UInt8(truncatingIfNeeded: $0 &* $0 &* 77 &+ $0) }
+    func along(_ kernel: (UnsafePointer<UInt8>?, UnsafeMutablePointer<Int16>?, Int, UnsafePointer<Int16>?, Int) -> Void)
+      -> [Int16]
+    {
+      var result = [Int16](repeating: -5, count: count + 1)
+      kernel(padded, &result, count, weights, radius)
+      return result
+    }
+    #expect(along(imaging_blur_row) == along(imaging_blur_row_portable))
+    #expect(along(imaging_blur_row).last == -5)
+
+    let samples = (0..<((2 * radius + 1) * count)).map { Int16(($0 &* 31_337) % 32641) }
+    func across(
+      _ kernel: (
+        UnsafePointer<UnsafePointer<Int16>?>?, UnsafeMutablePointer<UInt8>?, Int, UnsafePointer<Int16>?, Int
+      ) -> Void
+    ) -> [UInt8] {
+      var result = [UInt8](repeating: 0xA5, count: count + 1)
+      samples.withUnsafeBufferPointer { samples in
+        let rows = (0...(2 * radius)).map { Optional(samples.baseAddress! + $0 * count) }
+        kernel(rows, &result, count, weights, radius)
+      }
+      return result
+    }
+    #expect(across(imaging_blur_column) == across(imaging_blur_column_portable))
+    #expect(across(imaging_blur_column).last == 0xA5)
+  }
 }

@@ -16,7 +16,7 @@ import statistics
 import sys
 
 import torch
-from torchvision.transforms import RandomResizedCrop  # type: ignore[import-untyped]
+from torchvision.transforms import RandomResizedCrop
 
 DRAWS = 20_000
 ASPECT = (3 / 4, 4 / 3)

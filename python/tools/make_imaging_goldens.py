@@ -29,8 +29,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps
-from torchvision.transforms import InterpolationMode  # type: ignore[import-untyped]
-from torchvision.transforms.v2 import functional  # type: ignore[import-untyped]
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
 
 Pixels = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint16]

@@ -59,4 +59,10 @@ void imaging_blur_row(
 void imaging_blur_column(
     const int16_t *const *rows, uint8_t *target, size_t count, const int16_t *weights, size_t radius);
 
+/* The same in plain C. */
+void imaging_blur_row_portable(
+    const uint8_t *padded, int16_t *target, size_t count, const int16_t *weights, size_t radius);
+void imaging_blur_column_portable(
+    const int16_t *const *rows, uint8_t *target, size_t count, const int16_t *weights, size_t radius);
+
 #endif
