@@ -55,6 +55,8 @@ let package = Package(
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
       name: "sassl-bench", dependencies: ["StyleTransfer", "CStyleKernels"], path: "Benchmarks/networks"),
+    .executableTarget(
+      name: "sassl-bench-pictures", dependencies: ["Imaging", "Augmentation"], path: "Benchmarks/pictures"),
 
     tests(for: "CStyleKernels"),
     tests(for: "KeyedRandom"),
