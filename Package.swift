@@ -72,3 +72,18 @@ let package = Package(
   cLanguageStandard: .gnu17,
   cxxLanguageStandard: .cxx17
 )
+
+// The fuzz targets have no `main` but the fuzzer's, so only `Tests/Fuzz/run` asks for them.
+if Context.environment["SASSL_FUZZ"] != nil {
+  func fuzzer(_ name: String, of room: String) -> Target {
+    .executableTarget(
+      name: "fuzz-\(name.lowercased())", dependencies: [.byName(name: room)], path: "Tests/Fuzz/\(name)")
+  }
+  package.targets += [
+    fuzzer("Pictures", of: "Imaging"),
+    fuzzer("Configuration", of: "Service"),
+    fuzzer("ModelFiles", of: "StyleTransfer"),
+    fuzzer("Control", of: "Service"),
+    fuzzer("Ring", of: "CSASSLRing"),
+  ]
+}

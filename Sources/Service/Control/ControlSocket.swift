@@ -4,11 +4,23 @@ import Foundation
 public enum ControlRequest: String, Codable, Sendable {
   /// Answered by a `StatusReport`.
   case status
-}
 
-/// The envelope of a request on the wire, so that later versions can add keys.
-struct ControlMessage: Codable {
-  var request: ControlRequest
+  /// The envelope of a request on the wire, so that later versions can add keys.
+  private struct Message: Codable {
+    var request: ControlRequest
+  }
+
+  /// The request that a line spells; `nil` where it is none that this daemon knows.
+  public init?(line: Data) {
+    guard let message = try? JSONDecoder().decode(Message.self, from: line) else { return nil }
+    self = message.request
+  }
+
+  /// The request as a line, without the line feed.
+  public var line: Data {
+    // An enum in a struct always encodes.
+    try! JSONEncoder().encode(Message(request: self))
+  }
 }
 
 /// What can go wrong between `sasslctl` and the daemon.
@@ -36,6 +48,16 @@ public enum ControlError: Error, CustomStringConvertible, Sendable, Equatable {
   }
 }
 
+/// When an exchange has to be over. It ends whole exchanges, so a peer that sends a byte now and then cannot prolong them.
+private struct Deadline {
+  private let end: TimeInterval
+
+  init(seconds: Int) { end = ProcessInfo.processInfo.systemUptime + Double(seconds) }
+
+  /// What is left, in milliseconds; 0 when it has passed.
+  var remainingMilliseconds: Int32 { Int32(max(0, ((end - ProcessInfo.processInfo.systemUptime) * 1000).rounded(.up))) }
+}
+
 /// A local stream socket, closed when the last owner lets go.
 private final class Descriptor: Sendable {
   let number: Int32
@@ -47,19 +69,30 @@ private final class Descriptor: Sendable {
     return number < 0 ? nil : Descriptor(number)
   }
 
-  func limitWaiting(seconds: Int) {
+  /// Limits how long connecting waits for a peer whose queue is full.
+  func limitConnecting(seconds: Int) {
     var limit = timeval(tv_sec: seconds, tv_usec: 0)
-    setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }
 
-  /// Reads until a line feed, the end, or `limit` bytes; `nil` where no whole line came.
-  func readLine(limit: Int) -> Data? {
+  /// Waits until something of `events` is possible; false when the deadline came first.
+  private func waits(for events: Int32, until deadline: Deadline) -> Bool {
+    var entry = pollfd(fd: number, events: Int16(events), revents: 0)
+    while true {
+      let count = poll(&entry, 1, deadline.remainingMilliseconds)
+      if count < 0 && errno == EINTR { continue }
+      return count > 0
+    }
+  }
+
+  /// Reads until a line feed, the end, or `limit` bytes; `nil` where no whole line came in time.
+  func readLine(limit: Int, until deadline: Deadline) -> Data? {
     var line = Data()
     var chunk = [UInt8](repeating: 0, count: 65_536)
     while line.count < limit {
-      let count = recv(number, &chunk, chunk.count, 0)
-      if count < 0 && errno == EINTR { continue }
+      guard waits(for: POLLIN, until: deadline) else { return nil }
+      let count = recv(number, &chunk, chunk.count, Int32(MSG_DONTWAIT))
+      if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
       guard count > 0 else { return nil }
       line.append(contentsOf: chunk[..<count])
       if line.last == UInt8(ascii: "\n") { return line.dropLast() }
@@ -67,13 +100,17 @@ private final class Descriptor: Sendable {
     return nil
   }
 
-  func write(line: Data) -> Bool {
+  /// Writes a line and its line feed; false where the peer did not take all of it in time.
+  func write(line: Data, until deadline: Deadline) -> Bool {
     let bytes = [UInt8](line) + [UInt8(ascii: "\n")]
     var sent = 0
     while sent < bytes.count {
+      guard waits(for: POLLOUT, until: deadline) else { return false }
       let rest = bytes[sent...]
-      let count = rest.withUnsafeBytes { send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-      if count < 0 && errno == EINTR { continue }
+      let count = rest.withUnsafeBytes {
+        send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL | MSG_DONTWAIT))
+      }
+      if count < 0 && (errno == EINTR || errno == EAGAIN) { continue }
       guard count > 0 else { return false }
       sent += count
     }
@@ -123,21 +160,25 @@ public final class ControlServer: Sendable {
     DispatchQueue(label: "sassl.control").async {
       while true {
         let number = accept(listener.number, nil, nil)
-        if number < 0 && (errno == EINTR || errno == ECONNABORTED) { continue }
-        if number < 0 && (errno == EMFILE || errno == ENFILE) {
-          // Out of descriptors: the connection stays in the queue, and may be served when one is free again.
-          usleep(100_000)
-          continue
+        if number < 0 {
+          switch errno {
+          case EINTR, ECONNABORTED: continue
+          case EINVAL, EBADF: return  // closed
+          default:
+            // Out of descriptors or memory: the connection stays in the queue, and may be served when there is some again.
+            usleep(100_000)
+            continue
+          }
         }
-        guard number >= 0 else { return }
         let connection = Descriptor(number)
         // One slow client may hold up the others for this long, and the stream not at all.
-        connection.limitWaiting(seconds: 1)
-        guard let line = connection.readLine(limit: Self.requestLimit) else { continue }
-        if let message = try? JSONDecoder().decode(ControlMessage.self, from: line) {
-          _ = connection.write(line: answer(message.request))
+        let deadline = Deadline(seconds: 1)
+        guard let line = connection.readLine(limit: Self.requestLimit, until: deadline) else { continue }
+        if let request = ControlRequest(line: line) {
+          _ = connection.write(line: answer(request), until: deadline)
         } else {
-          _ = connection.write(line: Data(#"{"error":"not a request that this daemon knows"}"#.utf8))
+          _ = connection.write(
+            line: Data(#"{"error":"not a request that this daemon knows"}"#.utf8), until: deadline)
         }
       }
     }
@@ -159,12 +200,13 @@ public enum ControlClient {
   public static func ask(_ request: ControlRequest, at path: String) throws(ControlError) -> Data {
     let seconds = 5
     guard let connection = Descriptor.unixStream() else { throw .nobodyListens(path: path) }
-    connection.limitWaiting(seconds: seconds)
+    let deadline = Deadline(seconds: seconds)
+    connection.limitConnecting(seconds: seconds)
     let connected = try withAddress(of: path) { connect(connection.number, $0, $1) }
     guard connected == 0 else { throw .nobodyListens(path: path) }
-    // A request is one enum, which always encodes.
-    let message = try! JSONEncoder().encode(ControlMessage(request: request))
-    guard connection.write(line: message), let answer = connection.readLine(limit: 1 << 24) else {
+    guard connection.write(line: request.line, until: deadline),
+      let answer = connection.readLine(limit: 1 << 24, until: deadline)
+    else {
       throw .noAnswer(path: path, seconds: seconds)
     }
     return answer

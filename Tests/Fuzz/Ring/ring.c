@@ -1,0 +1,114 @@
+// Whatever stands in a ring's file, producer, consumer and observer stay within it and come to an end.
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sassl_ring.h"
+
+static char directory[] = "/dev/shm/sassl-fuzz-XXXXXX";
+static char path[256];
+
+static const struct sassl_ring_field fields[] = {
+    {.name = "view0", .dtype = SASSL_RING_UINT8, .dimensions = 4, .shape = {2, 3, 3, 3}},
+    {.name = "label", .dtype = SASSL_RING_INT64, .dimensions = 1, .shape = {2}},
+};
+
+static void remove_directory(void) {
+  unlink(path);
+  rmdir(directory);
+}
+
+int LLVMFuzzerInitialize(int *argument_count, char ***arguments);
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count);
+
+int LLVMFuzzerInitialize(int *argument_count, char ***arguments) {
+  (void)argument_count, (void)arguments;
+  if (mkdtemp(directory) == NULL || sassl_ring_path(directory, "fuzz", 0, path, sizeof path, NULL) != 0) abort();
+  atexit(remove_directory);
+  return 0;
+}
+
+static struct sassl_ring_producer *create(void) {
+  struct sassl_ring_producer_options options = {
+      .directory = directory, .name = "fuzz", .world_size = 1, .batch_size = 2, .slot_count = 2, .fields = fields,
+      .field_count = 2, .resume = 1, .group_id = -1};
+  struct sassl_ring_producer *producer = NULL;
+  struct sassl_ring_error error;
+  return sassl_ring_producer_create(&options, &producer, &error) == SASSL_RING_OK ? producer : NULL;
+}
+
+static void produce(struct sassl_ring_producer *producer) {
+  struct sassl_ring_reservation reservation;
+  struct sassl_ring_batch batch = {.count = 2};
+  if (sassl_ring_producer_reserve(producer, 0, &reservation, NULL) != SASSL_RING_OK) return;
+  memset(reservation.payload, 7, sassl_ring_producer_geometry(producer)->payload_bytes);
+  sassl_ring_producer_publish(producer, &reservation, &batch, NULL);
+}
+
+static void consume(void) {
+  struct sassl_ring_consumer_options options = {
+      .directory = directory, .name = "fuzz", .start = SASSL_RING_CONTINUE, .verify = 0, .accept_change = 1};
+  struct sassl_ring_consumer *consumer = NULL;
+  if (sassl_ring_consumer_attach(&options, &consumer, NULL) != SASSL_RING_OK) return;
+  for (int turn = 0; turn < 3; turn++) {
+    struct sassl_ring_lease lease;
+    if (sassl_ring_consumer_next(consumer, 0, &lease, NULL) != SASSL_RING_OK) break;
+    const struct sassl_ring_geometry *geometry = sassl_ring_mapping_geometry(lease.mapping);
+    const struct sassl_ring_field *table = sassl_ring_mapping_fields(lease.mapping);
+    volatile uint8_t sum = 0;
+    for (uint32_t index = 0; index < geometry->field_count; index++) {
+      const uint8_t *array = (const uint8_t *)lease.payload + table[index].offset;
+      sum += array[0];
+      sum += array[table[index].bytes - 1];
+    }
+    sassl_ring_consumer_release(consumer, lease.identifier, NULL);
+  }
+  sassl_ring_consumer_seek(consumer, 5, NULL);
+  sassl_ring_consumer_close(consumer);
+}
+
+static void observe(void) {
+  struct sassl_ring_observer *observer = NULL;
+  if (sassl_ring_observer_open(directory, "fuzz", 0, &observer, NULL) != SASSL_RING_OK) return;
+  struct sassl_ring_counters counters;
+  sassl_ring_observer_counters(observer, &counters);
+  uint64_t bytes = sassl_ring_observer_geometry(observer)->payload_bytes;
+  void *payload = bytes <= 1 << 20 ? malloc(bytes) : NULL;
+  struct sassl_ring_slot slot;
+  for (uint64_t number = 0; number < 2; number++) sassl_ring_observer_read(observer, number, &slot, payload, NULL);
+  free(payload);
+  sassl_ring_observer_close(observer);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
+  // First a living ring that somebody scribbles over; a write beyond its end would make another file of it.
+  unlink(path);
+  struct sassl_ring_producer *producer = create();
+  if (producer == NULL) abort();
+  produce(producer);
+  int descriptor = open(path, O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) abort();
+  size_t length = (size_t)sassl_ring_producer_geometry(producer)->file_bytes;
+  if (pwrite(descriptor, bytes, count < length ? count : length, 0) < 0) abort();
+  close(descriptor);
+  consume();
+  observe();
+  produce(producer);
+  produce(producer);
+  sassl_ring_producer_abandon(producer);
+
+  // Then a file of just these bytes, which a producer finds in its place.
+  descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (descriptor < 0 || pwrite(descriptor, bytes, count, 0) < 0) abort();
+  close(descriptor);
+  observe();
+  producer = create();
+  if (producer == NULL) return 0;
+  produce(producer);
+  consume();
+  if (sassl_ring_producer_close(producer) != SASSL_RING_OK) abort();
+  return 0;
+}
