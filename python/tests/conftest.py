@@ -14,11 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import pytest
+
+Result = TypeVar("Result")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ROOT / ".build" / "release"
@@ -44,6 +47,17 @@ class Size:
 @pytest.fixture(scope="session")
 def size(request: pytest.FixtureRequest) -> Size:
     return Size(32, 224) if request.config.getoption("--full-size") else Size(16, 64)
+
+
+def eventually(look: Callable[[], Result], what: str, seconds: float = 60) -> Result:
+    """What `look` returns as soon as that is true; fails after a time that only a broken program needs."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
 
 
 @dataclasses.dataclass
@@ -136,20 +150,31 @@ class Workplace:
         file.write_text(text)
         return str(keys["stream__name"]), file
 
-    def launch(self, configuration: pathlib.Path) -> subprocess.Popen[str]:
-        """Starts `sassld`."""
+    def launch(self, configuration: pathlib.Path, through: Sequence[str] = ()) -> subprocess.Popen[str]:
+        """Starts `sassld`, `through` another program that executes what follows its own arguments."""
         return subprocess.Popen(
-            [PROGRAMS / "sassld", "--config", configuration],
+            [*through, PROGRAMS / "sassld", "--config", configuration],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
+    def end(self, configuration: pathlib.Path, through: Sequence[str] = ()) -> tuple[int, str]:
+        """Starts a `sassld` that ends by itself; returns its exit code and what it wrote to standard error."""
+        process = self.launch(configuration, through)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
+        return process.returncode, errors
+
     @contextlib.contextmanager
-    def daemon(self, data: pathlib.Path, size: Size, **changes: object) -> Iterator[Daemon]:
+    def daemon(
+        self, data: pathlib.Path, size: Size, through: Sequence[str] = (), **changes: object
+    ) -> Iterator[Daemon]:
         """A daemon for the length of a `with`; it must end well."""
         name, configuration = self.configure(data, size, **changes)
-        process = self.launch(configuration)
+        process = self.launch(configuration, through)
         daemon = Daemon(name, configuration, process)
         try:
             yield daemon

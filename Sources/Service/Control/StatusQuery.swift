@@ -1,5 +1,6 @@
 import BatchIndex
 import BatchRing
+import Dataset
 import Foundation
 
 /// Finds out how a stream's daemon is doing: from the daemon, or where none runs, from what it left behind.
@@ -62,7 +63,7 @@ public struct StatusQuery {
     report.quarantinedFiles = (try? reader.quarantinedFileCount()) ?? 0
     report.quarantine = ((try? reader.quarantinedFiles(limit: 100)) ?? []).map { file in
       StatusReport.QuarantinedSample(
-        sampleID: Int(file.sampleID), path: String(decoding: file.path, as: UTF8.self), reason: file.reason)
+        sampleID: Int(file.sampleID), path: BytePath(file.path.prefix { $0 != 0 }).description, reason: file.reason)
     }
     return report
   }

@@ -70,7 +70,7 @@ public struct StatusReport: Codable, Sendable, Equatable {
   public struct QuarantinedSample: Codable, Sendable, Equatable {
     /// Its number in the catalog.
     public var sampleID: Int
-    /// Its path; bytes that are not UTF-8 appear as U+FFFD.
+    /// Its path on one line: line feeds appear as `\n`, bytes that are not UTF-8 as `\xFF`.
     public var path: String
     /// What is wrong with it.
     public var reason: String
@@ -82,8 +82,9 @@ public struct StatusReport: Codable, Sendable, Equatable {
       self.reason = reason
     }
 
+    // As the snake-case conversion spells it on the way back: `sample_id` becomes `sampleId`.
     enum CodingKeys: String, CodingKey {
-      case sampleID = "sample_id"
+      case sampleID = "sampleId"
       case path, reason
     }
   }

@@ -1,0 +1,42 @@
+"""The stream's draws as the paper on Philox and the stream's definition give them, written independently of `sassld`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+_WORD = 2**32 - 1
+#: What is drawn when a sample's own picture cannot be used.
+REPLACEMENT = 2
+
+
+def philox(counter: tuple[int, int, int, int], key: int) -> tuple[int, int, int, int]:
+    """Philox4x32-10 (Salmon et al., SC 2011)."""
+    x, y, z, w = counter
+    low, high = key & _WORD, key >> 32
+    for _ in range(10):
+        first, second = x * 0xD2511F53, z * 0xCD9E8D57
+        x, y, z, w = second >> 32 ^ y ^ low, second & _WORD, first >> 32 ^ w ^ high, first & _WORD
+        low, high = (low + 0x9E3779B9) & _WORD, (high + 0xBB67AE85) & _WORD
+    return x, y, z, w
+
+
+def bits(seed: int, epoch: int, sample: int, view: int, purpose: int) -> Iterator[int]:
+    """64 random bits after the other, for one purpose of one view of one sample in one epoch."""
+    block = 0
+    while True:
+        x, y, z, w = philox(
+            (block, sample & _WORD, epoch & _WORD, purpose << 16 | view << 8 | sample >> 32 & 0xFF), seed
+        )
+        yield y << 32 | x
+        yield w << 32 | z
+        block += 1
+
+
+def replacements(seed: int, epoch: int, sample: int, count: int) -> Iterator[int]:
+    """The samples, of `count`, that stand in for `sample`, in the order in which they are tried."""
+    width = count - 1
+    for value in bits(seed, epoch, sample, 0, REPLACEMENT):
+        # Lemire's method: the high half of the product, unless the low half falls into the biased part.
+        if value * width % 2**64 >= 2**64 % width:
+            drawn = value * width >> 64
+            yield drawn if drawn < sample else drawn + 1

@@ -1,0 +1,211 @@
+"""Broken files among good ones: each is told and replaced, and the stream goes on."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import re
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import sassl
+from conftest import Workplace, control, eventually
+from keyed_draws import replacements
+from picture_files import MAXIMUM_FILE_BYTES, write_broken, write_good
+from streams import digest_of
+
+if TYPE_CHECKING:
+    from conftest import Daemon, Size
+
+GOOD = 150
+SEED = 7
+LIMITS: dict[str, object] = {"limits__max_file_bytes": MAXIMUM_FILE_BYTES}
+
+# Root may read everything, unless it gives that right away.
+AS_ANYBODY = (
+    ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-dac_override,-dac_read_search"]
+    if os.geteuid() == 0
+    else []
+)
+
+
+class Mixed:
+    """A folder of good and broken files, and what a stream made of it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.data = folder / "data"
+        write_good(self.data, GOOD)
+        self.reasons = write_broken(self.data / "broken")
+        # Neither a file of the stream nor in its way: a directory with a picture's name, and one that leads back.
+        (self.data / "directory.jpg").mkdir()
+        (self.data / "directory.jpg" / "loop").symlink_to(self.data, target_is_directory=True)
+        self.count = GOOD + len(self.reasons)
+        self.digests: list[bytes] = []
+        self.samples: collections.Counter[int] = collections.Counter()
+        self.status: dict[str, Any] = {}
+        self.stopped_status: dict[str, Any] = {}
+        self.index = pathlib.Path()
+
+    def configuration(self, workers: int) -> dict[str, Any]:
+        return {
+            "style__enabled": False,
+            "stream__seed": SEED,
+            "batch__last_batch": "wrap",
+            "limits__max_bad_fraction": 0.3,
+            "workers__count": workers,
+            **LIMITS,
+        }
+
+
+def read_two_epochs(daemon: Daemon, mixed: Mixed) -> list[bytes]:
+    digests = []
+    with sassl.attach(daemon.name, start=0) as ring:
+        for batch in ring:
+            if batch.epoch == 2:
+                break
+            digests.append(digest_of(batch))
+            if batch.epoch == 0:
+                mixed.samples.update(batch.sample_ids.tolist())
+    return digests
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mixed:
+    """Two epochs of the mixed folder, made by four workers."""
+    folder = tmp_path_factory.mktemp("mixed")
+    mixed = Mixed(folder)
+    workplace = Workplace(folder)
+    with workplace.daemon(mixed.data, size, AS_ANYBODY, **mixed.configuration(workers=4)) as daemon:
+        mixed.digests = read_two_epochs(daemon, mixed)
+        mixed.status = daemon.status()
+        configuration = daemon.configuration
+    mixed.index = folder / daemon.name / "state" / f"{daemon.name}.sqlite"
+    left = control("status", "--json", "--config", str(configuration))
+    assert left.returncode == 3
+    mixed.stopped_status = json.loads(left.stdout)
+    return mixed
+
+
+def printed(path: bytes) -> str:
+    """A path as it is shown: on one line, whatever its bytes."""
+    return path.decode(errors="backslashreplace").replace("\n", "\\n").replace("\\xf", "\\xF").replace("\\xc", "\\xC")
+
+
+def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
+    with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
+
+
+def test_every_good_sample_comes_and_no_broken_one(mixed: Mixed) -> None:
+    assert mixed.status["samples"] == mixed.count
+    broken = {sample for (sample,) in rows(mixed.index, "SELECT sample_id FROM quarantine")}
+    assert len(broken) == len(mixed.reasons) >= 40
+    assert set(mixed.samples) == set(range(mixed.count)) - broken
+
+
+def test_every_broken_file_is_in_the_status_with_its_reason(mixed: Mixed) -> None:
+    assert mixed.status["state"] == "running"
+    assert mixed.status["quarantined_files"] == len(mixed.reasons)
+    told = {entry["path"]: entry["reason"] for entry in mixed.status["quarantine"]}
+    assert set(told) == {printed(path).upper().replace(printed(path).upper(), printed(path)) for path in mixed.reasons}
+    for path, reason in mixed.reasons.items():
+        assert re.search(reason, told[printed(path)]), (path, told[printed(path)])
+
+
+def test_every_broken_file_is_in_the_index_with_its_reason(mixed: Mixed) -> None:
+    told = dict(rows(mixed.index, "SELECT path, reason FROM quarantine"))
+    assert set(told) == set(mixed.reasons)
+    for path, reason in mixed.reasons.items():
+        assert re.search(reason, told[path]), (path, told[path])
+
+
+def test_the_status_of_a_stopped_daemon_still_names_them(mixed: Mixed) -> None:
+    assert mixed.stopped_status["state"] == "stopped"
+    told = {(entry["path"], entry["reason"]) for entry in mixed.stopped_status["quarantine"]}
+    assert told == {(entry["path"], entry["reason"]) for entry in mixed.status["quarantine"]}
+
+
+def test_replacements_are_drawn_as_the_stream_defines(mixed: Mixed) -> None:
+    broken = {sample for (sample,) in rows(mixed.index, "SELECT sample_id FROM quarantine")}
+    replaced = rows(
+        mixed.index,
+        "SELECT epoch, replaced_sample_id, sample_id FROM sample JOIN batch ON batch.id = batch_id "
+        "WHERE replaced_sample_id IS NOT NULL AND epoch < 2",
+    )
+    # Every broken sample has its turn in every epoch; those at the start of the order have two where the last batch wraps.
+    assert {(epoch, planned) for epoch, planned, _ in replaced} == {(e, s) for e in (0, 1) for s in broken}
+    for epoch, planned, shown in replaced:
+        tried = replacements(SEED, epoch, planned, mixed.count)
+        assert shown == next(sample for sample in tried if sample not in broken)
+
+
+def test_one_worker_makes_the_same_stream_as_four(workplace: Workplace, mixed: Mixed, size: Size) -> None:
+    with workplace.daemon(mixed.data, size, AS_ANYBODY, **mixed.configuration(workers=1)) as daemon:
+        assert read_two_epochs(daemon, mixed) == mixed.digests
+
+
+def test_too_many_broken_files_end_the_stream(workplace: Workplace, mixed: Mixed, size: Size) -> None:
+    name, file = workplace.configure(
+        mixed.data, size, **mixed.configuration(workers=2) | {"limits__max_bad_fraction": 0.02, "ring__slots": 16}
+    )
+    code, errors = workplace.end(file, AS_ANYBODY)
+    assert code == 65, errors
+    # 2 % of 197 files are 3.94: the fourth bad one is one too many.
+    allowed = int(mixed.count * 0.02)
+    assert errors.splitlines()[-1].startswith(
+        f"sassld: {allowed + 1} of {mixed.count} files cannot be used, more than limits.max_bad_fraction = 0.02 allows"
+    )
+    # The state that it leaves tells what happened, to people and to programs.
+    left = control("status", "--json", "--config", str(file))
+    assert left.returncode == 3
+    assert json.loads(left.stdout)["quarantined_files"] > allowed
+    assert not list(pathlib.Path("/dev/shm").glob(f"*{name}*"))
+
+
+def test_a_folder_without_any_good_file_ends_the_stream(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    for number in range(20):
+        (tmp_path / f"{number}.jpg").write_text("nothing")
+    _, file = workplace.configure(
+        tmp_path, size, style__enabled=False, limits__max_bad_fraction=1.0, workers__count=4
+    )
+    code, errors = workplace.end(file)
+    assert code == 65, errors
+    assert re.search(r"neither can any of the 64 samples drawn to replace it; check the dataset$", errors)
+
+
+def test_files_deleted_and_truncated_while_running_are_told_and_replaced(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    data = tmp_path / "data"
+    write_good(data, 64)
+    files = sorted(data.iterdir())
+    gone, cut = files[10:14], files[20:24]
+    with (
+        workplace.daemon(data, size, style__enabled=False, limits__max_bad_fraction=0.5) as daemon,
+        sassl.attach(daemon.name, start=0) as ring,
+    ):
+        assert ring.next().number == 0
+        for file in gone:
+            file.unlink()
+        for file in cut:
+            os.truncate(file, 200)
+        # What was made before is still to come; two whole epochs later every file had its turn.
+        seen: collections.Counter[int] = collections.Counter()
+        for batch in ring:
+            if batch.epoch in (3, 4):
+                seen.update(batch.sample_ids.tolist())
+            if batch.epoch == 5:
+                break
+        bad = {*range(10, 14), *range(20, 24)}
+        assert set(seen) == set(range(64)) - bad
+        status = eventually(lambda: found if (found := daemon.status())["quarantined_files"] == 8 else None, "8 bad files")
+        told = {entry["sample_id"]: entry["reason"] for entry in status["quarantine"]}
+    assert all("no such file" in told[sample] for sample in range(10, 14))
+    assert all("ends before its picture does" in told[sample] for sample in range(20, 24))
