@@ -22,16 +22,16 @@ func stylesCommand(_ arguments: [String]) throws -> ExitCode {
         options: options), terminator: "")
     return .success
   }
-  let configuration = try loadConfiguration(parsed)
   switch (parsed.operands.first, parsed.operands.count) {
   case ("add", 2):
+    let configuration = try loadConfiguration(parsed)
     let bar = ProgressLine("embedding styles")
     let folder = try StyleFolder.add(parsed.operands[1], to: configuration) { bar.update($0, of: $1) }
     for refusal in folder.refused { print("left out: \(refusal.path): \(refusal.reason)") }
     print(
       "\(folder.names.count) styles, \(folder.reused) of them known before; set style.folder to \(parsed.operands[1])")
   case ("list", 1):
-    try listStyles(configuration, asJSON: parsed.has("json"))
+    try listStyles(loadConfiguration(parsed), asJSON: parsed.has("json"))
   default:
     throw CommandFailure(.usage, "\(command) takes 'add FOLDER' or 'list'; see '\(command) --help'")
   }

@@ -139,7 +139,11 @@ def _pngs() -> list[tuple[str, bytes, str]]:
         ("not zlib.png", png([header, (b"IDAT", b"\x99" * 200), end]), "damaged"),
         ("damaged zlib.png", png([header, (b"IDAT", _changed(body, (12, b"\xff" * 8))), end]), "damaged"),
         ("no data.png", png([header, end]), "damaged"),
-        ("bomb.png", png([png_header(60_000, 60_000), (b"IDAT", body), end]), "60000 x 60000 pixels, more than the limit"),
+        (
+            "bomb.png",
+            png([png_header(60_000, 60_000), (b"IDAT", body), end]),
+            "60000 x 60000 pixels, more than the limit",
+        ),
         ("no columns.png", png([png_header(0, 80), (b"IDAT", body), end]), "damaged"),
         ("three bits.png", png([png_header(88, 80, depth=3), (b"IDAT", body), end]), "damaged"),
         ("palette missing.png", png([png_header(88, 80, colour=3), (b"IDAT", body), end]), "damaged"),

@@ -93,7 +93,8 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mixed:
 
 def printed(path: bytes) -> str:
     """A path as it is shown: on one line, whatever its bytes."""
-    return path.decode(errors="backslashreplace").replace("\n", "\\n").replace("\\xf", "\\xF").replace("\\xc", "\\xC")
+    text = path.decode(errors="surrogateescape").replace("\n", "\\n")
+    return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02X}", text)
 
 
 def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
@@ -112,7 +113,7 @@ def test_every_broken_file_is_in_the_status_with_its_reason(mixed: Mixed) -> Non
     assert mixed.status["state"] == "running"
     assert mixed.status["quarantined_files"] == len(mixed.reasons)
     told = {entry["path"]: entry["reason"] for entry in mixed.status["quarantine"]}
-    assert set(told) == {printed(path).upper().replace(printed(path).upper(), printed(path)) for path in mixed.reasons}
+    assert set(told) == {printed(path) for path in mixed.reasons}
     for path, reason in mixed.reasons.items():
         assert re.search(reason, told[printed(path)]), (path, told[printed(path)])
 
@@ -172,9 +173,7 @@ def test_a_folder_without_any_good_file_ends_the_stream(
 ) -> None:
     for number in range(20):
         (tmp_path / f"{number}.jpg").write_text("nothing")
-    _, file = workplace.configure(
-        tmp_path, size, style__enabled=False, limits__max_bad_fraction=1.0, workers__count=4
-    )
+    _, file = workplace.configure(tmp_path, size, style__enabled=False, limits__max_bad_fraction=1.0, workers__count=4)
     code, errors = workplace.end(file)
     assert code == 65, errors
     assert re.search(r"neither can any of the 64 samples drawn to replace it; check the dataset$", errors)
@@ -205,7 +204,9 @@ def test_files_deleted_and_truncated_while_running_are_told_and_replaced(
                 break
         bad = {*range(10, 14), *range(20, 24)}
         assert set(seen) == set(range(64)) - bad
-        status = eventually(lambda: found if (found := daemon.status())["quarantined_files"] == 8 else None, "8 bad files")
+        status = eventually(
+            lambda: found if (found := daemon.status())["quarantined_files"] == 8 else None, "8 bad files"
+        )
         told = {entry["sample_id"]: entry["reason"] for entry in status["quarantine"]}
     assert all("no such file" in told[sample] for sample in range(10, 14))
     assert all("ends before its picture does" in told[sample] for sample in range(20, 24))

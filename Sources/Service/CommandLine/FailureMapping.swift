@@ -10,12 +10,12 @@ extension CommandFailure {
     switch error {
     case let failure as CommandFailure: self = failure
     case let error as ConfigurationError: self.init(.configuration, error.description)
-    case let error as RingError: self.init(Self.code(for: error), error.description)
+    case let error as RingError: self.init(Self.code(for: error), error.description + Self.keys(for: error))
     case let error as ModelError: self.init(error.code == .unreadable ? .noInput : .badData, error.description)
-    case let error as DatasetError: self.init(.noInput, error.description)
+    case let error as DatasetError: self.init(Self.code(for: error), error.description)
     case let error as ImagingError: self.init(.badData, error.description)
     case let error as StreamFailure: self.init(Self.code(for: error), error.description)
-    case let error as ControlError: self.init(.unavailable, error.description)
+    case let error as ControlError: self.init(Self.code(for: error), error.description)
     default: self.init(.software, "\(error)")
     }
   }
@@ -26,6 +26,26 @@ extension CommandFailure {
     case .space, .system: .systemResource
     case .argument: .configuration
     default: .software
+    }
+  }
+
+  /// The ring does not know what the configuration calls its measures.
+  private static func keys(for error: RingError) -> String {
+    error.kind == .space ? "; the keys are ring.slots, batch.size and views.side" : ""
+  }
+
+  private static func code(for error: DatasetError) -> ExitCode {
+    switch error {
+    case .tooFewSamples: .configuration
+    default: .noInput
+    }
+  }
+
+  private static func code(for error: ControlError) -> ExitCode {
+    switch error {
+    case .nobodyListens, .noAnswer: .unavailable
+    case .cannotListen: .cannotCreate
+    case .pathTooLong: .configuration
     }
   }
 

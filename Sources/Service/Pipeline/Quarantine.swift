@@ -27,18 +27,22 @@ package final class Quarantine: Sendable {
   package func setMaximumFraction(_ fraction: Double) { lock.withLock { self.fraction = fraction } }
 
   /// Notes that a sample is bad; true when it was not known yet.
-  ///
-  /// - Throws: `StreamFailure.tooManyBadFiles` when that is one too many.
-  package func note(sample: Int, reason: String) throws(StreamFailure) -> Bool {
-    let (isNew, count, fraction) = lock.withLock { () -> (Bool, Int, Double) in
+  package func note(sample: Int, reason: String) -> Bool {
+    lock.withLock {
       let isNew = reasons.updateValue(reason, forKey: sample) == nil
       if isNew { order.append(sample) }
-      return (isNew, order.count, self.fraction)
+      return isNew
     }
-    if isNew && Double(count) > fraction * Double(total) {
-      throw .tooManyBadFiles(bad: count, total: total, maximumFraction: fraction, lastReason: reason)
+  }
+
+  /// Ends the stream where there are too many bad files. To be asked when one more has been noted.
+  ///
+  /// - Throws: `StreamFailure.tooManyBadFiles`.
+  package func checkLimit(lastReason: String) throws(StreamFailure) {
+    let (count, fraction) = lock.withLock { (order.count, self.fraction) }
+    if Double(count) > fraction * Double(total) {
+      throw .tooManyBadFiles(bad: count, total: total, maximumFraction: fraction, lastReason: lastReason)
     }
-    return isNew
   }
 
   /// How many files are bad.

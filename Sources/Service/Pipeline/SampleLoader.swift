@@ -37,7 +37,11 @@ package struct SampleLoader: Sendable {
         sample = next
       }
       guard let reason = try decode(sample, draws: draws, tools: tools) else { return sample }
-      if try quarantine.note(sample: sample, reason: reason) { onBadFile(sample, reason) }
+      if quarantine.note(sample: sample, reason: reason) {
+        // Told first, so that the file which is one too many is in the index too.
+        onBadFile(sample, reason)
+        try quarantine.checkLimit(lastReason: reason)
+      }
     }
     throw .noReplacement(sample: planned, attempts: Self.maximumReplacements)
   }

@@ -1,0 +1,231 @@
+"""What `sassld` and `sasslctl` refuse: one clear sentence on standard error, and the right exit code."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+import sassl
+from conftest import PROGRAMS, control
+from picture_files import write_good
+from streams import read
+
+if TYPE_CHECKING:
+    from conftest import Size, Workplace
+
+PLAIN: dict[str, object] = {"style__enabled": False}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_good(folder, 40)
+    return folder
+
+
+def assert_one_sentence(errors: str, *patterns: str) -> None:
+    """One line, from the program, in which every pattern is found."""
+    assert errors.count("\n") == 1, errors
+    assert re.match(r"sass(ld|lctl)( \w+)?: ", errors)
+    for pattern in patterns:
+        assert re.search(pattern, errors), (pattern, errors)
+
+
+# Only someone who may mount can have a small /dev/shm; a user namespace makes one of anybody, where that is permitted.
+MOUNTING = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def may_mount() -> bool:
+    tried = subprocess.run([*MOUNTING, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+@pytest.mark.skipif(not may_mount(), reason="this user may not mount a file system")
+def test_too_little_shared_memory_names_need_and_room(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size
+) -> None:
+    small = tmp_path / "shm"
+    small.mkdir()
+    _, file = workplace.configure(data, size, **PLAIN, ring__slots=64, ring__directory=str(small))
+    mounting = f'mount -t tmpfs -o size=1m tmpfs {small} && exec "$@"'
+    code, errors = workplace.end(file, [*MOUNTING, "sh", "-c", mounting, "sh"])
+    assert code == 71, errors
+    # 64 slots of 16 samples with two views of 64 x 64 x 3 bytes are 24 MiB.
+    needed = 64 * size.batch * 2 * size.side**2 * 3
+    assert_one_sentence(errors, str(small), r"ring\.slots")
+    told = [int(number) for number in re.findall(r"(\d+)(?: bytes| are available)", errors)]
+    assert any(needed <= number <= needed * 1.1 for number in told), errors
+    assert any(number <= 1 << 20 for number in told), errors
+
+
+def test_a_model_that_is_not_there(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, style__model="/nowhere/model.safetensors")
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, "/nowhere/model.safetensors")
+
+
+def test_a_model_that_is_none(workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size) -> None:
+    model = tmp_path / "model.safetensors"
+    model.write_text("This is no model.\n" * 10)
+    _, file = workplace.configure(data, size, style__model=str(model))
+    code, errors = workplace.end(file)
+    assert code == 65, errors
+    assert_one_sentence(errors, re.escape(str(model)), "safetensors")
+
+
+@pytest.mark.parametrize("key", ["directory", "runtime_directory"])
+def test_a_directory_that_cannot_be_written(workplace: Workplace, data: pathlib.Path, size: Size, key: str) -> None:
+    _, file = workplace.configure(data, size, **PLAIN | {f"state__{key}": "/proc/sassl"})
+    code, errors = workplace.end(file)
+    assert code == 73, errors
+    assert_one_sentence(errors, "/proc/sassl", rf"state\.{key}")
+
+
+def test_a_runtime_directory_whose_path_is_too_long(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size
+) -> None:
+    _, file = workplace.configure(data, size, **PLAIN, state__runtime_directory=str(tmp_path / ("long" * 30)))
+    code, errors = workplace.end(file)
+    assert code == 78, errors
+    assert_one_sentence(errors, "longer than 107 bytes", "shorten state.runtime_directory or stream.name")
+
+
+def test_a_name_that_a_running_instance_holds(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    with workplace.daemon(data, size, **PLAIN) as first:
+        before = read(first.name, 0, 4)
+        _, file = workplace.configure(data, size, **PLAIN, stream__name=first.name)
+        code, errors = workplace.end(file)
+        assert code == 69, errors
+        assert_one_sentence(errors, first.name, rf"process {first.process.pid}\b")
+        # The same again with the first one's own index and control socket in its reach.
+        code, errors = workplace.end(first.configuration)
+        assert code == 69, errors
+        assert_one_sentence(errors, first.name, rf"process {first.process.pid}\b")
+        status = first.status()
+        assert (status["state"], status["process"], status["index"]) == ("running", first.process.pid, "ok")
+        assert read(first.name, 0, 4) == before
+
+
+def test_a_second_reader_is_told_who_reads(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name) as first:
+        assert first.next().number == 0
+        with pytest.raises(sassl.ReaderBusyError, match=rf"process {os.getpid()}\b"):
+            sassl.attach(daemon.name)
+        assert first.next().number == 1
+
+
+def test_a_reader_without_a_daemon_is_told_so() -> None:
+    with pytest.raises(sassl.NoDaemonError, match="start sassld"):
+        sassl.attach("nobody-fills-this", wait=0)
+
+
+def test_a_bad_configuration_names_file_line_and_key(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, **PLAIN)
+    text = file.read_text().replace("slots = 4", 'slots = "four"') + "[limits]\nmax_bad_fracton = 2\n"
+    file.write_text(text)
+    lines = text.splitlines()
+    line_of_slots = 1 + lines.index('slots = "four"')
+    for arguments in ([], ["--check-config"]):
+        done = subprocess.run(
+            [PROGRAMS / "sassld", "--config", file, *arguments], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 78
+        slots, typing_error = done.stderr.removeprefix("sassld: ").splitlines()
+        assert slots.startswith(f"{file}:{line_of_slots}: ring.slots: ")
+        assert typing_error.startswith(f"{file}:{len(lines)}: limits.max_bad_fracton: ")
+        assert "max_bad_fraction" in typing_error
+
+
+def test_a_configuration_that_is_not_there(tmp_path: pathlib.Path) -> None:
+    for program in ([PROGRAMS / "sassld"], [PROGRAMS / "sasslctl", "status"]):
+        done = subprocess.run(
+            [*program, "--config", tmp_path / "none.toml"], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 78
+        assert_one_sentence(done.stderr, "none.toml", "no such file")
+
+
+def test_a_dataset_that_is_not_there(workplace: Workplace, size: Size) -> None:
+    _, file = workplace.configure(pathlib.Path("/nowhere/images"), size, **PLAIN)
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, "/nowhere/images")
+
+
+def test_a_dataset_without_images(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("nothing")
+    _, file = workplace.configure(folder, size, **PLAIN)
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, re.escape(str(folder)), "No image was found")
+
+
+def test_a_batch_that_is_larger_than_the_dataset(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, **PLAIN, batch__size=64)
+    code, errors = workplace.end(file)
+    assert code == 78, errors
+    assert_one_sentence(errors, "40 samples do not fill one batch of 64", "wrap")
+
+
+def test_a_file_in_the_place_of_the_ring(workplace: Workplace, directory: str, data: pathlib.Path, size: Size) -> None:
+    name, file = workplace.configure(data, size, **PLAIN, ring__directory=directory)
+    os.symlink("/etc/passwd", f"{directory}/sassl.{name}.0")
+    before = pathlib.Path("/etc/passwd").read_bytes()
+    code, errors = workplace.end(file)
+    assert code != 0
+    assert_one_sentence(errors, re.escape(f"{directory}/sassl.{name}.0"))
+    assert pathlib.Path("/etc/passwd").read_bytes() == before
+
+
+def test_status_of_a_stream_that_nobody_serves(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, **PLAIN)
+    done = control("status", "--config", str(file))
+    assert done.returncode == 3
+    assert "stopped: not running" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["preview", "--out", "/dev/null"], ["inspect", "0"]])
+def test_commands_that_need_what_is_not_there(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, command: list[str]
+) -> None:
+    _, file = workplace.configure(tmp_path / "none", size, **PLAIN)
+    done = control(*command, "--config", str(file))
+    assert done.returncode in (66, 69)
+    assert_one_sentence(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["sassld", "--frobnicate"],
+        ["sassld", "surplus"],
+        ["sassld", "--config"],
+        ["sasslctl", "frobnicate"],
+        ["sasslctl", "status", "--frobnicate"],
+        ["sasslctl", "status", "surplus"],
+        ["sasslctl", "inspect", "nonsense"],
+        ["sasslctl", "model", "frobnicate"],
+        ["sasslctl", "styles", "frobnicate"],
+        ["sasslctl", "config", "frobnicate"],
+    ],
+)
+def test_a_wrong_command_line(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [PROGRAMS / arguments[0], *arguments[1:]], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 64, done.stderr
+    assert_one_sentence(done.stderr)
+
+
+def test_sasslctl_alone_shows_what_there_is() -> None:
+    done = control()
+    assert done.returncode == 64
+    assert "commands:" in done.stderr
