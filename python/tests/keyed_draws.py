@@ -1,4 +1,4 @@
-"""The stream's draws as the paper on Philox and the stream's definition give them, written independently of `sassld`."""
+"""The stream's draws as Philox's paper and the stream's definition give them, written independently of `sassld`."""
 
 from __future__ import annotations
 

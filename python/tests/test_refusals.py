@@ -6,7 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from streams import read
 if TYPE_CHECKING:
     from conftest import Size, Workplace
 
-PLAIN: dict[str, object] = {"style__enabled": False}
+PLAIN: dict[str, Any] = {"style__enabled": False}
 
 
 @pytest.fixture(scope="module")
