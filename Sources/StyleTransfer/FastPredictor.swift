@@ -88,18 +88,16 @@ final class FastPredictor: Sendable {
     _ pixels: UnsafePointer<UInt8>, into planes: UnsafeMutablePointer<Float>, line: UnsafeMutablePointer<Float>
   ) {
     let layout = geometry.stemInput
-    let lineStride = layout.filledColumns + 64
-    let lines = (0..<3).map { line + $0 * lineStride }
-    for line in lines { line.update(repeating: 0, count: layout.filledColumns) }
-    let writers = lines.map { PhaseRowWriter(layout: layout, kernels: kernels, output: planes, line: $0) }
-    for row in 0..<layout.step * layout.rows {
-      if row < layout.height {
-        kernels.pixels_to_rows_f32(pixels + 3 * row * layout.width, layout.width, lines[0], lines[1], lines[2])
-      } else {
-        for line in lines { line.update(repeating: 0, count: layout.width) }
+    let lineStride = Geometry.lineStride(layout)
+    for row in 0..<layout.height {
+      kernels.pixels_to_rows_f32(
+        pixels + 3 * row * layout.width, layout.width, line, line + lineStride, line + 2 * lineStride)
+      for channel in 0..<3 {
+        layout.write(
+          line + channel * lineStride, row: row, channel: planes + channel * layout.channelStride, kernels: kernels)
       }
-      for channel in 0..<3 { writers[channel].write(row: row, channel: channel) }
     }
+    for channel in 0..<3 { layout.fillBorder(planes + channel * layout.channelStride, .zeros) }
   }
 
   private func run(
@@ -269,7 +267,7 @@ extension FastPredictor {
       var bands: [Int] = []
       var pictureFloats = max(
         stemInput.count(channels: 3), plan.stem.outputChannels * picture.planeStride)
-      var innerFloats = 3 * (stemInput.filledColumns + 64)
+      var innerFloats = 3 * Self.lineStride(stemInput)
       var filteredFloats = 0
       var maskWords = 0
       for block in plan.blocks {
@@ -308,6 +306,9 @@ extension FastPredictor {
     }
 
     var floatCount: Int { 2 * pictureFloats + innerFloats + filteredFloats + 2 * maskWords }
+
+    /// Room for one row of pixels, read in whole vectors.
+    static func lineStride(_ layout: PhaseLayout) -> Int { roundUp(layout.width + 64, toMultipleOf: 16) }
 
     /// Floats from one channel to the next in a band of the widened picture for `rows` output rows.
     static func bandSlots(_ input: Picture, rows: Int, stride: Int, vector: Int) -> Int {

@@ -5,10 +5,10 @@ import CStyleKernels
 ///
 /// A picture passes through as phase planes (``PhaseLayout``). The stages, and what lies between them:
 ///
-///     pixels -> [step 3] 9x9 Winograd F(3,3) -> [step 2] strided -> [step 2] strided
+///     pixels -> [step 4] 9x9 as Winograd F(4,5) in four blocks -> [step 2] strided -> [step 2] strided
 ///            -> [step 4] residual blocks, Winograd F(4,3)
 ///            -> [step 4] upsampling, four 2x2 kernels as one Winograd F(4,2) -> [step 4] the same
-///            -> [step 3] 9x9 Winograd F(3,3) -> normalise, sigmoid -> pixels
+///            -> [step 4] 9x9 as the first -> normalise, sigmoid -> pixels
 ///
 /// Nearest upsampling followed by a 3x3 kernel is, for each of the four positions of an output pixel within its source
 /// pixel, a 2x2 kernel on the small picture. All four read the same windows and become the output channels of one
@@ -47,22 +47,28 @@ final class FastTransformer: Sendable {
       plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount, kernels: kernels)
   }
 
-  /// A kernel of any odd side as blocks of 3x3, with zeros past its own taps.
+  /// A kernel of any odd side as blocks of taps that begin 4 apart; the last block has five of them, the others four and a
+  /// zero.
   private static func blocked(_ layer: Convolution, kernels: style_kernels) -> WinogradConvolution {
-    let blocks = dividedUp(layer.kernel, by: 3)
-    let side = 3 * blocks
+    let shape = WinogradShape.fourByFive
+    let blocks = max(1, dividedUp(layer.kernel - 1, by: WinogradShape.step))
+    let side = shape.taps * blocks
+    func place(_ tap: Int) -> Int {
+      let block = min(tap / WinogradShape.step, blocks - 1)
+      return block * shape.taps + tap - block * WinogradShape.step
+    }
     var weight = [Double](repeating: 0, count: layer.outputChannels * layer.inputChannels * side * side)
     for pair in 0..<layer.outputChannels * layer.inputChannels {
       for row in 0..<layer.kernel {
         for column in 0..<layer.kernel {
-          weight[(pair * side + row) * side + column] = Double(
+          weight[(pair * side + place(row)) * side + place(column)] = Double(
             layer.weight[(pair * layer.kernel + row) * layer.kernel + column])
         }
       }
     }
     return WinogradConvolution(
-      .threeByThree, inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, blocks: blocks,
-      weight: weight, kernels: kernels)
+      shape, inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, blocks: blocks, weight: weight,
+      kernels: kernels)
   }
 
   /// Output channel `(rowParity * 2 + columnParity) * channels + k` makes the pixels whose bordered row and column in the
@@ -142,18 +148,17 @@ extension FastTransformer {
         tileRows.append(rows)
         planeStrides.append(planeStride)
         pictures = max(pictures, layout.count(channels: channels))
-        products = max(products, planes * planeStride + 64)
+        products = max(products, planes * planeStride + width + 128)
         if let winograd { scratch = max(scratch, winograd.scratchFloats(layout, tileRows: rows)) }
       }
 
       func addBlocked(_ layer: WinogradConvolution, border: Int) {
-        let rows = dividedUp(height, by: 3)
+        let rows = dividedUp(height, by: 4)
         add(
           PhaseLayout(
-            width: width, height: height, border: border, step: 3,
-            tileColumns: dividedUp(width, by: 3) + layer.blocks - 1,
-            tileRows: rows + layer.blocks - 1),
-          rows: rows, channels: layer.inputChannels, planes: 9 * layer.outputChannels, winograd: layer)
+            width: width, height: height, border: border, step: 4,
+            tileColumns: dividedUp(width, by: 4) + layer.blocks - 1, tileRows: rows + layer.blocks - 1),
+          rows: rows, channels: layer.inputChannels, planes: 16 * layer.outputChannels, winograd: layer)
       }
 
       let plan = network.plan
@@ -200,9 +205,10 @@ extension FastTransformer {
       productFloats = roundUp(products, toMultipleOf: 16)
       scratchFloats = roundUp(scratch, toMultipleOf: 16)
       maskWords = roundUp(
-        max(16 * planeStrides[Self.residual], 64 * planeStrides[Self.secondUpsampling], 9 * planeStrides[Self.last]),
+        max(16 * planeStrides[Self.residual], 64 * planeStrides[Self.secondUpsampling], 16 * planeStrides[Self.last]),
         toMultipleOf: 16)
-      lineFloats = layouts.reduce(8 * width + 256) { max($0, PhaseRowWriter.lineCount($1)) }
+      // Whole vectors are written to lines, and read before and after them.
+      lineFloats = roundUp(width, toMultipleOf: 4 * vector) + 128
       styleFloats = network.styles.count
     }
 
@@ -254,28 +260,23 @@ extension FastTransformer {
       expand(normalization: normalization, into: output)
     }
 
-    private func writer(
-      _ layout: PhaseLayout, _ destination: UnsafeMutablePointer<Float>, line: Int = 0
-    ) -> PhaseRowWriter {
-      PhaseRowWriter(layout: layout, kernels: kernels, output: destination, line: lines + line * geometry.lineFloats)
-    }
+    /// Room for one row, with room before it.
+    private func line(_ index: Int) -> UnsafeMutablePointer<Float> { lines + index * geometry.lineFloats + 16 }
 
     // Contracting half ----------------------------------------------------------------------------------------------
 
     private func contract(_ pixels: UnsafePointer<UInt8>) {
       let layouts = geometry.layouts
       let layout = layouts[Geometry.input]
-      let channels = (0..<3).map { writer(layout, picture, line: $0) }
-      for row in 0..<layout.step * layout.rows {
-        let source = PhaseLayout.mirrored(row, border: layout.border, side: layout.height)
-        kernels.pixels_to_rows_f32(
-          pixels + 3 * source * layout.width, layout.width, channels[0].line + layout.border,
-          channels[1].line + layout.border, channels[2].line + layout.border)
+      for row in 0..<layout.height {
+        kernels.pixels_to_rows_f32(pixels + 3 * row * layout.width, layout.width, line(0), line(1), line(2))
         for channel in 0..<3 {
-          channels[channel].mirrorBorder()
-          channels[channel].write(row: row, channel: channel)
+          layout.write(
+            line(channel), row: row + layout.border, channel: picture + channel * layout.channelStride, kernels: kernels
+          )
         }
       }
+      for channel in 0..<3 { layout.fillBorder(picture + channel * layout.channelStride, .mirrored) }
       network.first.run(
         picture, layout: layout, tileRows: geometry.tileRows[0], into: product, planeStride: geometry.planeStrides[0],
         masks: nil, sums: nil, scratch: scratch)
@@ -283,15 +284,17 @@ extension FastTransformer {
       let bias = network.plan.contract[0].bias ?? []
       let half = layouts[Geometry.strided]
       let stride = geometry.planeStrides[0]
-      let firstLine = writer(half, picture)
-      for channel in 0..<network.first.outputChannels {
-        for row in 0..<half.step * half.rows {
-          let source = PhaseLayout.mirrored(row, border: 1, side: half.height)
-          interleave(
-            3, product + (channel * 9 + source % 3 * 3) * stride + source / 3 * layout.rowStride, apart: stride,
-            count: dividedUp(half.width, by: 3), scale: 1, shift: bias[channel], low: 0, into: firstLine.line + 1)
-          firstLine.mirrorBorder()
-          firstLine.write(row: row, channel: channel)
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: 4) { phases in
+        for phase in 0..<4 { phases[phase] = phase * stride }
+        for channel in 0..<network.first.outputChannels {
+          let target = picture + channel * half.channelStride
+          for row in 0..<half.height {
+            half.write(
+              phasesOf: product + (channel * 16 + row % 4 * 4) * stride + row / 4 * layout.rowStride,
+              UnsafeBufferPointer(phases), count: dividedUp(half.width, by: 4), firstColumn: 1, scale: 1,
+              shift: bias[channel], row: row + 1, channel: target, kernels: kernels)
+          }
+          half.fillBorder(target, .mirrored)
         }
       }
       for index in 0..<2 {
@@ -301,31 +304,15 @@ extension FastTransformer {
           picture, layout: layouts[stage], into: product, planeStride: geometry.planeStrides[stage],
           rows: geometry.tileRows[stage])
         let target = layouts[stage + 1]
-        let line = writer(target, picture)
-        let repeats = index == 1 && network.residual.isEmpty
         for channel in 0..<layer.layer.outputChannels {
-          for row in 0..<target.step * target.rows {
-            let source =
-              repeats
-              ? min(max(row - 1, 0), target.height - 1) : PhaseLayout.mirrored(row, border: 1, side: target.height)
-            line.line.advanced(by: 1).update(
-              from: product + channel * geometry.planeStrides[stage] + source * layouts[stage].rowStride,
-              count: target.width)
-            if repeats { line.repeatBorder() } else { line.mirrorBorder() }
-            line.write(row: row, channel: channel)
+          let source = product + channel * geometry.planeStrides[stage]
+          let destination = picture + channel * target.channelStride
+          for row in 0..<target.height {
+            target.write(
+              source + row * layouts[stage].rowStride, row: row + 1, channel: destination, kernels: kernels)
           }
+          target.fillBorder(destination, index == 1 && network.residual.isEmpty ? .repeated : .mirrored)
         }
-      }
-    }
-
-    /// `output[ways t + j] = max(low, scale input[j apart + t] + shift)`.
-    private func interleave(
-      _ ways: Int, _ input: UnsafePointer<Float>, apart: Int, count: Int, scale: Float, shift: Float, low: Float,
-      into output: UnsafeMutablePointer<Float>
-    ) {
-      withUnsafeTemporaryAllocation(of: Int.self, capacity: ways) { offsets in
-        for way in 0..<ways { offsets[way] = way * apart }
-        kernels.interleave_f32(ways, input, offsets.baseAddress!, count, scale, shift, low, output)
       }
     }
 
@@ -337,7 +324,7 @@ extension FastTransformer {
       let stride = geometry.planeStrides[stage]
       let slots = geometry.tileRows[stage] * layout.rowStride
       if block == 0 {
-        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1, step: 4) { _, phase, tile in
+        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1) { _, phase, tile in
           4 * tile + phase
         }
       }
@@ -364,36 +351,11 @@ extension FastTransformer {
                 kernels.add_affine_f32(from, slots, scale, shift, to)
               }
             }
-            fillBorder(target + channel * layout.channelStride, layout, repeating: half == 1 && isLast)
+            layout.fillBorder(
+              target + channel * layout.channelStride, half == 1 && isLast ? .repeated : .mirrored)
           }
         }
       }
-    }
-
-    /// Gives a channel in phase planes of step 4 its border of one pixel, and fills what vectors reach beyond.
-    private func fillBorder(_ channel: UnsafeMutablePointer<Float>, _ layout: PhaseLayout, repeating: Bool) {
-      let plane = layout.planeStride
-      let width = layout.width
-      let height = layout.height
-      let left = repeating ? 1 : 2
-      let right = repeating ? width : width - 1
-      func place(_ column: Int) -> Int { column % 4 * plane + column / 4 }
-      let last = place(right)
-      let first = place(left)
-      for row in 1...height {
-        let line = channel + row % 4 * 4 * plane + row / 4 * layout.rowStride
-        line[0] = line[first]
-        let edge = line[last]
-        for column in width + 1..<layout.filledColumns { line[place(column)] = edge }
-      }
-      func copy(_ source: Int, to row: Int) {
-        let from = channel + source % 4 * 4 * plane + source / 4 * layout.rowStride
-        let to = channel + row % 4 * 4 * plane + row / 4 * layout.rowStride
-        for phase in 0..<4 { (to + phase * plane).update(from: from + phase * plane, count: layout.rowStride) }
-      }
-      copy(repeating ? 1 : 2, to: 0)
-      let bottom = repeating ? height : height - 1
-      for row in height + 1..<4 * layout.rows { copy(bottom, to: row) }
     }
 
     // Normalisation -------------------------------------------------------------------------------------------------
@@ -432,22 +394,22 @@ extension FastTransformer {
     ///
     /// - Parameter position: the pixel (row or column, counted from 0) of a set's parity, a phase and a tile.
     private func fillMasks(
-      planes: Int, layout: PhaseLayout, rows: Int, sets: Int, step: Int, position: (Int, Int, Int) -> Int
+      planes: Int, layout: PhaseLayout, rows: Int, sets: Int, position: (Int, Int, Int) -> Int
     ) {
       let scale = sets == 4 ? 2 : 1
       for set in 0..<sets {
-        for phase in 0..<step * step {
-          let mask = masks + (set * step * step + phase) * planes
+        for phase in 0..<16 {
+          let mask = masks + (set * 16 + phase) * planes
           mask.update(repeating: 0, count: planes)
           // The columns that hold pixels are neighbours.
           var first = 0
-          while first < layout.rowStride && position(set % 2, phase % step, first) < 0 { first += 1 }
+          while first < layout.rowStride && position(set % 2, phase % 4, first) < 0 { first += 1 }
           var count = 0
           while first + count < layout.rowStride
-            && position(set % 2, phase % step, first + count) < scale * layout.width
+            && position(set % 2, phase % 4, first + count) < scale * layout.width
           { count += 1 }
           for row in 0..<rows
-          where (0..<scale * layout.height).contains(position(set / 2, phase / step, row)) {
+          where (0..<scale * layout.height).contains(position(set / 2, phase / 4, row)) {
             (mask + row * layout.rowStride + first).update(repeating: .max, count: count)
           }
         }
@@ -461,7 +423,7 @@ extension FastTransformer {
         let stage = Geometry.firstUpsampling + index
         let layout = geometry.layouts[stage]
         let stride = geometry.planeStrides[stage]
-        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 4, step: 4) {
+        fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 4) {
           parity, phase, tile in 2 * (4 * tile + phase) + parity - 1
         }
         let layer = network.upsampling[index]
@@ -470,20 +432,24 @@ extension FastTransformer {
           layer, stage: stage, normalization: normalization + index, sets: 4, input: picture
         ) { affine in
           let target = geometry.layouts[stage + 1]
-          let line = writer(target, picture)
-          for channel in 0..<channels {
-            let (scale, shift) = affine(channel)
-            for row in 0..<target.step * target.rows {
-              // Rows and columns of the large picture are counted from one pixel of border before it.
-              let source =
-                index == 0
-                ? min(max(row, 1), target.height)
-                : PhaseLayout.mirrored(row, border: target.border, side: target.height) + 1
-              interleaveUpsampled(
-                row: source, channel: channel, channels: channels, stage: stage, scale: scale, shift: shift,
-                into: line.line + target.border - 1)
-              if index == 0 { line.repeatBorder() } else { line.mirrorBorder() }
-              line.write(row: row, channel: channel)
+          withUnsafeTemporaryAllocation(of: Int.self, capacity: 8) { phases in
+            for phase in 0..<8 { phases[phase] = phase % 2 * channels * 16 * stride + phase / 2 * stride }
+            for channel in 0..<channels {
+              let (scale, shift) = affine(channel)
+              let destination = picture + channel * target.channelStride
+              for row in 0..<target.height {
+                // Positions in the large picture are counted from one pixel before it.
+                let position = row + 1
+                let tile = position / 2
+                let source =
+                  product + (position % 2 * 2 * channels + channel) * 16 * stride + tile % 4 * 4 * stride
+                  + tile / 4 * layout.rowStride
+                target.write(
+                  phasesOf: source, UnsafeBufferPointer(phases), count: dividedUp(layout.width + 1, by: 4),
+                  firstColumn: target.border - 1, scale: scale, shift: shift, row: row + target.border,
+                  channel: destination, kernels: kernels)
+              }
+              target.fillBorder(destination, index == 0 ? .repeated : .mirrored)
             }
           }
         }
@@ -491,43 +457,25 @@ extension FastTransformer {
       finish(normalization: normalization + 2, into: output)
     }
 
-    /// One row of what an upsampling convolution made, normalised, from one pixel of border on.
-    private func interleaveUpsampled(
-      row: Int, channel: Int, channels: Int, stage: Int, scale: Float, shift: Float,
-      into line: UnsafeMutablePointer<Float>
-    ) {
-      let stride = geometry.planeStrides[stage]
-      let layout = geometry.layouts[stage]
-      let position = row / 2
-      let from =
-        product + (row % 2 * 2 * channels + channel) * 16 * stride + position % 4 * 4 * stride
-        + position / 4 * layout.rowStride
-      withUnsafeTemporaryAllocation(of: Int.self, capacity: 8) { offsets in
-        for way in 0..<8 { offsets[way] = way % 2 * channels * 16 * stride + way / 2 * stride }
-        kernels.interleave_f32(
-          8, from, offsets.baseAddress!, dividedUp(layout.width + 1, by: 4), scale, shift, 0, line)
-      }
-    }
-
     private func finish(normalization: Int, into output: UnsafeMutablePointer<Float>) {
       let stage = Geometry.last
       let layout = geometry.layouts[stage]
       let stride = geometry.planeStrides[stage]
-      fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1, step: 3) { _, phase, tile in
-        3 * tile + phase
+      fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1) { _, phase, tile in
+        4 * tile + phase
       }
       normalizing(network.last, stage: stage, normalization: normalization, sets: 1, input: picture) { affine in
-        let affines = (0..<3).map { affine($0) }
-        for row in 0..<layout.height {
-          for channel in 0..<3 {
-            interleave(
-              3, product + (channel * 9 + row % 3 * 3) * stride + row / 3 * layout.rowStride, apart: stride,
-              count: dividedUp(layout.width, by: 3), scale: affines[channel].scale, shift: affines[channel].shift,
-              low: -.infinity, into: lines + channel * geometry.lineFloats)
+        let affines = (affine(0), affine(1), affine(2))
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: 4) { phases in
+          for phase in 0..<4 { phases[phase] = phase * stride }
+          for row in 0..<layout.height {
+            for (channel, affine) in [(0, affines.0), (1, affines.1), (2, affines.2)] {
+              kernels.interleave4_f32(
+                product + (channel * 16 + row % 4 * 4) * stride + row / 4 * layout.rowStride, phases.baseAddress!,
+                dividedUp(layout.width, by: 4), affine.scale, affine.shift, -.infinity, line(channel))
+            }
+            kernels.sigmoid_rows_to_pixels_f32(line(0), line(1), line(2), layout.width, output + 3 * row * layout.width)
           }
-          kernels.sigmoid_rows_to_pixels_f32(
-            lines, lines + geometry.lineFloats, lines + 2 * geometry.lineFloats, layout.width,
-            output + 3 * row * layout.width)
         }
       }
     }

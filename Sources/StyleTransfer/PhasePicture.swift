@@ -6,12 +6,26 @@ import CStyleKernels
 /// So a Winograd transform or a convolution with that stride reads whole vectors of tiles and never shuffles.
 /// Rows and columns are counted from the border's first; what lies past the border's last is filled too, because vectors
 /// of tiles reach there and every number that a result depends on must be the same each time.
+///
+/// A picture is written in two moves: first its own rows, from the top down, each in whole vectors that may run past the
+/// row's end (into what is written later, or into spare room), then ``fillBorder(_:_:)``.
 package struct PhaseLayout {
+  /// What lies beyond the border of a picture.
+  package enum Border {
+    /// The picture mirrored at its border pixel, which is not repeated.
+    case mirrored
+    /// The border pixel.
+    case repeated
+    case zeros
+  }
+
   /// Of the picture without border.
   package let width: Int
+  /// Of the picture without border.
   package let height: Int
   /// Pixels of border on each side.
   package let border: Int
+  /// 2 or 4.
   package let step: Int
   /// Slots from one row of tiles to the next.
   package let rowStride: Int
@@ -19,6 +33,9 @@ package struct PhaseLayout {
   package let rows: Int
   /// Floats from one phase to the next.
   package let planeStride: Int
+
+  /// Room after each plane for what a row's last vectors write past its end.
+  private static let spareFloats = 48
 
   /// - Parameters:
   ///   - tileColumns: tiles that windows begin at, in one row.
@@ -31,12 +48,11 @@ package struct PhaseLayout {
     rowStride = max(tileColumns, dividedUp(width + 2 * border, by: step))
     // A window reaches into the next tile on both axes, and past the end of a row into the next row.
     rows = max(tileRows, dividedUp(height + 2 * border, by: step)) + 2
-    planeStride = Self.oddCacheLines(rows * rowStride)
+    planeStride = Self.oddCacheLines(rows * rowStride + Self.spareFloats)
   }
 
   package var channelStride: Int { step * step * planeStride }
-  /// Columns of one filled row.
-  package var filledColumns: Int { step * rowStride }
+
   /// Floats for `channels` channels, with what the last vectors read past the end.
   package func count(channels: Int) -> Int { channels * channelStride + 2 * rowStride + 64 }
 
@@ -46,59 +62,93 @@ package struct PhaseLayout {
     return 16 * (lines % 2 == 0 ? lines + 1 : lines)
   }
 
-  /// Where in the picture the bordered row or column `position` comes from: mirrored at the border pixel.
-  package static func mirrored(_ position: Int, border: Int, side: Int) -> Int {
-    let index = min(position, side + 2 * border - 1) - border
-    return index < 0 ? -index : (index < side ? index : 2 * (side - 1) - index)
-  }
-}
+  /// Where in a channel a row of the bordered picture begins: its phase 0.
+  package func start(ofRow row: Int) -> Int { row % step * step * planeStride + row / step * rowStride }
 
-/// Fills one row of a phase picture from a line of its columns in order.
-package struct PhaseRowWriter {
-  package let layout: PhaseLayout
-  package let kernels: style_kernels
-  package let output: UnsafeMutablePointer<Float>
-  /// `filledColumns` floats and some: the caller fills columns `border ..< border + width`.
-  package let line: UnsafeMutablePointer<Float>
+  /// Where in a row a column of the bordered picture lies.
+  package func place(ofColumn column: Int) -> Int { column % step * planeStride + column / step }
 
-  /// Floats that `line` needs; interleaving writes whole tiles of 8.
-  package static func lineCount(_ layout: PhaseLayout) -> Int { roundUp(layout.filledColumns + 64, toMultipleOf: 16) }
-
-  /// Completes the line by mirroring.
-  package func mirrorBorder() {
-    let first = line + layout.border
-    let last = first + layout.width - 1
-    for distance in 0..<layout.border {
-      first[-1 - distance] = first[1 + distance]
-      last[1 + distance] = last[-1 - distance]
+  /// Gives a channel its border once the picture's own pixels are there, and fills what vectors reach beyond.
+  package func fillBorder(_ channel: UnsafeMutablePointer<Float>, _ kind: Border) {
+    let end = border + width
+    for row in border..<border + height {
+      let line = channel + start(ofRow: row)
+      for column in 0..<border {
+        let source = kind == .repeated ? border : 2 * border - column
+        line[place(ofColumn: column)] = kind == .zeros ? 0 : line[place(ofColumn: source)]
+      }
+      for column in end..<step * rowStride {
+        // Past the border anything will do that is always the same.
+        let distance = min(column - end, max(border - 1, 0))
+        let source = kind == .repeated ? end - 1 : end - 2 - distance
+        line[place(ofColumn: column)] = kind == .zeros ? 0 : line[place(ofColumn: source)]
+      }
     }
-    fillRest()
-  }
-
-  /// Completes the line by repeating the picture's first and last column.
-  package func repeatBorder() {
-    let first = line + layout.border
-    for distance in 1...layout.border { first[-distance] = first[0] }
-    for distance in 0..<layout.border { first[layout.width + distance] = first[layout.width - 1] }
-    fillRest()
-  }
-
-  private func fillRest() {
-    let end = layout.width + 2 * layout.border
-    if end < layout.filledColumns {
-      (line + end).update(repeating: line[end - 1], count: layout.filledColumns - end)
+    let bottom = border + height
+    for row in 0..<border {
+      copyRow(kind == .repeated ? border : 2 * border - row, to: row, in: channel, isZero: kind == .zeros)
+    }
+    for row in bottom..<step * rows {
+      let distance = min(row - bottom, max(border - 1, 0))
+      copyRow(kind == .repeated ? bottom - 1 : bottom - 2 - distance, to: row, in: channel, isZero: kind == .zeros)
     }
   }
 
-  /// Writes the completed line as row `row` of a channel.
-  package func write(row: Int, channel: Int) {
-    let step = layout.step
+  private func copyRow(_ source: Int, to row: Int, in channel: UnsafeMutablePointer<Float>, isZero: Bool) {
+    let to = channel + start(ofRow: row)
+    for phase in 0..<step {
+      if isZero {
+        (to + phase * planeStride).update(repeating: 0, count: rowStride)
+      } else {
+        (to + phase * planeStride).update(
+          from: channel + start(ofRow: source) + phase * planeStride, count: rowStride)
+      }
+    }
+  }
+
+  /// Writes a row of the picture whose pixels lie side by side.
+  ///
+  /// - Parameters:
+  ///   - line: the pixels; the `border` floats before them and some vectors after them are read, and do not matter.
+  ///   - row: counted from the border's first.
+  package func write(
+    _ line: UnsafePointer<Float>, row: Int, channel: UnsafeMutablePointer<Float>, kernels: style_kernels
+  ) {
+    let count = dividedUp(border + width, by: step)
+    let destination = channel + start(ofRow: row)
     withUnsafeTemporaryAllocation(of: Int.self, capacity: step) { offsets in
-      for phase in 0..<step { offsets[phase] = phase * layout.planeStride }
-      let destination =
-        output + channel * layout.channelStride + (row % step) * step * layout.planeStride
-        + (row / step) * layout.rowStride
-      kernels.deinterleave_f32(step, line, layout.rowStride, destination, offsets.baseAddress!)
+      for phase in 0..<step { offsets[phase] = phase * planeStride }
+      if step == 2 {
+        kernels.deinterleave2_f32(line - border, count, destination, offsets.baseAddress!)
+      } else {
+        kernels.deinterleave4_f32(line - border, count, destination, offsets.baseAddress!)
+      }
+    }
+  }
+
+  /// Writes a row of the picture that is itself split by phase: position `phases.count * t + k` of the source row is element
+  /// t of phase k. What is written is `max(0, scale x + shift)`.
+  ///
+  /// - Parameters:
+  ///   - source: phase 0.
+  ///   - phases: distance of each phase from phase 0; twice as many as `step`.
+  ///   - count: elements of each phase.
+  ///   - first: the column, counted from the border's first, that position 0 belongs in.
+  ///   - row: counted from the border's first.
+  package func write(
+    phasesOf source: UnsafePointer<Float>, _ phases: UnsafeBufferPointer<Int>, count: Int, firstColumn first: Int,
+    scale: Float, shift: Float, row: Int, channel: UnsafeMutablePointer<Float>, kernels: style_kernels
+  ) {
+    precondition(phases.count == 2 * step)
+    let destination = channel + start(ofRow: row)
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2) { pair in
+      // Two phases of the source, a step apart, are the even and the odd elements of one phase here.
+      for phase in 0..<step {
+        pair[0] = phases[phase]
+        pair[1] = phases[phase + step]
+        kernels.interleave2_f32(
+          source, pair.baseAddress!, count, scale, shift, 0, destination + place(ofColumn: first + phase))
+      }
     }
   }
 }

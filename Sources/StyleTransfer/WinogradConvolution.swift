@@ -1,33 +1,36 @@
 import CStyleKernels
 
-/// The shapes of tile that the kernels have.
-package enum WinogradShape {
-  /// 4x4 outputs of a 3x3 kernel: 36 multiplications instead of 144.
-  case fourByThree
-  /// 3x3 outputs of a 3x3 kernel: 25 instead of 81. Kernels of 5x5 to 11x11 are cut into 3x3 blocks, each of which reads
-  /// tiles that lie a whole number of tiles away, so that the input is transformed only once.
-  case threeByThree
-  /// 4x4 outputs of a 2x2 kernel: 25 instead of 64.
-  case fourByTwo
+/// The shapes of tile that the kernels have: 4x4 outputs, 4 apart. The raw value is the side of the kernel.
+package enum WinogradShape: Int {
+  /// 25 multiplications instead of 64.
+  case fourByTwo = 2
+  /// 36 instead of 144.
+  case fourByThree = 3
+  /// 64 instead of 400. Larger kernels are cut into blocks that read tiles a whole number of tiles away, so that the input is
+  /// transformed only once: a kernel of 9x9 is four blocks.
+  case fourByFive = 5
 
-  package var kernel: style_winograd {
+  /// Outputs of a tile along one axis, and how far tiles are apart.
+  package static let step = 4
+  /// Taps along one axis.
+  package var taps: Int { rawValue }
+  /// Points along one axis.
+  package var alpha: Int { Self.step + taps - 1 }
+
+  var kernel: style_winograd { style_winograd(UInt32(rawValue)) }
+
+  private var points: [Double] {
     switch self {
-    case .fourByThree: STYLE_WINOGRAD_4_3
-    case .threeByThree: STYLE_WINOGRAD_3_3
-    case .fourByTwo: STYLE_WINOGRAD_4_2
+    case .fourByTwo: [0, 1, -1, 2]
+    case .fourByThree: [0, 1, -1, 2, -2]
+    case .fourByFive: [0, 1, -1, 2, -2, 0.5, -0.5]
     }
   }
-  /// Outputs of a tile along one axis, and how far tiles are apart.
-  package var step: Int { self == .threeByThree ? 3 : 4 }
-  /// Taps along one axis.
-  package var taps: Int { self == .fourByTwo ? 2 : 3 }
-  /// Points along one axis.
-  package var alpha: Int { step + taps - 1 }
 
   /// The matrix G, `[alpha][taps]`: the kernel's polynomial at each point, over the product of the point's distances to the
   /// others; the last point is infinity.
-  package var weightMatrix: [[Double]] {
-    let points: [Double] = self == .fourByThree ? [0, 1, -1, 2, -2] : [0, 1, -1, 2]
+  var weightMatrix: [[Double]] {
+    let points = points
     return points.indices.map { index in
       let point = points[index]
       let scale = points.indices.reduce(1.0) { $1 == index ? $0 : $0 * (point - points[$1]) }
@@ -42,7 +45,7 @@ package struct WinogradConvolution: Sendable {
   package let shape: WinogradShape
   package let inputChannels: Int
   package let outputChannels: Int
-  /// The kernel is `blocks * taps` wide.
+  /// Along one axis. Block b reads the tile b tiles away, so its taps begin at the kernel's tap 4 b.
   package let blocks: Int
   private let kernels: style_kernels
   /// For each point, packed rows `[output][input channel][block row][block column]`.
@@ -52,7 +55,7 @@ package struct WinogradConvolution: Sendable {
   private static let cachedFloats = 160 * 1024
 
   /// - Parameters:
-  ///   - weight: `[output][input][side][side]` with `side = blocks * taps`.
+  ///   - weight: `[output][input][side][side]` with `side = blocks * taps`, the taps of one block after those of the other.
   package init(
     _ shape: WinogradShape, inputChannels: Int, outputChannels: Int, blocks: Int = 1, weight: [Double],
     kernels: style_kernels
@@ -145,9 +148,9 @@ package struct WinogradConvolution: Sendable {
     let slots = outputSlots(layout, tileRows: tileRows)
     let stretch = stretch(rowStride: layout.rowStride, slots: slots)
     let alpha2 = shape.alpha * shape.alpha
-    let step2 = shape.step * shape.step
+    let step2 = WinogradShape.step * WinogradShape.step
     let depth = inputChannels * blocks * blocks
-    precondition(layout.step == shape.step && planeStride >= slots)
+    precondition(layout.step == WinogradShape.step && planeStride >= slots)
     withUnsafeTemporaryAllocation(of: Int.self, capacity: depth) { offsets in
       for first in Swift.stride(from: 0, to: slots, by: stretch) {
         let count = min(stretch, slots - first)

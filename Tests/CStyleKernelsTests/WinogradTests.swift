@@ -11,9 +11,9 @@ private struct ToomCook {
   var alpha: Int { step + taps - 1 }
 
   static let all = [
-    ToomCook(shape: STYLE_WINOGRAD_4_3, step: 4, taps: 3, points: [0, 1, -1, 2, -2]),
-    ToomCook(shape: STYLE_WINOGRAD_3_3, step: 3, taps: 3, points: [0, 1, -1, 2]),
     ToomCook(shape: STYLE_WINOGRAD_4_2, step: 4, taps: 2, points: [0, 1, -1, 2]),
+    ToomCook(shape: STYLE_WINOGRAD_4_3, step: 4, taps: 3, points: [0, 1, -1, 2, -2]),
+    ToomCook(shape: STYLE_WINOGRAD_4_5, step: 4, taps: 5, points: [0, 1, -1, 2, -2, 0.5, -0.5]),
   ]
 
   /// Coefficients of the product of (x - root), lowest first.
@@ -56,7 +56,7 @@ private func transposed(_ a: [[Double]]) -> [[Double]] { a[0].indices.map { colu
 
 private func sizes(_ a: [[Double]]) -> [[Double]] { a.map { $0.map(abs) } }
 
-/// Roundings in one transform of one direction: at most 6 additions and multiplications in a row, two directions.
+/// Roundings in one transform of one direction: at most 7 additions and multiplications in a row, two directions.
 private let roundings = 14.0
 
 @Suite struct WinogradTests {

@@ -6,7 +6,7 @@
 //
 // Words used below.
 //   plane      floats in memory of one channel (or one phase of one channel).
-//   phase      of a picture split with step m: the pixels whose row is i and whose column is j modulo m, kept in a plane
+//   phase      of a picture split with step m (2 or 4): the pixels whose row is i and whose column is j modulo m, in a plane
 //              of their own. Neighbouring tiles of a Winograd convolution are then neighbours in memory, so that no
 //              transform ever shuffles. Phase (i, j) is plane number i * m + j.
 //   slot       a place in a phase plane: row * stride + column, in units of tiles.
@@ -39,14 +39,15 @@ typedef struct {
   float low, high;
 } style_epilogue;
 
-/// Shapes of a Winograd convolution with square tiles.
+/// Shapes of a Winograd convolution: tiles of 4x4 outputs, 4 apart. A kernel that is larger than its shape's is a sum over
+/// tiles that lie a whole number of tiles away.
 typedef enum {
-  /// F(4x4, 3x3): α = 6, points 0, ±1, ±2, ∞. Tiles are 4 apart.
-  STYLE_WINOGRAD_4_3 = 0,
-  /// F(3x3, 3x3): α = 5, points 0, ±1, 2, ∞. Tiles are 3 apart, so kernels of 3b x 3b are sums over b x b shifted tiles.
-  STYLE_WINOGRAD_3_3 = 1,
-  /// F(4x4, 2x2): α = 5, the same points. Tiles are 4 apart.
+  /// F(4x4, 2x2): α = 5, points 0, ±1, 2, ∞.
   STYLE_WINOGRAD_4_2 = 2,
+  /// F(4x4, 3x3): α = 6, points 0, ±1, ±2, ∞.
+  STYLE_WINOGRAD_4_3 = 3,
+  /// F(4x4, 5x5): α = 8, points 0, ±1, ±2, ±1/2, ∞.
+  STYLE_WINOGRAD_4_5 = 5,
 } style_winograd;
 
 #if defined(__clang__)
@@ -77,14 +78,14 @@ typedef struct STYLE_SHARED {
       float *output, size_t output_stride, const style_epilogue *epilogue);
 
   /// Bᵀ d B of every tile of one channel: `points[xi * point_stride + q]`, where element (i, j) of tile q is
-  /// `input[(i % m * m + j % m) * plane_stride + q + i / m * row_stride + j / m]` (m: the step of the shape). So planes are
-  /// read up to slot count + row_stride.
+  /// `input[(i % 4 * 4 + j % 4) * plane_stride + q + i / 4 * row_stride + j / 4]`. So planes are read up to slot
+  /// count + row_stride.
   void (*winograd_input_f32)(
       style_winograd shape, const float *input, size_t plane_stride, size_t row_stride, size_t count, float *points,
       size_t point_stride);
 
-  /// Aᵀ M A of every tile of one channel into the m x m phase planes of its output:
-  /// `output[(i * m + j) * plane_stride + q]`. With `masks` (all ones or zero, `masks[(i * m + j) * mask_stride + q]`)
+  /// Aᵀ M A of every tile of one channel into the 4 x 4 phase planes of its output:
+  /// `output[(i * 4 + j) * plane_stride + q]`. With `masks` (all ones or zero, `masks[(i * 4 + j) * mask_stride + q]`)
   /// the sum and the sum of squares of the outputs under the mask are added to `sums[0]` and `sums[1]`; what lies outside
   /// the mask may be anything, also not a number.
   void (*winograd_output_f32)(
@@ -116,14 +117,21 @@ typedef struct STYLE_SHARED {
   /// `output[i] += scale * input[i] + shift`, any count.
   void (*add_affine_f32)(const float *input, size_t count, float scale, float shift, float *output);
 
-  /// `output[ways * t + j] = max(low, scale * input[offsets[j] + t] + shift)`, t < count, any count, ways <= 8.
-  void (*interleave_f32)(
-      size_t ways, const float *input, const ptrdiff_t *offsets, size_t count, float scale, float shift, float low,
-      float *output);
+  /// `output[2 * t + j] = max(low, scale * input[offsets[j] + t] + shift)`, t < count, j < 2. Whole vectors are read and
+  /// written: with n = count rounded up to `vector_length`, n inputs and 2 n outputs.
+  void (*interleave2_f32)(
+      const float *input, const ptrdiff_t *offsets, size_t count, float scale, float shift, float low, float *output);
 
-  /// `output[offsets[j] + t] = input[ways * t + j]`, t < count, any count, ways <= 8.
-  void (*deinterleave_f32)(
-      size_t ways, const float *input, size_t count, float *output, const ptrdiff_t *offsets);
+  /// The same with four rows.
+  void (*interleave4_f32)(
+      const float *input, const ptrdiff_t *offsets, size_t count, float scale, float shift, float low, float *output);
+
+  /// `output[offsets[j] + t] = input[2 * t + j]`, t < count, j < 2. Whole vectors are read and written: with n = count
+  /// rounded up to `vector_length`, 2 n inputs and n outputs at each offset, in the order of t.
+  void (*deinterleave2_f32)(const float *input, size_t count, float *output, const ptrdiff_t *offsets);
+
+  /// The same with four rows.
+  void (*deinterleave4_f32)(const float *input, size_t count, float *output, const ptrdiff_t *offsets);
 
   /// Three rows of floats in 0...1 from `count` RGB pixels: `rows[c][x] = pixels[3 x + c] / 255`, correctly rounded.
   void (*pixels_to_rows_f32)(const uint8_t *pixels, size_t count, float *red, float *green, float *blue);
