@@ -63,25 +63,36 @@ package struct PhaseLayout {
   }
 
   /// Where in a channel a row of the bordered picture begins: its phase 0.
-  package func start(ofRow row: Int) -> Int { row % step * step * planeStride + row / step * rowStride }
+  package func start(ofRow row: Int) -> Int { (row & (step - 1)) * step * planeStride + (row >> stepBits) * rowStride }
 
   /// Where in a row a column of the bordered picture lies.
-  package func place(ofColumn column: Int) -> Int { column % step * planeStride + column / step }
+  package func place(ofColumn column: Int) -> Int { (column & (step - 1)) * planeStride + (column >> stepBits) }
+
+  /// Divisions by the step are shifts: they are made for every border pixel.
+  private var stepBits: Int { step.trailingZeroBitCount }
 
   /// Gives a channel its border once the picture's own pixels are there, and fills what vectors reach beyond.
   package func fillBorder(_ channel: UnsafeMutablePointer<Float>, _ kind: Border) {
     let end = border + width
-    for row in border..<border + height {
-      let line = channel + start(ofRow: row)
+    let reach = step * rowStride
+    withUnsafeTemporaryAllocation(of: (to: Int, from: Int).self, capacity: border + reach - end) { copies in
       for column in 0..<border {
         let source = kind == .repeated ? border : 2 * border - column
-        line[place(ofColumn: column)] = kind == .zeros ? 0 : line[place(ofColumn: source)]
+        copies[column] = (place(ofColumn: column), place(ofColumn: source))
       }
-      for column in end..<step * rowStride {
+      for column in end..<reach {
         // Past the border anything will do that is always the same.
         let distance = min(column - end, max(border - 1, 0))
         let source = kind == .repeated ? end - 1 : end - 2 - distance
-        line[place(ofColumn: column)] = kind == .zeros ? 0 : line[place(ofColumn: source)]
+        copies[border + column - end] = (place(ofColumn: column), place(ofColumn: source))
+      }
+      for row in border..<border + height {
+        let line = channel + start(ofRow: row)
+        if kind == .zeros {
+          for copy in copies { line[copy.to] = 0 }
+        } else {
+          for copy in copies { line[copy.to] = line[copy.from] }
+        }
       }
     }
     let bottom = border + height
