@@ -52,7 +52,7 @@ package struct WinogradConvolution: Sendable {
   private let weights: AlignedFloats
 
   /// Transformed inputs and products of one stretch of tiles should stay in the second-level cache.
-  private static let cachedFloats = 160 * 1024
+  private static let cachedFloats = 96 * 1024
 
   /// - Parameters:
   ///   - weight: `[output][input][side][side]` with `side = blocks * taps`, the taps of one block after those of the other.
