@@ -116,6 +116,8 @@ class Batch:
         self.step: int = lease.step
         #: Samples in it.
         self.count: int = lease.count
+        #: When it was published, on the clock of `time.monotonic_ns`: the difference is how long it has been ready.
+        self.published_ns: int = lease.published_ns
         #: CRC-32C of all arrays.
         self.checksum: int = lease.checksum
         arrays = {}
