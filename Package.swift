@@ -73,18 +73,19 @@ let package = Package(
   cxxLanguageStandard: .cxx17
 )
 
-// The fuzz targets have no `main` but the fuzzer's, so only `Tests/Fuzz/run` asks for them.
+// Built for the fuzzer's runtime and useless without, so only `Tests/Fuzz/run` asks for them.
 if Context.environment["SASSL_FUZZ"] != nil {
-  func fuzzer(_ name: String, of room: String, exclude: [String] = []) -> Target {
+  func fuzzer(_ name: String, of room: String, besides files: [String] = []) -> Target {
     .executableTarget(
-      name: "fuzz-\(name.lowercased())", dependencies: [.byName(name: room)], path: "Tests/Fuzz/\(name)",
-      exclude: exclude, swiftSettings: [.unsafeFlags(["-parse-as-library"])])
+      name: "fuzz-\(name.lowercased())", dependencies: [.byName(name: room), "CFuzzer"], path: "Tests/Fuzz/\(name)",
+      exclude: files)
   }
   package.targets += [
+    .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     fuzzer("Pictures", of: "Imaging"),
-    fuzzer("Configuration", of: "Service", exclude: ["seeds"]),
+    fuzzer("Configuration", of: "Service", besides: ["seeds"]),
     fuzzer("ModelFiles", of: "StyleTransfer"),
-    fuzzer("Control", of: "Service", exclude: ["seeds"]),
+    fuzzer("Control", of: "Service", besides: ["seeds"]),
     fuzzer("Ring", of: "CSASSLRing"),
   ]
 }

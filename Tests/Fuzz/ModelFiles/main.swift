@@ -1,3 +1,4 @@
+import CFuzzer
 import Foundation
 import StyleTransfer
 
@@ -27,3 +28,5 @@ public func fuzzModelFiles(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt 
   }
   return 0
 }
+
+exit(run_fuzzer(CommandLine.argc, CommandLine.unsafeArgv))

@@ -1,3 +1,4 @@
+import CFuzzer
 import Foundation
 import Service
 
@@ -15,3 +16,5 @@ public func fuzzConfiguration(_ start: UnsafePointer<UInt8>, _ count: Int) -> CI
   }
   return 0
 }
+
+exit(run_fuzzer(CommandLine.argc, CommandLine.unsafeArgv))

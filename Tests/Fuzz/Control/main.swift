@@ -1,3 +1,4 @@
+import CFuzzer
 import Foundation
 import Service
 
@@ -14,3 +15,5 @@ public func fuzzControl(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   }
   return 0
 }
+
+exit(run_fuzzer(CommandLine.argc, CommandLine.unsafeArgv))

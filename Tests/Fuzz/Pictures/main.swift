@@ -1,3 +1,5 @@
+import CFuzzer
+import Foundation
 import Imaging
 
 /// Small enough that a run spends its time on decoders, not on clearing memory.
@@ -22,3 +24,5 @@ public func fuzzPictures(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   }
   return 0
 }
+
+exit(run_fuzzer(CommandLine.argc, CommandLine.unsafeArgv))

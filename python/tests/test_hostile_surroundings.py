@@ -1,0 +1,403 @@
+"""What becomes of a running stream when its surroundings turn against it: in the end it is the same as undisturbed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import resource
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import sassl
+from conftest import Workplace, eventually
+from picture_files import write_good
+from streams import digest_of, read
+
+if TYPE_CHECKING:
+    from conftest import Daemon, Size
+
+COUNT = 24
+PLAIN: dict[str, Any] = {"style__enabled": False}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_good(folder, 70)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(data: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The stream undisturbed."""
+    workplace = Workplace(tmp_path_factory.mktemp("expected"))
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        return read(daemon.name, 0, COUNT)
+
+
+def digests(ring: sassl.Reader, count: int) -> list[bytes]:
+    """The digests of the next batches."""
+    found = []
+    for _ in range(count):
+        with ring.next(timeout=60) as batch:
+            found.append(digest_of(batch))
+    return found
+
+
+def read_until_dry(ring: sassl.Reader) -> list[bytes]:
+    """The digests of the batches that are ready; returns when no more come although `sassld` lives."""
+    found = []
+    with contextlib.suppress(sassl.BatchTimeoutError):
+        while True:
+            with ring.next(timeout=1) as batch:
+                found.append(digest_of(batch))
+    return found
+
+
+@contextlib.contextmanager
+def stopped(process: int) -> Iterator[None]:
+    """A process at a standstill for the length of a `with`."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        eventually(lambda: " T " in pathlib.Path(f"/proc/{process}/stat").read_text(), "the process stops")
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+def index_of(workplace: Workplace, daemon: Daemon) -> pathlib.Path:
+    return workplace.folder / daemon.name / "state" / f"{daemon.name}.sqlite"
+
+
+def indexed_batches(index: pathlib.Path) -> set[int]:
+    """The numbers of the batches in the index; none where it cannot be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
+            return {number for (number,) in database.execute("SELECT number FROM batch")}
+    except sqlite3.Error:
+        return set()
+
+
+def rings_of(name: str) -> list[pathlib.Path]:
+    return sorted(pathlib.Path("/dev/shm").glob(f"*{name}*"))
+
+
+# The daemon
+
+
+@pytest.mark.parametrize("read_before", [0, 1, 7])
+def test_a_killed_daemon_is_followed_by_the_next_without_a_gap(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], read_before: int
+) -> None:
+    name, configuration = workplace.configure(data, size, **PLAIN)
+    first = workplace.launch(configuration)
+    with sassl.attach(name, start=0, wait=60) as ring:
+        found = digests(ring, read_before)
+        first.kill()
+        first.communicate()
+        second = workplace.launch(configuration)
+        try:
+            found += digests(ring, COUNT - read_before)
+        finally:
+            second.send_signal(signal.SIGTERM)
+            _, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, errors
+    assert found == expected
+    assert rings_of(name) == []
+
+
+def test_a_daemon_at_a_standstill_is_waited_for(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
+        found = digests(ring, 3)
+        with stopped(daemon.process.pid):
+            found += read_until_dry(ring)
+            assert len(found) < COUNT
+            status = daemon.control("status", "--json")
+            assert status.returncode == 4
+            assert json.loads(status.stdout)["state"] == "unknown"
+            assert str(daemon.process.pid) in json.loads(status.stdout)["detail"]
+        found += digests(ring, COUNT - len(found))
+        assert found == expected
+        assert daemon.status()["state"] == "running"
+
+
+def test_out_of_descriptors_the_stream_waits_and_no_file_is_blamed(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
+        found = digests(ring, 3)
+        before = resource.prlimit(
+            daemon.process.pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        )
+        try:
+            found += read_until_dry(ring)
+            assert len(found) < COUNT
+        finally:
+            resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
+        found += digests(ring, COUNT - len(found))
+        assert found == expected
+        status = daemon.status()
+        assert (status["state"], status["quarantined_files"]) == ("running", 0)
+
+
+def test_a_dataset_that_vanishes_ends_the_stream_with_a_sentence(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    folder = tmp_path / "vanishing"
+    write_good(folder, 64)
+    name, configuration = workplace.configure(folder, size, **PLAIN)
+    process = workplace.launch(configuration)
+    with sassl.attach(name, start=0, wait=60, daemon_timeout=0) as ring:
+        digests(ring, 1)
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(sassl.DaemonGoneError):
+            while True:
+                digests(ring, 1)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 65, errors
+    assert "more than limits.max_bad_fraction = 0.05 allows (the last: no such file)" in errors.splitlines()[-1]
+    assert rings_of(name) == []
+
+
+def test_impossible_counters_in_the_ring_end_the_stream_cleanly(
+    workplace: Workplace, data: pathlib.Path, size: Size
+) -> None:
+    name, configuration = workplace.configure(data, size, **PLAIN)
+    process = workplace.launch(configuration)
+    try:
+        with sassl.attach(name, start=0, wait=60) as ring:
+            digests(ring, 3)
+        (file,) = rings_of(name)
+        with file.open("r+b") as memory:
+            # `released`, which only a reader writes: far ahead of what was ever published.
+            memory.seek(512)
+            memory.write(b"\xff" * 8)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 70, errors
+    assert errors.splitlines()[-1].startswith("sassld: ")
+    assert rings_of(name) == []
+
+
+def test_nobody_outside_of_the_group_gets_at_ring_and_socket(
+    workplace: Workplace, data: pathlib.Path, size: Size
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        eventually(lambda: daemon.status()["state"] == "running", "the daemon runs")
+        socket_file = workplace.folder / daemon.name / f"{daemon.name}.control"
+        for file in (*rings_of(daemon.name), socket_file):
+            assert file.stat().st_mode & 0o007 == 0, file
+
+
+# The trainer
+
+TRAINER = """
+import os, sys, sassl
+sys.path.insert(0, {tests!r})
+from streams import digest_of
+ring = sassl.attach(sys.argv[1], start=int(sys.argv[2]))
+for batch in ring:
+    print(batch.number, digest_of(batch).hex(), flush=True)
+    if batch.number == int(sys.argv[3]):
+        {ending}
+"""
+
+
+def trainer(name: str, first: int, last: int, ending: str) -> subprocess.Popen[str]:
+    """A process that reads a stream up to a batch, which it still holds when it does what `ending` says."""
+    program = TRAINER.format(tests=str(pathlib.Path(__file__).parent), ending=ending)
+    return subprocess.Popen(
+        [sys.executable, "-c", program, name, str(first), str(last)], stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit", "raise MemoryError"])
+def test_a_trainer_that_ends_without_closing_leaves_what_it_held(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], ending: str
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        first = trainer(daemon.name, 0, 5, ending)
+        output, _ = first.communicate(timeout=60)
+        found = [bytes.fromhex(line.split()[1]) for line in output.splitlines()]
+        assert found == expected[:6]
+        # Batch 5 was held and never given back, so it comes again.
+        with sassl.attach(daemon.name) as ring:
+            assert ring.position == 5
+            assert digests(ring, COUNT - 5) == expected[5:]
+
+
+def test_a_trainer_at_a_standstill_keeps_its_place(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN, ring__slots=4) as daemon:
+        reader = trainer(daemon.name, 0, COUNT - 1, "break")
+        assert reader.stdout is not None
+        lines = [reader.stdout.readline()]
+        with stopped(reader.pid):
+            eventually(lambda: daemon.status()["rings"][0]["full_percent"] > 0, "the ring is full")
+            assert daemon.status()["rings"][0]["reader_process"] == reader.pid
+            with pytest.raises(sassl.ReaderBusyError, match=rf"process {reader.pid}\b"):
+                sassl.attach(daemon.name)
+        # Not `communicate`, which does not know what `readline` has read ahead.
+        lines += reader.stdout.readlines()
+        reader.wait(timeout=60)
+        assert [bytes.fromhex(line.split()[1]) for line in lines] == expected
+
+
+# The index
+
+
+def test_an_index_deleted_while_running_is_made_anew(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
+        index = index_of(workplace, daemon)
+        found = digests(ring, 3)
+        eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
+        for file in index.parent.iterdir():
+            file.unlink()
+        found += digests(ring, COUNT - 3)
+        assert found == expected
+        eventually(lambda: COUNT - 1 in indexed_batches(index), "the last batch is in the new index")
+        assert 0 not in indexed_batches(index)
+        assert daemon.status()["index"] == "ok"
+
+
+def test_an_index_overwritten_while_running_is_made_anew(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
+        index = index_of(workplace, daemon)
+        found = digests(ring, 3)
+        eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
+        # As a careless copy does it: another file of the same name.
+        rubbish = index.with_suffix(".rubbish")
+        rubbish.write_bytes(b"This is no database. " * 1000)
+        rubbish.rename(index)
+        found += digests(ring, COUNT - 3)
+        assert found == expected
+        eventually(lambda: COUNT - 1 in indexed_batches(index), "the last batch is in the new index")
+        assert daemon.status()["index"] == "ok"
+
+
+def test_a_locked_index_is_told_and_heals(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
+        index = index_of(workplace, daemon)
+        found = digests(ring, 3)
+        eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
+        with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            found += digests(ring, COUNT - 3)
+            eventually(lambda: daemon.status()["index"].startswith("degraded: "), "the status says degraded")
+            assert "the stream goes on" in daemon.status()["index"]
+            database.execute("ROLLBACK")
+        assert found == expected
+        eventually(lambda: daemon.status()["index"] == "ok", "the index heals")
+        assert indexed_batches(index) >= set(range(COUNT))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system and look into another's mounts")
+def test_a_full_disk_is_told_and_the_index_heals(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounting = f'mount -t tmpfs -o size=600k tmpfs {small} && exec "$@"'
+    with (
+        workplace.daemon(
+            data, size, ["unshare", "--mount", "sh", "-c", mounting, "sh"], **PLAIN, state__directory=str(small)
+        ) as daemon,
+        sassl.attach(daemon.name, start=0, wait=60) as ring,
+    ):
+        # The daemon's mounts as seen from outside.
+        inside = pathlib.Path(f"/proc/{daemon.process.pid}/root{small}")
+        found = digests(ring, 3)
+        filling = inside / "filling"
+        with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        found += digests(ring, 9)
+        eventually(lambda: daemon.status()["index"].startswith("degraded: "), "the status says degraded")
+        filling.unlink()
+        found += digests(ring, COUNT - len(found))
+        assert found == expected
+        eventually(lambda: daemon.status()["index"].startswith("ok"), "the index heals")
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"This is no database. " * 1000, b"SQLite format 3\0" + bytes(4080)])
+def test_an_index_that_is_rubbish_at_the_start_is_made_anew(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], rubbish: bytes
+) -> None:
+    name, configuration = workplace.configure(data, size, **PLAIN)
+    index = workplace.folder / name / "state" / f"{name}.sqlite"
+    index.parent.mkdir(parents=True)
+    index.write_bytes(rubbish)
+    process = workplace.launch(configuration)
+    try:
+        with sassl.attach(name, start=0, wait=60) as ring:
+            assert digests(ring, 3) == expected[:3]
+        eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
+# The control socket
+
+
+def test_clients_that_say_nothing_or_nonsense_do_not_keep_others_from_the_status(
+    workplace: Workplace, data: pathlib.Path, size: Size
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        path = str(workplace.folder / daemon.name / f"{daemon.name}.control")
+        eventually(lambda: daemon.status()["state"] == "running", "the daemon runs")
+        with contextlib.ExitStack() as clients:
+            for greeting in (
+                b"",
+                b'{"request":',
+                b"\n",
+                b"\0" * 5000,
+                b'{"request":"self-destruct"}\n',
+                b"[" * 4000 + b"\n",
+            ):
+                client = clients.enter_context(socket.socket(socket.AF_UNIX))
+                client.connect(path)
+                client.sendall(greeting)
+            done = daemon.control("status", "--json")
+        assert done.returncode == 0, done.stdout
+        assert json.loads(done.stdout)["state"] == "running"
+
+
+def test_a_client_that_drips_is_cut_off(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        path = str(workplace.folder / daemon.name / f"{daemon.name}.control")
+        eventually(lambda: daemon.status()["state"] == "running", "the daemon runs")
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+
+            def drip() -> bool:
+                # A byte every now and then, well before any single wait is over.
+                try:
+                    client.send(b" ", socket.MSG_NOSIGNAL)
+                except (BrokenPipeError, ConnectionResetError):
+                    return True
+                time.sleep(0.1)
+                return False
+
+            eventually(drip, "the connection is closed")
