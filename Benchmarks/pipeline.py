@@ -2,7 +2,7 @@
 """The whole job: images per second from JPEG files to two-view batches in a reader's hands, beside a DataLoader.
 
 Runs `sassld` on the folder and reads from it as fast as it can; then, where the peer's script is at hand and its
-packages are installed for the given interpreter, the peer on the same folder. One image is one sample, that is two views.
+packages are installed for the given interpreter, the peer on the same folder. One image is one sample: two views.
 """
 
 from __future__ import annotations

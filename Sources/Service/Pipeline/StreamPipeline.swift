@@ -169,12 +169,7 @@ package final class StreamPipeline: Sendable {
 
   /// The life of worker `number`.
   private func makeImages(_ number: Int) {
-    let tools: WorkerTools
-    do {
-      tools = try WorkerTools()
-    } catch {
-      return fail(.machineAtFault(detail: "\(error)", seconds: 0))
-    }
+    let tools = WorkerTools()
     while isWanted(number), let ticket = work.next() {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.

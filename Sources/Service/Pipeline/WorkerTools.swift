@@ -4,7 +4,7 @@ import StyleTransfer
 
 /// What one worker keeps for life, so that making an image allocates nothing once it is warm.
 package final class WorkerTools {
-  let decoder: ImageDecoder
+  let decoder = ImageDecoder()
   /// The picture being cropped.
   let picture = RGBImage(width: 1, height: 1)
   /// What the style predictor looks at.
@@ -14,7 +14,5 @@ package final class WorkerTools {
   /// Core time since it was last handed in.
   var times = PipelineMetrics.Times()
 
-  package init() throws(ImagingError) {
-    decoder = ImageDecoder()
-  }
+  package init() {}
 }

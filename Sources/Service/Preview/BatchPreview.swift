@@ -1,4 +1,3 @@
-import BatchRing
 import Dataset
 import Foundation
 import Imaging
@@ -27,21 +26,18 @@ public struct BatchPreview {
     let schedule = stream.schedules[0]
     let plan = schedule.batch(number)
     let rows = min(rows, plan.sampleIDs.count)
-    let arrays = BatchFields.all(for: source.recipes, count: plan.sampleIDs.count).map { field in
-      UnsafeMutableRawPointer.allocate(byteCount: field.byteCount, alignment: 64)
-    }
-    defer { for array in arrays { array.deallocate() } }
-    let memory = BatchMemory(views: source.recipes.count, at: arrays)
+    let batch = PrivateBatch(recipes: source.recipes, count: plan.sampleIDs.count)
     let loader = SampleLoader(
       source: source,
       quarantine: Quarantine(fraction: configuration.limits.maximumBadFraction, total: source.catalog.count),
       onBadFile: { _, _ in })
-    let assembly = BatchAssembly(plan: plan, memory: memory, source: source, schedule: schedule, loader: loader)
-    let tools = try WorkerTools()
+    let assembly = BatchAssembly(
+      plan: plan, memory: batch.memory, source: source, schedule: schedule, loader: loader)
+    let tools = WorkerTools()
     let prepared = min(assembly.count, (rows + assembly.groupSize - 1) / assembly.groupSize * assembly.groupSize)
     for position in 0..<prepared { try assembly.prepare(position, tools: tools) }
     for position in 0..<rows { try assembly.finish(position, tools: tools) }
-    return try draw(assembly, rows: rows)
+    return try withExtendedLifetime(batch) { try draw(assembly, rows: rows) }
   }
 
   private func draw(_ assembly: BatchAssembly, rows: Int) throws -> [UInt8] {

@@ -1,0 +1,65 @@
+import Foundation
+import Service
+
+/// What `sasslctl bench --json` prints.
+private struct BenchDescription: Encodable {
+  let imagesPerSecond: Double
+  let workers: Int
+  let images: Int
+  let imagesPerSecondPerWorker: Double
+  let coresNeeded: Int?
+  let stageMillisecondsPerImage: [String: Double]
+}
+
+/// `sasslctl bench`: how many images a second this machine prepares.
+func benchCommand(_ arguments: [String]) throws -> ExitCode {
+  let options = [
+    configOption,
+    CommandOption("seconds", letter: "s", value: "S", "for how long, 1 to 600 (default 10)"),
+    CommandOption("workers", letter: "w", value: "N", "how many threads (default: as the configuration says)"),
+    CommandOption("trainer", letter: "t", value: "M", "what the trainer reads, in images per second"),
+    CommandOption("json", "machine-readable"),
+    CommandOption("help", letter: "h", "this text"),
+  ]
+  let command = "sasslctl bench"
+  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
+  if parsed.has("help") {
+    print(
+      helpText(
+        usage: "\(command) [options]",
+        about:
+          "Measures how many images a second this machine prepares with a configuration, from files to finished views,\n"
+          + "and how many cores a trainer of a given speed needs. An image is one sample with all its views. No daemon is\n"
+          + "needed; one that runs takes part of the machine.",
+        options: options), terminator: "")
+    return .success
+  }
+  try parsed.requireNoOperands(of: command)
+  let configuration = try loadConfiguration(parsed)
+  let seconds = try parsed.number("seconds", in: 1...600) ?? 10.0
+  let workers = try parsed.number("workers", in: 1...1024) ?? configuration.workers.resolvedCount
+  let trainer = try parsed.number("trainer", in: 1...1e7) as Double?
+  let result = try ThroughputProbe(configuration).run(workers: workers, seconds: seconds)
+  let perWorker = result.imagesPerSecond / Double(workers)
+  let cores = trainer.map { Int(($0 / perWorker).rounded(.up)) }
+  if parsed.has("json") {
+    print(
+      try jsonText(
+        BenchDescription(
+          imagesPerSecond: result.imagesPerSecond, workers: workers, images: result.images,
+          imagesPerSecondPerWorker: perWorker, coresNeeded: cores,
+          stageMillisecondsPerImage: Dictionary(
+            uniqueKeysWithValues: result.stageMilliseconds.map { ($0.stage, $0.milliseconds) }))))
+    return .success
+  }
+  print(
+    String(
+      format: "this machine prepares %.1f images/s with %d workers and this configuration, %.1f a worker",
+      result.imagesPerSecond, workers, perWorker))
+  let stages = result.stageMilliseconds.map { String(format: "%@ %.2f", $0.stage as NSString, $0.milliseconds) }
+  print("core time per image: \(stages.joined(separator: ", ")) ms")
+  if let trainer, let cores {
+    print(String(format: "for a trainer at %.0f images/s you need %d cores", trainer, cores))
+  }
+  return .success
+}
