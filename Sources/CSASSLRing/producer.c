@@ -452,6 +452,19 @@ static struct producer_slot *slot_of(struct sassl_ring_producer *producer, uint6
   return &producer->slots[sequence % producer->mapping->geometry.slot_count];
 }
 
+/// Books the time spent waiting for the reader: somebody wants a slot, and every slot holds a finished batch. While one is
+/// still being filled, the wait is for ourselves. Mutex held.
+static void note_waiting(struct sassl_ring_producer *producer, uint64_t producing) {
+  struct sassl_ring_header *header = producer->mapping->header;
+  bool waits = producer->waiters > 0 && producing == 0;
+  if (waits == (producer->waiting_since != 0)) return;
+  uint64_t now = monotonic_ns();
+  if (!waits) producer->waited_ns += now - producer->waiting_since;
+  producer->waiting_since = waits ? now : 0;
+  STORE(header->producer_waiting_since_ns, producer->waiting_since);
+  STORE(header->producer_waited_ns, producer->waited_ns);
+}
+
 static void note_producing(struct sassl_ring_producer *producer) {
   uint64_t count = 0;
   for (uint32_t index = 0; index < producer->mapping->geometry.slot_count; index++) {
@@ -459,6 +472,7 @@ static void note_producing(struct sassl_ring_producer *producer) {
     count += state == SLOT_RESERVED || state == SLOT_VOID;
   }
   STORE(producer->mapping->header->producing, count);
+  note_waiting(producer, count);
 }
 
 /// Obeys a new seek request, if there is one. Mutex held.
@@ -525,16 +539,13 @@ static bool choose_slot(struct sassl_ring_producer *producer, uint64_t *sequence
 }
 
 static void begin_wait(struct sassl_ring_producer *producer) {
-  if (producer->waiters++ > 0) return;
-  producer->waiting_since = monotonic_ns();
-  STORE(producer->mapping->header->producer_waiting_since_ns, producer->waiting_since);
+  producer->waiters++;
+  note_producing(producer);
 }
 
 static void end_wait(struct sassl_ring_producer *producer) {
-  if (--producer->waiters > 0) return;
-  producer->waited_ns += monotonic_ns() - producer->waiting_since;
-  STORE(producer->mapping->header->producer_waiting_since_ns, 0);
-  STORE(producer->mapping->header->producer_waited_ns, producer->waited_ns);
+  producer->waiters--;
+  note_producing(producer);
 }
 
 static int try_reserve(struct sassl_ring_producer *producer, struct sassl_ring_reservation *reservation,

@@ -94,6 +94,18 @@ private final class Flag: Sendable {
     #expect(producer.counters.producerWaitedNanoseconds >= 1_000_000)
     #expect(producer.counters.consumerWaitedNanoseconds == starved)
   }
+
+  /// Where every slot is taken because it is still being filled, nobody waits for the reader.
+  @Test func waitingForOwnWorkIsNotWaitingForTheReader() throws {
+    let directory = try ScratchDirectory()
+    let producer = try makeProducer(directory.ring(), slots: 1)
+    let reservation = try #require(try producer.reserve(timeout: .zero))
+    #expect(try producer.reserve(timeout: .milliseconds(1)) == nil)
+    #expect(producer.counters.producerWaitedNanoseconds == 0)
+    try producer.publish(reservation, epoch: 0, step: 0, count: 1)
+    #expect(try producer.reserve(timeout: .milliseconds(1)) == nil)
+    #expect(producer.counters.producerWaitedNanoseconds >= 1_000_000)
+  }
 }
 
 /// Like `produceOne`, but waits a little for a slot, so that the futex is used.

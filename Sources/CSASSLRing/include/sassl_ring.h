@@ -139,7 +139,8 @@ struct sassl_ring_header {
   uint64_t seek_acknowledged;            ///< the last `seek_requested` acted upon; stored with release after next_batch,
                                          ///< pairs with the consumer's acquire load when it asks whether to seek at all
   uint64_t heartbeat_ns;                 ///< CLOCK_MONOTONIC of the last progress; for people and watchdogs, never for liveness
-  uint64_t producer_waited_ns;           ///< time spent waiting for a free slot (the ring was full), sum of finished waits
+  uint64_t producer_waited_ns;           ///< time spent waiting for a free slot with no slot being filled (the ring was full of
+                                         ///< finished batches), sum of finished waits
   uint64_t producer_waiting_since_ns;    ///< CLOCK_MONOTONIC since when it has been waiting now, 0 when it is not
   uint64_t producing;                    ///< slots being filled now; for people
   uint32_t published_signal;             ///< futex that the consumer sleeps on; changes after each change of the above, its

@@ -44,9 +44,9 @@ public struct StatusReport: Codable, Sendable, Equatable {
     public var batchesPerEpoch: UInt64
     /// Process that reads the ring, if one is attached.
     public var readerProcess: Int32?
-    /// Part of the time since start in which the ring was full and the workers waited for the trainer.
+    /// Part of the last minute in which the ring was full and the workers waited for the trainer.
     public var fullPercent: Double
-    /// Part of the time since start in which the trainer waited for a batch.
+    /// Part of the last minute in which the trainer waited for a batch.
     public var trainerStarvedPercent: Double
   }
 
@@ -117,7 +117,9 @@ public struct StatusReport: Codable, Sendable, Equatable {
   public var styleSource: String
   /// How many worker threads there are.
   public var workers: Int
-  /// The instruction set that the style kernels use.
+  /// How many cores the daemon may use.
+  public var cores: Int
+  /// The instruction set that the style kernels use: `avx512`, `avx2` or `portable`.
   public var cpuPath: String
   /// One entry per rank.
   public var rings: [Ring]

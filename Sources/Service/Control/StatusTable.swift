@@ -5,59 +5,60 @@ extension StatusReport {
   public func table() -> String {
     var lines: [String] = []
     func row(_ title: String, _ text: String) {
-      lines.append(title.padding(toLength: 12, withPad: " ", startingAt: 0) + text)
+      lines.append(title.padding(toLength: Self.indent, withPad: " ", startingAt: 0) + text)
     }
-    let since = startedAtSeconds > 0 ? " since \(Self.moment(startedAtSeconds))" : ""
-    let who = process.map { " (process \($0))" } ?? ""
-    row(name, "\(state.rawValue)\(who)\(since)\(detail.isEmpty ? "" : ": \(detail)")")
-    row("dataset", "\(dataset), \(samples) samples")
-    row("style", "\(styleSource), model \(model), \(cpuPath)")
-    row(
-      "speed",
-      String(format: "%.1f images/s over 10 s, ", imagesPerSecond) + "\(images) images since start, \(workers) workers")
-    let stageList: [(String, Double)] = [
-      ("read", stages.readMicroseconds), ("decode", stages.decodeMicroseconds), ("crop", stages.cropMicroseconds),
-      ("embed", stages.embedMicroseconds), ("stylize", stages.stylizeMicroseconds),
-      ("augment", stages.augmentMicroseconds),
-    ]
-    row(
-      "per image",
-      stageList.map { String(format: "%@ %.2f", $0.0 as NSString, $0.1 / 1000) }.joined(separator: ", ") + " ms")
-    for ring in rings {
-      row("rank \(ring.rank)", ring.summary)
+    row("stream", "\(name): \(headline)")
+    row("dataset", samples > 0 ? "\(dataset), \(samples) samples" : dataset)
+    if process != nil {
+      row("style", styleSource == "none" ? "none" : "\(styleSource), model \(model), \(cpuPath)")
+      row(
+        "speed",
+        String(format: "%.1f images/s over 10 s, ", imagesPerSecond)
+          + "\(images) images since start, \(workers) workers on \(cores) cores")
+      row("per image", stages.line)
+      for ring in rings { row("rank \(ring.rank)", ring.line) }
+      if let advice { row("advice", advice) }
     }
-    row("bad files", "\(quarantinedFiles), \(replacedSamples) samples replaced")
-    for sample in quarantine.prefix(Self.listedQuarantine) {
-      lines.append("              \(sample.path): \(sample.reason)")
-    }
-    if quarantinedFiles > Self.listedQuarantine {
-      lines.append("              ... all of them with --json")
-    }
+    row("bad files", "\(quarantinedFiles)" + (process == nil ? "" : ", \(replacedSamples) samples replaced"))
+    let margin = String(repeating: " ", count: Self.indent + 2)
+    for sample in quarantine.prefix(Self.listedQuarantine) { lines.append("\(margin)\(sample.path): \(sample.reason)") }
+    if quarantinedFiles > Self.listedQuarantine { lines.append("\(margin)... more of them with --json") }
     row("index", index)
-    row("memory", String(format: "%.0f MiB resident", Double(residentBytes) / 1_048_576))
+    if process != nil { row("memory", String(format: "%.0f MiB resident", Double(residentBytes) / 1_048_576)) }
     return lines.joined(separator: "\n") + "\n"
   }
 
   /// How many bad files the table names.
   private static let listedQuarantine = 20
+  /// Where the second column begins.
+  private static let indent = 11
 
-  private static func moment(_ seconds: Double) -> String {
-    Date(timeIntervalSince1970: seconds).formatted(.iso8601)
+  private var headline: String {
+    let who = process.map { " (process \($0))" } ?? ""
+    let began = Date(timeIntervalSince1970: startedAtSeconds).formatted(.iso8601)
+    let since = startedAtSeconds > 0 ? (process == nil ? ", last started \(began)" : " since \(began)") : ""
+    return "\(state.rawValue)\(who)\(since)\(detail.isEmpty ? "" : ": \(detail)")"
+  }
+}
+
+extension StatusReport.StageTimes {
+  /// The stages in the order of the work, in milliseconds.
+  fileprivate var line: String {
+    let stages: [(name: String, microseconds: Double)] = [
+      ("read", readMicroseconds), ("decode", decodeMicroseconds), ("crop", cropMicroseconds),
+      ("embed", embedMicroseconds), ("stylize", stylizeMicroseconds), ("augment", augmentMicroseconds),
+    ]
+    return stages.map { $0.name + String(format: " %.2f", $0.microseconds / 1000) }.joined(separator: ", ") + " ms"
   }
 }
 
 extension StatusReport.Ring {
   /// One line on a ring: where the stream is, what is ready, and who waits for whom.
-  fileprivate var summary: String {
+  fileprivate var line: String {
     let reader = readerProcess.map { "read by process \($0)" } ?? "no reader"
     let place = "batch \(nextBatch) next (epoch \(epoch), step \(step) of \(batchesPerEpoch))"
-    let waiting: String
-    if readerProcess == nil && publishedBatches == releasedBatches + UInt64(readyBatches) && fullPercent > 50 {
-      waiting = "waiting for a reader"
-    } else {
-      waiting = String(
-        format: "ring full %.0f %% of the time, trainer starved %.0f %%", fullPercent, trainerStarvedPercent)
-    }
+    let waiting = String(
+      format: "in the last minute the trainer waited %.0f %%, the workers %.0f %%", trainerStarvedPercent, fullPercent)
     return "\(place), \(readyBatches) of \(slots) slots ready, \(reader); \(waiting)"
   }
 }

@@ -54,9 +54,7 @@ public final class Daemon: Sendable {
     let instance = Self.uuid(lanes[0].ring.geometry.instance)
     recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt, index: index)
     let reporter = StatusReporter(
-      name: configuration.stream.name, dataset: configuration.dataset.path,
-      styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue, stream: stream,
-      pipeline: pipeline, quarantine: quarantine, index: index, startedAt: startedAt)
+      configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, index: index, startedAt: startedAt)
     let control = try ControlServer(path: places.controlPath) { [self] request in
       switch request {
       case .status:
@@ -134,15 +132,15 @@ public final class Daemon: Sendable {
   ) {
     var history = ThroughputHistory(pipeline: pipeline, index: index, interval: Self.historyInterval)
     var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
-    var seenImages: UInt64 = 0
+    var seenSteps: UInt64 = 0
     while true {
       switch signals.wait(seconds: isReady ? Self.tick : 0, nanoseconds: isReady ? 0 : 20_000_000) {
       case SIGHUP: reload(pipeline: pipeline, quarantine: quarantine)
       case .some: return
       case nil: break
       }
-      let images = pipeline.metrics.snapshot().images
-      if images > 0 && !isReady {
+      let counts = pipeline.metrics.snapshot()
+      if counts.images > 0 && !isReady {
         lock.withLock { state = .running }
         notifier.ready(status: "first batch ready")
         journal.write(.notice, "ready: the first batch is in the ring")
@@ -151,8 +149,9 @@ public final class Daemon: Sendable {
       consumption.update()
       history.update()
       // No sign of life where nothing moves although some ring has room: that is what the watchdog is for.
-      if images != seenImages || pipeline.isWaitingForReaders { notifier.watchdog() }
-      seenImages = images
+      if counts.steps != seenSteps || pipeline.isWaitingForReaders { notifier.watchdog() }
+      seenSteps = counts.steps
+      reporter.observe()
       let report = reporter.report(state: .running, detail: "")
       notifier.status(
         String(

@@ -4,29 +4,58 @@ import Foundation
 import StyleTransfer
 
 /// Puts together what `sasslctl status` shows, from a running daemon's parts.
-package struct StatusReporter: Sendable {
+final class StatusReporter: Sendable {
   /// At most this many bad files are listed.
   private static let listedQuarantine = 100
 
-  let name: String
-  let dataset: String
-  let styleSource: String
-  let stream: OpenedStream
-  let pipeline: StreamPipeline
-  let quarantine: Quarantine
-  let index: BatchIndex
-  let startedAt: Date
+  private let configuration: ServiceConfiguration
+  private let stream: OpenedStream
+  private let pipeline: StreamPipeline
+  private let quarantine: Quarantine
+  private let index: BatchIndex
+  private let startedAt: Date
+  private let lock = NSLock()
+  /// Guarded by `lock`: one for each lane.
+  private nonisolated(unsafe) var waiting: [WaitingWindow]
+
+  /// A reporter on a stream that runs, or is about to.
+  init(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, pipeline: StreamPipeline, quarantine: Quarantine,
+    index: BatchIndex, startedAt: Date
+  ) {
+    self.configuration = configuration
+    self.stream = stream
+    self.pipeline = pipeline
+    self.quarantine = quarantine
+    self.index = index
+    self.startedAt = startedAt
+    waiting = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
+  }
+
+  /// Notes who waits for whom; call it every second or so, whether or not anybody asks.
+  func observe() {
+    lock.withLock {
+      for (position, lane) in pipeline.lanes.enumerated() { waiting[position].note(Self.mark(lane.ring.counters)) }
+    }
+  }
+
+  private static func mark(_ counters: RingCounters) -> WaitingWindow.Mark {
+    WaitingWindow.Mark(
+      nanoseconds: counters.nowNanoseconds, fullNanoseconds: counters.producerWaitedNanoseconds,
+      starvedNanoseconds: counters.consumerWaitedNanoseconds)
+  }
 
   /// The whole state now.
   func report(state: StatusReport.State, detail: String) -> StatusReport {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     return StatusReport(
-      programVersion: programVersion, name: name, state: state, detail: detail, process: getpid(),
+      programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: getpid(),
       startedAtSeconds: startedAt.timeIntervalSince1970, uptimeSeconds: Date.now.timeIntervalSince(startedAt),
-      fingerprint: stream.shortFingerprint, dataset: dataset, samples: catalog.count, model: stream.modelName,
-      styleSource: styleSource, workers: pipeline.workerCount, cpuPath: "openblas",
-      rings: pipeline.lanes.map(ring), images: counts.images, imagesPerSecond: counts.imagesPerSecond,
+      fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count, model: stream.modelName,
+      styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
+      workers: pipeline.workerCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: KernelPath.selected,
+      rings: pipeline.lanes.indices.map(ring), images: counts.images, imagesPerSecond: counts.imagesPerSecond,
       stages: stages(counts), replacedSamples: counts.replaced,
       quarantine: quarantine.entries(limit: Self.listedQuarantine).map { entry in
         StatusReport.QuarantinedSample(
@@ -35,19 +64,18 @@ package struct StatusReporter: Sendable {
       quarantinedFiles: quarantine.count, index: Self.sentence(index.health), residentBytes: Self.residentBytes())
   }
 
-  private func ring(_ lane: StreamPipeline.Lane) -> StatusReport.Ring {
+  private func ring(_ position: Int) -> StatusReport.Ring {
+    let lane = pipeline.lanes[position]
     let counters = lane.ring.counters
     let plan = lane.schedule.batch(counters.nextBatch)
-    let age = Double(counters.nowNanoseconds - lane.ring.geometry.createdNanoseconds)
-    func percent(_ nanoseconds: UInt64) -> Double { age > 0 ? min(100, Double(nanoseconds) / age * 100) : 0 }
+    let waited = lock.withLock { waiting[position].percentages(until: Self.mark(counters)) }
     return StatusReport.Ring(
       rank: lane.schedule.rank, slots: lane.ring.geometry.slotCount, sizeBytes: Int(lane.ring.geometry.segmentBytes),
       readyBatches: Int(counters.ready), leasedBatches: Int(counters.leased), publishedBatches: counters.published,
       releasedBatches: counters.released, nextBatch: counters.nextBatch, epoch: plan.epoch, step: UInt64(plan.step),
       batchesPerEpoch: UInt64(lane.schedule.batchesPerEpoch),
       readerProcess: counters.consumerIsAlive ? Int32(counters.consumerProcess) : nil,
-      fullPercent: percent(counters.producerWaitedNanoseconds),
-      trainerStarvedPercent: percent(counters.consumerWaitedNanoseconds))
+      fullPercent: waited.full, trainerStarvedPercent: waited.starved)
   }
 
   private func stages(_ counts: PipelineMetrics.Snapshot) -> StatusReport.StageTimes {

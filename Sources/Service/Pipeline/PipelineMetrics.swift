@@ -28,6 +28,7 @@ package final class PipelineMetrics: Sendable {
   }
 
   private struct State {
+    var steps: UInt64 = 0
     var images: UInt64 = 0
     var replaced: UInt64 = 0
     var times = Times()
@@ -40,8 +41,13 @@ package final class PipelineMetrics: Sendable {
 
   package init() {}
 
-  /// Books work that did not complete an image.
-  package func add(_ times: Times) { lock.withLock { state.times.add(times) } }
+  /// Books one stage of one image, whichever batch it belongs to.
+  package func add(_ times: Times) {
+    lock.withLock {
+      state.steps += 1
+      state.times.add(times)
+    }
+  }
 
   /// Books a batch that was published.
   package func published(images: Int, replaced: Int) {
@@ -60,6 +66,8 @@ package final class PipelineMetrics: Sendable {
 
   /// Everything at one moment.
   package struct Snapshot: Sendable {
+    /// Stages of images that are done: grows also while a large batch is far from complete.
+    package var steps: UInt64
     package var images: UInt64
     package var replaced: UInt64
     package var imagesPerSecond: Double
@@ -72,7 +80,8 @@ package final class PipelineMetrics: Sendable {
     return lock.withLock {
       let first = state.history.first { $0.at >= now - Self.window } ?? state.history.last
       let rate = first.map { now > $0.at ? Double(state.images - $0.images) / (now - $0.at) : 0 } ?? 0
-      return Snapshot(images: state.images, replaced: state.replaced, imagesPerSecond: rate, times: state.times)
+      return Snapshot(
+        steps: state.steps, images: state.images, replaced: state.replaced, imagesPerSecond: rate, times: state.times)
     }
   }
 }

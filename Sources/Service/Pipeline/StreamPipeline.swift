@@ -123,7 +123,7 @@ package final class StreamPipeline: Sendable {
     if let failure = lock.withLock({ failure }) { throw failure }
   }
 
-  /// Whether every ring is full, so that making nothing is what the workers should do.
+  /// Whether every ring is full of finished batches, so that making nothing is what the workers should do.
   package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
 
   private var isStopping: Bool { lock.withLock { stopping } }
@@ -149,7 +149,8 @@ package final class StreamPipeline: Sendable {
     while !isStopping {
       do throws(RingError) {
         guard let reservation = try lane.ring.reserve(timeout: Self.feederPatience) else {
-          setWaiting(true)
+          // Where slots are still being filled, the wait is for our own workers, and they must show progress.
+          setWaiting(lane.ring.counters.producing == 0)
           lane.ring.heartbeat()
           continue
         }
