@@ -27,6 +27,8 @@ public enum ControlRequest: String, Codable, Sendable {
 public enum ControlError: Error, CustomStringConvertible, Sendable, Equatable {
   /// Nobody listens at that path: the daemon is not running.
   case nobodyListens(path: String)
+  /// This user may not open the socket, or not even look into its directory.
+  case notAllowed(path: String)
   /// Somebody listens, but gave no whole answer in time.
   case noAnswer(path: String, seconds: Int)
   /// The socket cannot be made there.
@@ -38,6 +40,8 @@ public enum ControlError: Error, CustomStringConvertible, Sendable, Equatable {
     switch self {
     case .nobodyListens(let path):
       "no daemon listens at \(path); start one with 'sassld --config FILE', or check the stream's name"
+    case .notAllowed(let path):
+      "this user may not talk to the daemon at \(path); its group may: 'sudo usermod -aG sassl USER', then log in again"
     case .noAnswer(let path, let seconds):
       "the daemon at \(path) gave no answer within \(seconds) s; see its journal"
     case .cannotListen(let path, let reason):
@@ -196,14 +200,20 @@ public final class ControlServer: Sendable {
 public enum ControlClient {
   /// Sends `request` to the daemon at `path` and returns its answer, a line of JSON.
   ///
-  /// - Throws: `ControlError.nobodyListens` or `.noAnswer`.
+  /// - Throws: `ControlError.nobodyListens`, `.notAllowed` or `.noAnswer`.
   public static func ask(_ request: ControlRequest, at path: String) throws(ControlError) -> Data {
     let seconds = 5
     guard let connection = Descriptor.unixStream() else { throw .nobodyListens(path: path) }
     let deadline = Deadline(seconds: seconds)
     connection.limitConnecting(seconds: seconds)
-    let connected = try withAddress(of: path) { connect(connection.number, $0, $1) }
-    guard connected == 0 else { throw .nobodyListens(path: path) }
+    let reason = try withAddress(of: path) { connect(connection.number, $0, $1) == 0 ? 0 : errno }
+    switch reason {
+    case 0: break
+    case EACCES, EPERM: throw .notAllowed(path: path)
+    // Others wait for an answer already, as many as the kernel queues.
+    case EAGAIN: throw .noAnswer(path: path, seconds: seconds)
+    default: throw .nobodyListens(path: path)
+    }
     guard connection.write(line: request.line, until: deadline),
       let answer = connection.readLine(limit: 1 << 24, until: deadline)
     else {

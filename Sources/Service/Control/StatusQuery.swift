@@ -25,6 +25,7 @@ public struct StatusQuery {
         left(state: .unknown, detail: "the daemon's answer is not a status report; is it of another version?"), .unknown
       )
     } catch {
+      if case .notAllowed = error { return (left(state: .unknown, detail: error.description), .unknown) }
       // The socket says nothing; the kernel's lock on the ring knows whether somebody lives.
       if let holder = producer() {
         return (left(state: .unknown, detail: "process \(holder) holds the ring, but \(error)"), .unknown)

@@ -7,6 +7,8 @@ import Imaging
 public final class Daemon: Sendable {
   /// Seconds between looks at progress.
   private static let tick = 1
+  /// Nanoseconds between looks before the stream is ready.
+  private static let shortTick = 20_000_000
   /// Seconds between entries of the throughput history.
   private static let historyInterval = 10.0
 
@@ -43,8 +45,12 @@ public final class Daemon: Sendable {
     let startedAt = Date.now
     let index = try places.openIndex(windowBatches: configuration.index.windowBatches)
     defer { index.close() }
-    let reader = try? BatchIndexReader(path: places.indexPath)
-    let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index)
+    guard let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals) else {
+      journal.write(.notice, "stopped before the first batch")
+      index.close()
+      // The thread that reads the dataset cannot be interrupted, and nothing it holds needs tidying up.
+      _exit(ExitCode.success.rawValue)
+    }
     let quarantine = Quarantine(
       fraction: configuration.limits.maximumBadFraction, total: stream.source.catalog.count)
     let lanes = try makeLanes(configuration, stream: stream)
@@ -74,6 +80,26 @@ public final class Daemon: Sendable {
     defer { index.recordStop(ofInstance: instance, at: .now) }
     try pipeline.drain()
     journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
+  }
+
+  /// Opens what the configuration names, on a thread of its own: reading a large dataset takes minutes, and a signal must be able to
+  /// end it. Returns `nil` when one has.
+  private func open(
+    _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox
+  ) throws -> OpenedStream? {
+    notifier.status("reading the dataset")
+    let outcome = Outcome<OpenedStream>()
+    DispatchQueue(label: "sassl.opening").async { [journal] in
+      outcome.set(
+        Result {
+          try OpenedStream(
+            configuration, journal: journal, reader: try? BatchIndexReader(path: indexPath), index: index)
+        })
+    }
+    while true {
+      if let result = outcome.value { return try result.get() }
+      if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { return nil }
+    }
   }
 
   private var current: ServiceConfiguration { lock.withLock { configuration } }
@@ -134,7 +160,7 @@ public final class Daemon: Sendable {
     var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
     var seenSteps: UInt64 = 0
     while true {
-      switch signals.wait(seconds: isReady ? Self.tick : 0, nanoseconds: isReady ? 0 : 20_000_000) {
+      switch signals.wait(seconds: isReady ? Self.tick : 0, nanoseconds: isReady ? 0 : Self.shortTick) {
       case SIGHUP: reload(pipeline: pipeline, quarantine: quarantine)
       case .some: return
       case nil: break
@@ -189,4 +215,14 @@ public final class Daemon: Sendable {
   private static func uuid(_ bytes: [UInt8]) -> String {
     bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)).uuidString.lowercased() }
   }
+}
+
+/// What a thread hands to the one that waits for it.
+private final class Outcome<Value: Sendable>: Sendable {
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var result: Result<Value, any Error>?
+
+  func set(_ result: Result<Value, any Error>) { lock.withLock { self.result = result } }
+  var value: Result<Value, any Error>? { lock.withLock { result } }
 }
