@@ -11,6 +11,7 @@ MODEL ?=
 
 BIN  := .build/release
 VENV := .venv
+RING := .build/c/libsasslring.so
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -18,7 +19,7 @@ APT_PACKAGES := pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenbl
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python lint bench format install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint bench format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,8 +30,14 @@ deps: ## install the Debian packages that the build needs (as root or through su
 test-deps: deps
 	@bash .ci/install-packages $(TEST_PACKAGES)
 
-build: deps ## build sassld, sasslctl and the reader's C library
+build: deps $(RING) ## build sassld, sasslctl and the reader's C library
 	swift build -c release
+
+# The library for readers in other languages, from the package's own sources: SwiftPM's would need the Swift runtime.
+$(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
+	mkdir -p $(@D)
+	$(CC) -std=gnu17 -O3 -fPIC -shared -pthread -Wall -Wextra -Wl,-soname,$(@F) -I Sources/CSASSLRing/include \
+	  -o $@ $(filter %.c,$^)
 
 venv: $(VENV)/.ready
 
@@ -46,7 +53,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python ## run every test
+test: test-deps lint test-swift test-python test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -59,6 +66,9 @@ test-python: build $(VENV)/.ready
 	cd python && ../$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q python/tests
 
+test-systemd: build $(VENV)/.ready
+	Tests/systemd/run
+
 lint:
 	swift format lint --strict -r Sources Tests Package.swift
 
@@ -69,21 +79,36 @@ format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 	$(VENV)/bin/ruff format python
 
+# Where the parts of the installation go, below DESTDIR.
+LIBRARY  := $(DESTDIR)$(PREFIX)/lib
+PROGRAMS := $(LIBRARY)/sassl
+SHARE    := $(DESTDIR)$(PREFIX)/share
+SETTINGS := $(DESTDIR)$(SYSCONFDIR)/sassl
+
 install: ## install under PREFIX (run `make build` first); DESTDIR stages a package
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/systemd/system" "$(DESTDIR)$(PREFIX)/lib/sysusers.d" \
-	  "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d" "$(DESTDIR)$(PREFIX)/include" "$(DESTDIR)$(PREFIX)/share/doc/sassl" \
-	  "$(DESTDIR)$(PREFIX)/share/sassl/tools" "$(DESTDIR)$(SYSCONFDIR)/sassl"
-	install -m 755 $(BIN)/sassld $(BIN)/sasslctl "$(DESTDIR)$(PREFIX)/bin/"
-	install -m 644 $(BIN)/libsasslring.so "$(DESTDIR)$(PREFIX)/lib/"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/include" "$(PROGRAMS)" "$(LIBRARY)/systemd/system" \
+	  "$(LIBRARY)/sysusers.d" "$(LIBRARY)/tmpfiles.d" "$(SHARE)/doc/sassl" "$(SHARE)/sassl/tools" "$(SETTINGS)"
+# Programs lie beside the Swift runtime that they were built with, where they look for it: the toolchain may be in
+# somebody's home, which the service cannot read.
+	install -m 755 $(BIN)/sassld $(BIN)/sasslctl "$(PROGRAMS)/"
+	ldd $(BIN)/sassld $(BIN)/sasslctl | awk '/libswiftCore/ { runtime = $$3; sub("[^/]*$$", "", runtime) } { file[$$3] } \
+	  END { for (name in file) if (runtime && index(name, runtime) == 1) print name }' | \
+	  xargs -r -I FILE install -m 644 FILE "$(PROGRAMS)/"
+	ln -sf ../lib/sassl/sassld ../lib/sassl/sasslctl "$(DESTDIR)$(PREFIX)/bin/"
+	install -m 644 $(RING) "$(LIBRARY)/"
 	install -m 644 Sources/CSASSLRing/include/sassl_ring.h "$(DESTDIR)$(PREFIX)/include/"
-	sed 's#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g' systemd/sassld.service \
-	  > "$(DESTDIR)$(PREFIX)/lib/systemd/system/sassld.service"
-	install -m 644 systemd/sassl.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/sassl.conf"
-	install -m 644 systemd/sassl.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sassl.conf"
-	install -m 644 README.md LICENSE docs/*.md "$(DESTDIR)$(PREFIX)/share/doc/sassl/"
-	install -m 644 python/tools/import_model.py "$(DESTDIR)$(PREFIX)/share/sassl/tools/"
-	test -e "$(DESTDIR)$(SYSCONFDIR)/sassl/sassld.toml" || \
-	  install -m 644 Config/sassld.toml "$(DESTDIR)$(SYSCONFDIR)/sassl/sassld.toml"
+# One unit file makes two: sassld.service for sassld.toml, and sassld@NAME.service for NAME.toml.
+	sed 's#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g; s#@CONFIG@#sassld#g' systemd/sassld.service \
+	  > "$(LIBRARY)/systemd/system/sassld.service"
+	sed 's#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g; s#@CONFIG@#%i#g' systemd/sassld.service \
+	  > "$(LIBRARY)/systemd/system/sassld@.service"
+	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
+	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
+	install -m 644 README.md LICENSE docs/*.md "$(SHARE)/doc/sassl/"
+	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
+# The places are named, so that sasslctl finds the service's files whoever runs it.
+	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
+	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
 	rm -rf .build $(VENV) demo python/build python/*.egg-info

@@ -133,7 +133,7 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
 /// The Python tool behind the import: installed beside the program, or in the source tree that it was built in.
 private func importTool() throws -> String {
   let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-  var folders = [program.appendingPathComponent("../share/sassl/tools")]
+  var folders = [program.appendingPathComponent("../../share/sassl/tools")]
   // From .build/<platform>/release up to the package.
   var folder = program
   for _ in 0..<4 {
