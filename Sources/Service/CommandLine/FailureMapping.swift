@@ -43,7 +43,7 @@ extension CommandFailure {
 
   private static func code(for error: ControlError) -> ExitCode {
     switch error {
-    case .nobodyListens, .noAnswer: .unavailable
+    case .nobodyListens, .notAllowed, .noAnswer: .unavailable
     case .cannotListen: .cannotCreate
     case .pathTooLong: .configuration
     }

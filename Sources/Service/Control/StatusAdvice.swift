@@ -17,8 +17,10 @@ extension StatusReport {
     case (false, false): return "trainer and workers keep pace; nothing to change"
     case (false, true): return "the trainer never waits; " + spareWorkers(idlePercent: ring.fullPercent)
     case (true, true):
-      return "the trainer waits for batches although the ring is full at other times: raise ring.slots above \(ring.slots)"
-    case (true, false): return "the trainer waits for the workers: " + moreImages(starvedPercent: ring.trainerStarvedPercent)
+      return
+        "the trainer waits for batches although the ring is full at other times: raise ring.slots above \(ring.slots)"
+    case (true, false):
+      return "the trainer waits for the workers: " + moreImages(starvedPercent: ring.trainerStarvedPercent)
     }
   }
 
@@ -35,7 +37,10 @@ extension StatusReport {
     let wanted = Int((Double(workers) / max(0.1, 1 - starvedPercent / 100)).rounded(.up))
     if workers < cores { return "raise workers.count from \(workers) to \(min(wanted, cores))" }
     let times: [(share: Double, advice: String)] = [
-      (stages.readMicroseconds, "reading files takes most of their time: put the dataset on a faster disk, or raise workers.count"),
+      (
+        stages.readMicroseconds,
+        "reading files takes most of their time: put the dataset on a faster disk, or raise workers.count"
+      ),
       (stages.decodeMicroseconds, "decoding takes most of their time: store the pictures smaller"),
       (stages.cropMicroseconds, "cropping takes most of their time: store the pictures smaller, or lower views.side"),
       (

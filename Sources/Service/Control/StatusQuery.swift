@@ -50,7 +50,8 @@ public struct StatusQuery {
       programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: nil,
       startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.path, samples: 0,
       model: configuration.style.model, styleSource: configuration.style.source.rawValue,
-      workers: configuration.workers.resolvedCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: "", rings: [], images: 0, imagesPerSecond: 0,
+      workers: configuration.workers.resolvedCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: "",
+      rings: [], images: 0, imagesPerSecond: 0,
       stages: StatusReport.StageTimes(), replacedSamples: 0, quarantine: [], quarantinedFiles: 0, index: "absent",
       residentBytes: 0)
     guard let reader = try? BatchIndexReader(path: places.indexPath) else { return report }

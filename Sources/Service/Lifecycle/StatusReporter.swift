@@ -52,7 +52,8 @@ final class StatusReporter: Sendable {
     return StatusReport(
       programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: getpid(),
       startedAtSeconds: startedAt.timeIntervalSince1970, uptimeSeconds: Date.now.timeIntervalSince(startedAt),
-      fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count, model: stream.modelName,
+      fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
+      model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
       workers: pipeline.workerCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: KernelPath.selected,
       rings: pipeline.lanes.indices.map(ring), images: counts.images, imagesPerSecond: counts.imagesPerSecond,
