@@ -19,7 +19,8 @@ APT_PACKAGES := pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenbl
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint bench format install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint sanitize fuzz bench format \
+        install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -71,6 +72,16 @@ test-systemd: build $(VENV)/.ready
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift
+
+sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
+	@for sanitizer in thread address; do \
+	  echo "$$sanitizer sanitizer" && \
+	  ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no \
+	    swift test -c release --scratch-path .build/$$sanitizer --sanitize=$$sanitizer || exit 1; \
+	done
+
+fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
+	Tests/Fuzz/run $(or $(SECONDS),60)
 
 bench: build $(VENV)/.ready ## measure, with other runtimes beside us where they are installed
 	bash Benchmarks/run

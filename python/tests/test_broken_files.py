@@ -178,7 +178,7 @@ def test_a_folder_without_any_good_file_ends_the_stream(
     assert re.search(r"neither can any of the 64 samples drawn to replace it; check the dataset$", errors)
 
 
-def test_files_deleted_and_truncated_while_running_are_told_and_replaced(
+def test_files_deleted_and_truncated_while_running_are_told_and_replaced_until_they_are_back(
     workplace: Workplace, tmp_path: pathlib.Path, size: Size
 ) -> None:
     data = tmp_path / "data"
@@ -191,7 +191,7 @@ def test_files_deleted_and_truncated_while_running_are_told_and_replaced(
     ):
         assert ring.next().number == 0
         for file in gone:
-            file.unlink()
+            file.rename(tmp_path / file.name)
         for file in cut:
             os.truncate(file, 200)
         # What was made before is still to come; two whole epochs later every file had its turn.
@@ -206,5 +206,14 @@ def test_files_deleted_and_truncated_while_running_are_told_and_replaced(
         status = daemon.status()
         assert status["quarantined_files"] == 8
         told = {entry["sample_id"]: entry["reason"] for entry in status["quarantine"]}
+        for file in gone:
+            (tmp_path / file.name).rename(file)
+        back: set[int] = set()
+        for batch in ring:
+            if batch.epoch in (8, 9):
+                back.update(batch.sample_ids.tolist())
+            if batch.epoch == 10:
+                break
+        assert back == set(range(64)) - set(range(20, 24))
     assert all("no such file" in told[sample] for sample in range(10, 14))
     assert all("ends before its picture does" in told[sample] for sample in range(20, 24))

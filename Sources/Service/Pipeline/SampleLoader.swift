@@ -46,48 +46,56 @@ package struct SampleLoader: Sendable {
     throw .noReplacement(sample: planned, attempts: Self.maximumReplacements)
   }
 
-  /// Decodes one sample; returns what is wrong with its file, or `nil`.
+  /// Decodes one sample; returns what is wrong with its file, or `nil`. Faults of the machine are waited out.
   private func decode(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) throws(StreamFailure) -> String? {
-    let bytes: [UInt8]
-    switch try read(sample, tools: tools) {
-    case .success(let read): bytes = read
-    case .failure(let error): return error.description
-    }
-    let recipes = source.recipes
-    let limits = source.limits
-    return tools.times.measure(.decode) { () -> String? in
-      bytes.withUnsafeBytes { file -> String? in
-        do throws(ImagingError) {
-          let header = try tools.decoder.header(of: file, limits: limits)
-          let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
-          let side = recipes.map(\.side).max()!
-          let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
-          try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
-          return nil
-        } catch {
-          return error.description
+    let deadline = ProcessInfo.processInfo.systemUptime + Double(Self.patience)
+    while true {
+      switch attempt(sample, draws: draws, tools: tools) {
+      case .decoded: return nil
+      case .badFile(let reason): return reason
+      case .machineAtFault(let detail):
+        guard ProcessInfo.processInfo.systemUptime <= deadline else {
+          throw .machineAtFault(detail: detail, seconds: Self.patience)
         }
+        // Descriptors and memory come back when other work ends; asking faster would not bring them sooner.
+        usleep(100_000)
       }
     }
   }
 
-  /// The bytes of a sample's file, or what is wrong with the file. Faults of the machine are waited out.
-  private func read(_ sample: Int, tools: WorkerTools) throws(StreamFailure) -> Result<[UInt8], SampleError> {
-    let deadline = ProcessInfo.processInfo.systemUptime + Double(Self.patience)
-    while true {
-      let result = tools.times.measure(.read) { () -> Result<[UInt8], SampleError> in
-        do throws(SampleError) {
-          return .success(try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes))
-        } catch {
-          return .failure(error)
-        }
+  private enum Outcome {
+    case decoded
+    case badFile(String)
+    /// Nothing is known about the file, so replacing it would make another stream of this one.
+    case machineAtFault(String)
+  }
+
+  private func attempt(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) -> Outcome {
+    do throws(SampleError) {
+      let bytes = try tools.times.measure(.read) { () throws(SampleError) in
+        try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes)
       }
-      guard case .failure(let error) = result, error.isTransient else { return result }
-      if ProcessInfo.processInfo.systemUptime > deadline {
-        throw .machineAtFault(detail: error.description, seconds: Self.patience)
+      return tools.times.measure(.decode) { decode(bytes, draws: draws, tools: tools) }
+    } catch {
+      return error.isTransient ? .machineAtFault(error.description) : .badFile(error.description)
+    }
+  }
+
+  private func decode(_ bytes: [UInt8], draws: [ViewDraws], tools: WorkerTools) -> Outcome {
+    let recipes = source.recipes
+    let limits = source.limits
+    return bytes.withUnsafeBytes { file -> Outcome in
+      do throws(ImagingError) {
+        let header = try tools.decoder.header(of: file, limits: limits)
+        let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
+        let side = recipes.map(\.side).max()!
+        let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
+        try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
+        return .decoded
+      } catch {
+        if case .codecUnavailable = error { return .machineAtFault(error.description) }
+        return .badFile(error.description)
       }
-      // Descriptors and memory come back when other work ends; asking faster would not bring them sooner.
-      usleep(100_000)
     }
   }
 }
