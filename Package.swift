@@ -34,13 +34,15 @@ let package = Package(
     .target(name: "CStyleKernels", cSettings: optimised),
     .target(name: "CImagingKernels", cSettings: optimised),
     .target(name: "CPNGReader", dependencies: ["CPNG"], cSettings: optimised),
+    .target(
+      name: "CEmbeddedModel", exclude: ["model.safetensors", "styles.safetensors"], cSettings: optimised),
     .target(name: "CSASSLRing", cSettings: optimised, linkerSettings: [.linkedLibrary("rt")]),
 
     // The rooms; data flows down this list and never back up.
     .target(name: "KeyedRandom"),
     .target(name: "Dataset", dependencies: ["KeyedRandom"]),
     .target(name: "Imaging", dependencies: ["CTurboJPEG", "CPNG", "CPNGReader", "CImagingKernels"]),
-    .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS"]),
+    .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
     .target(name: "BatchIndex", dependencies: ["CSQLite"]),

@@ -304,7 +304,6 @@ struct ConfigurationProblemTests {
       ("[batch]\nsize = 48", 2, "style.group", "batch.size = 48 is not a multiple of style.group = 32"),
       ("[style]\ngroup = 60", 2, "style.group", "batch.size = 256 is not a multiple of style.group = 60"),
       ("[style]\n\nsource = \"folder\"", 3, "style.folder", "must be set where style.source is \"folder\""),
-      ("[style]\nsource = \"bank\"", 2, "style.bank", "must be set where style.source is \"bank\""),
       ("[style]\nviews = [1, 3]", 2, "style.views", "there is no view 3 among 2"),
       ("[views]\nside = 226", 2, "views.view[1]", "multiple of 4"),
       ("[[views.view]]\nblur_kernel = 8", 1, "views.view[1]", "odd"),

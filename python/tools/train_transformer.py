@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from networks import StyleTransformer, TransformerShape
+from optimiser import Soap
 from pictures import Picture, load, random_crop, recoloured, split
 from progress import Log, bar
 from teacher import load_transformer
@@ -131,11 +132,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/content, images/style, models")
     parser.add_argument("--work", type=Path, required=True, help="folder of prepare_views.py; checkpoints go there")
-    parser.add_argument("--steps", type=int, default=6_500)
-    parser.add_argument("--forced", type=float, default=0.11, help="share of the steps fed with the teacher's features")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--side", type=int, default=112, help="side of the crops; the last tenth uses twice that")
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--steps", type=int, default=11_000)
+    parser.add_argument("--forced", type=float, default=0.05, help="share of the steps fed with the teacher's features")
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--side", type=int, default=112, help="side of the crops; the last twelfth uses twice that")
+    parser.add_argument("--rate", type=float, default=8e-3, help="highest learning rate")
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--first-kernel", type=int, default=5)
     parser.add_argument("--last-kernel", type=int, default=5)
@@ -157,7 +158,7 @@ def main() -> None:
     for network in (teacher, student):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(student)
-    optimiser = torch.optim.AdamW(student.parameters(), lr=arguments.rate, weight_decay=0.0, betas=(0.9, 0.99))
+    optimiser = Soap(student.parameters(), lr=arguments.rate)
     step = 0
     checkpoint = arguments.work / "transformer.pt"
     if checkpoint.exists():
@@ -196,9 +197,9 @@ def main() -> None:
         while step < arguments.steps and not stopping:
             done = step / arguments.steps
             forced = done < arguments.forced
-            large = done > 0.9
+            large = done > 0.92
             side = arguments.side * 2 if large else arguments.side
-            batch = max(1, arguments.batch // 4) if large else arguments.batch
+            batch = max(2, arguments.batch // 4) if large else arguments.batch
             random = np.random.default_rng([arguments.seed, step])
             drawn = [contents.draw(random, side) for _ in range(batch)]
             z = torch.from_numpy(np.stack([styles.draw(random, index) for _, index in drawn])).float().to(device)
@@ -211,7 +212,9 @@ def main() -> None:
             features = [relative_error(a, b) for a, b in zip(got[:-1], wanted[:-1], strict=True)]
             output = (got[-1] - wanted[-1]).square().mean()
             feature_weight = 1.0 if forced else 0.03 + 0.3 * max(0.0, 1 - (done - arguments.forced) / 0.6)
-            loss = output / OUTPUT_SCALE + feature_weight * torch.stack(features).sum()
+            # The first two maps are only a means: once the student runs as a whole it may choose its own.
+            weights = torch.tensor([1.0 if forced or index > 1 else 0.1 for index in range(len(features))])
+            loss = output / OUTPUT_SCALE + feature_weight * (weights.to(device) * torch.stack(features)).sum()
 
             rate = arguments.rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
             for group in optimiser.param_groups:

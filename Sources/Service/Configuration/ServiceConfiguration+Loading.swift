@@ -164,9 +164,7 @@ private struct ConfigurationReader {
         report(lines["style.source"], "style.folder", "must be set where style.source is \"folder\"")
       }
     case .bank:
-      if style.bank.isEmpty {
-        report(lines["style.source"], "style.bank", "must be set where style.source is \"bank\"")
-      }
+      break
     }
   }
 

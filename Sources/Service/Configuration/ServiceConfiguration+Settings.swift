@@ -41,7 +41,7 @@ extension ServiceConfiguration {
         .string("model", \.style.model, accepted: "the path of a model file, or \"\" for the embedded model"),
         .choice("source", \.style.source),
         .string("folder", \.style.folder, accepted: "the path of a folder of images, or \"\""),
-        .string("bank", \.style.bank, accepted: "the path of a style bank, or \"\""),
+        .string("bank", \.style.bank, accepted: "the path of a style bank, or \"\" for the embedded bank"),
         .number("probability", \.style.probability, in: 0...1),
         .interval("alpha", \.style.alpha, in: 0...1),
         .interval("beta", \.style.beta, in: 0...1),

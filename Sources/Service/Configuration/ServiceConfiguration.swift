@@ -148,7 +148,7 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var source = Source.inBatch
     /// The folder of style images, for the source `folder`.
     public var folder = ""
-    /// The file of embeddings, for the source `bank`.
+    /// The file of embeddings, for the source `bank`; empty for the embedded bank.
     public var bank = ""
     /// How often a view is stylized.
     public var probability = 0.8

@@ -89,7 +89,8 @@ package struct OpenedStream: Sendable {
       }
       return .embeddings(names: folder.names, folder.embeddings)
     case .bank:
-      let bank = try StyleBank(contentsOf: URL(fileURLWithPath: configuration.style.bank))
+      let path = configuration.style.bank
+      let bank = path.isEmpty ? .embedded : try StyleBank(contentsOf: URL(fileURLWithPath: path))
       return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
     }
   }

@@ -17,11 +17,7 @@ public struct ModelLocation: Sendable, Equatable {
   ///
   /// - Throws: `ModelError`.
   public func load() throws -> StyleModel {
-    if path.isEmpty {
-      throw CommandFailure(
-        .configuration,
-        "no style model: set style.model (or --model) to a model file; 'sasslctl model import --help' makes one")
-    }
+    if path.isEmpty { return .embedded }
     return try StyleModel(contentsOf: URL(fileURLWithPath: path))
   }
 
@@ -29,6 +25,7 @@ public struct ModelLocation: Sendable, Equatable {
   ///
   /// - Throws: `CommandFailure` where the file cannot be read.
   public func fingerprint() throws(CommandFailure) -> UInt64 {
+    if path.isEmpty { return Fingerprint { $0.append(bytes: StyleModel.embeddedFile) }.rawValue }
     guard let bytes = FileManager.default.contents(atPath: path) else {
       throw CommandFailure(.noInput, "cannot read the model \(path)")
     }

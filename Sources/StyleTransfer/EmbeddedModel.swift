@@ -1,0 +1,37 @@
+import CEmbeddedModel
+import Foundation
+
+extension StyleModel {
+  /// The project's own model, compiled into the program: it needs no file and no network.
+  ///
+  /// A compact predictor and transformer distilled from the public "lite" pair; docs/model-card.md tells how, and how close
+  /// they come. Loaded at the first use and shared afterwards.
+  public static let embedded: StyleModel = {
+    // The bytes are part of the program and tested with it: a failure here is a broken build.
+    try! StyleModel(bytes: embeddedFile, name: "embedded model")
+  }()
+
+  /// The bytes of the embedded model's file, for fingerprints and copies.
+  public static var embeddedFile: Data { Data(embedded_model()) }
+}
+
+extension StyleBank {
+  /// The default style bank, compiled into the program: named procedural styles and a Gaussian that yields endless others.
+  ///
+  /// Its embeddings are the embedded model's; other models that share the public pair's embedding space understand them too.
+  public static let embedded: StyleBank = {
+    // As above.
+    try! StyleBank(bytes: embeddedFile, name: "embedded style bank")
+  }()
+
+  /// The bytes of the embedded bank's file, for fingerprints and copies.
+  public static var embeddedFile: Data { Data(embedded_styles()) }
+}
+
+extension Data {
+  /// The bytes themselves, not a copy: they are part of the program and never written to.
+  fileprivate init(_ bytes: embedded_bytes) {
+    self.init(
+      bytesNoCopy: UnsafeMutableRawPointer(mutating: bytes.start!), count: bytes.count, deallocator: .none)
+  }
+}

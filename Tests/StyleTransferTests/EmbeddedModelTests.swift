@@ -1,0 +1,53 @@
+import Foundation
+import StyleTransfer
+import Testing
+
+/// The model that is compiled into the program against PyTorch in float64 (python/tools/make_embedded_golden.py).
+@Suite("Embedded model")
+struct EmbeddedModelTests {
+  /// Sums in float32 over up to 640 products, through some thirty layers.
+  static let tolerance: Float = 2e-3
+  static let side = 32
+
+  let golden: SafetensorsFile
+
+  init() throws { golden = try SafetensorsFile(contentsOf: TestData.golden("embedded-case.safetensors")) }
+
+  @Test func `its predictor gives PyTorch's embedding`() throws {
+    let model = StyleModel.embedded
+    let side = try #require(model.predictorSide)
+    let picture = try golden.bytes("picture")
+    // The picture repeated until it fills the predictor's input.
+    let input = (0..<side * side * 3).map { index in
+      let (row, column, channel) = (index / (side * 3), index / 3 % side, index % 3)
+      return picture[(row % Self.side * Self.side + column % Self.side) * 3 + channel]
+    }
+    let embedding = try model.embed(pixels: input, workspace: StyleWorkspace())
+    #expect(largestDifference(embedding.values, try golden.floats("embedding")) <= Self.tolerance)
+  }
+
+  @Test func `its transformer gives PyTorch's picture`() throws {
+    let stylized = try StyleModel.embedded.stylized(
+      golden.bytes("picture"), width: Self.side, height: Self.side, embedding: StyleEmbedding(golden.floats("style")))
+    #expect(largestDifference(stylized, try golden.floats("stylized")) <= Self.tolerance)
+  }
+
+  @Test func `it costs at most six tenths of the public lite pair`() throws {
+    let model = StyleModel.embedded
+    let liteMillionMACs = 391.3 + 628.6
+    let own = Double(try #require(model.predictorMACs) + model.macs(width: 224, height: 224)) / 1e6
+    #expect(own <= 0.6 * liteMillionMACs)
+    #expect(StyleModel.embeddedFile.count <= 2_000_000)
+    #expect(model.licence == "Apache-2.0")
+  }
+
+  @Test func `the default bank fits the model and has distinct styles and a Gaussian`() throws {
+    let bank = StyleBank.embedded
+    #expect(bank.embeddingLength == StyleModel.embedded.architecture.embedding)
+    #expect(bank.entries.count >= 200)
+    #expect(Set(bank.entries.map(\.embedding)).count == bank.entries.count)
+    var generator = SystemRandomNumberGenerator()
+    let sample = try bank.sample(using: &generator)
+    #expect(sample.values.allSatisfy { $0.isFinite })
+  }
+}

@@ -1,0 +1,157 @@
+"""The model tools: pictures that depend on their seed alone, networks of the right shape, files that read back."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+TOOLS = Path(__file__).resolve().parents[1] / "tools"
+
+
+@pytest.fixture(autouse=True)
+def tools_importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools import each other by plain names, as scripts of one folder do."""
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+
+def tool(name: str) -> Any:
+    return importlib.import_module(name)
+
+
+@pytest.fixture
+def networks() -> Any:
+    pytest.importorskip("torch", reason="needs PyTorch")
+    pytest.importorskip("safetensors", reason="needs safetensors")
+    return tool("networks")
+
+
+def test_every_scene_depends_on_its_class_and_number_alone() -> None:
+    scenes = tool("scenes")
+    for kind in scenes.SCENES:
+        first = scenes.scene(kind, 3, 80, 60)
+        assert first.shape == (60, 80, 3) and first.dtype == np.uint8
+        assert np.array_equal(first, scenes.scene(kind, 3, 80, 60))
+        assert not np.array_equal(first, scenes.scene(kind, 4, 80, 60))
+        assert first.std() > 10, f"{kind} is nearly blank"
+
+
+def test_every_texture_depends_on_its_seed_alone() -> None:
+    textures = tool("textures")
+    for pattern in textures.PATTERNS:
+        first = textures.texture(5, 48, pattern)
+        assert first.shape == (48, 48, 3) and first.dtype == np.uint8
+        assert np.array_equal(first, textures.texture(5, 48, pattern))
+        assert not np.array_equal(first, textures.texture(6, 48, pattern))
+
+
+def test_the_png_writer_is_understood_by_another_reader(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    picture = np.random.default_rng(1).integers(0, 256, (7, 13, 3), dtype=np.uint8)
+    tool("png").write(tmp_path / "a.png", picture)
+    assert np.array_equal(np.asarray(image.open(tmp_path / "a.png").convert("RGB")), picture)
+
+
+def test_the_png_writer_refuses_what_is_no_rgb_picture() -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        tool("png").encoded(np.zeros((4, 4), np.uint8)[:, :, None])
+
+
+def test_rendering_samples_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = ["render", "--out", str(tmp_path), "--count", "9", "--width", "64", "--height", "48"]
+    monkeypatch.setattr(sys, "argv", command)
+    tool("render_samples").main()
+    pictures = sorted(tmp_path.rglob("*.png"))
+    assert len(pictures) == 9 and len({path.parent for path in pictures}) == 8
+    pictures[0].write_bytes(b"mine")
+    tool("render_samples").main()
+    assert pictures[0].read_bytes() == b"mine"
+
+
+def test_networks_have_the_published_costs(networks: Any) -> None:
+    teacher = networks.PredictorShape.mobilenet_v2()
+    assert round(networks.StylePredictor(teacher).macs() / 1e6) == 391
+    transformer = networks.StyleTransformer(networks.TransformerShape())
+    assert round(transformer.macs(224) / 1e6) == 629
+    assert networks.parameter_count(transformer) == 177_718
+
+
+def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: Path) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    predictor = networks.StylePredictor(networks.PredictorShape.compact())
+    transformer = networks.StyleTransformer(networks.TransformerShape(4, 5, 7, 1))
+    pictures = torch.rand(2, 3, 128, 128)
+    predictor(pictures)  # Moves the running statistics that are to be folded.
+    predictor.eval()
+    model_file = tool("model_file")
+    path = tmp_path / "model.safetensors"
+    model_file.save_model(path, predictor, transformer, "a test", "none")
+    read_predictor, read_transformer = model_file.load_model(path)
+    with torch.inference_mode():
+        z = predictor(pictures)
+        # Weights were rounded to eleven bits; outputs agree to that order.
+        assert torch.allclose(read_predictor(pictures), z, atol=2e-2 * float(z.abs().max()))
+        content = pictures[:, :, :24, :32]
+        assert torch.allclose(read_transformer(content, z), transformer(content, z), atol=2e-2)
+
+
+def test_a_model_file_describes_its_architecture(networks: Any, tmp_path: Path) -> None:
+    from safetensors import safe_open
+
+    predictor = networks.StylePredictor(networks.PredictorShape.compact())
+    transformer = networks.StyleTransformer(networks.TransformerShape(8, 5, 7, 3))
+    path = tmp_path / "model.safetensors"
+    tool("model_file").save_model(path, predictor, transformer, "a test", "none")
+    with safe_open(path, "np") as file:
+        described = json.loads(file.metadata()["architecture"])
+        assert described["transformer"]["end_kernels"] == [5, 7]
+        assert file.get_tensor("transformer.contract.0.weight").shape == (8, 3, 5, 5)
+        assert file.get_tensor("predictor.head.weight").dtype == np.float16
+        assert not any(".norm." in name for name in file.keys())  # noqa: SIM118
+
+
+def test_the_held_out_pictures_are_fixed_and_never_copies_of_learnt_ones(tmp_path: Path) -> None:
+    pytest.importorskip("PIL", reason="needs Pillow")
+    contents, styles = tmp_path / "content", tmp_path / "style"
+    for folder, names in ((contents, [f"c{i:03d}" for i in range(480)]), (styles, [f"s{i:02d}" for i in range(44)])):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.jpg").touch()
+    for name in ("s02_cropped", "s07_crop"):
+        (styles / f"{name}.png").touch()
+    parts = tool("pictures").split(contents, styles)
+    assert len(parts.held_out_contents) == 60 and len(parts.held_out_styles) == 8
+    assert not set(parts.contents) & set(parts.held_out_contents)
+    assert not {path.stem[:3] for path in parts.styles} & {path.stem[:3] for path in parts.held_out_styles}
+    assert parts == tool("pictures").split(contents, styles)
+
+
+def test_soap_beats_a_badly_conditioned_problem_that_adam_crawls_on(networks: Any) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    mixing = torch.linalg.qr(torch.randn(12, 12))[0] @ torch.diag(torch.logspace(0, -3, 12))
+    wanted = torch.randn(5, 12)
+
+    def remaining(make: Any) -> float:
+        weight = torch.nn.Parameter(torch.zeros(5, 12))
+        optimiser = make([weight])
+        for step in range(300):
+            torch.manual_seed(step)
+            x = torch.randn(32, 12) @ mixing.T
+            loss = (x @ (weight - wanted).T).square().mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+        return float(((weight - wanted) @ mixing).detach().square().mean())
+
+    soap = remaining(lambda parameters: tool("optimiser").Soap(parameters, lr=2e-2))
+    adam = remaining(lambda parameters: torch.optim.Adam(parameters, lr=2e-2))
+    assert soap < 0.5 * adam
