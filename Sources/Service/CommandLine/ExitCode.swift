@@ -3,6 +3,8 @@
 public enum ExitCode: Int32, Sendable {
   /// All went well; for `status`: the daemon is running.
   case success = 0
+  /// `doctor`: something keeps the service from working.
+  case problems = 1
   /// `status`: the daemon is not running.
   case stopped = 3
   /// `status`: a daemon holds the name, but does not answer.

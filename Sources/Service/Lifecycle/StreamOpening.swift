@@ -62,7 +62,10 @@ package struct OpenedStream: Sendable {
       configuration, catalog: catalog, modelFingerprint: modelFingerprint, styles: styles)
   }
 
-  private static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
+  /// The samples that a configuration names.
+  ///
+  /// - Throws: `DatasetError`.
+  static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
     let path = BytePath(dataset.path)
     switch dataset.layout {
     case .imageFolder: return try SampleCatalog.imageFolder(at: path)

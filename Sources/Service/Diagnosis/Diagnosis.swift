@@ -1,0 +1,150 @@
+import BatchRing
+import Dataset
+import Foundation
+import Imaging
+import StyleTransfer
+
+/// Looks at everything that a service with a configuration needs, without starting one or changing anything.
+public struct Diagnosis {
+  private let configuration: ServiceConfiguration
+
+  /// A diagnosis for the stream of a configuration.
+  public init(_ configuration: ServiceConfiguration) { self.configuration = configuration }
+
+  /// Every finding, in the order in which a start would come across them. Reading a large dataset takes its time.
+  public func findings() -> [Finding] {
+    let workers = configuration.workers.resolvedCount
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return [
+      Checks.processor(
+        path: KernelPath.selected, cores: ProcessInfo.processInfo.activeProcessorCount, workers: workers),
+      Checks.descriptors(limit: UInt64(limit.rlim_cur), workers: workers, ranks: configuration.batch.ranks.count),
+      directory(configuration.state.resolvedDirectory, subject: "state", key: "state.directory"),
+      directory(configuration.state.resolvedRuntimeDirectory, subject: "socket", key: "state.runtime_directory"),
+      model(), dataset(), name(), sharedMemory(), removeIPC(),
+    ]
+  }
+
+  private func locations() -> [RingLocation] {
+    configuration.batch.ranks.map {
+      RingLocation(directory: configuration.ring.directory, name: configuration.stream.name, rank: $0)
+    }
+  }
+
+  private func sharedMemory() -> Finding {
+    let directory = configuration.ring.directory
+    var system = statvfs()
+    guard statvfs(directory, &system) == 0 else {
+      return .problem(
+        "shared memory", "\(directory): \(String(cString: strerror(errno)))", remedy: "set ring.directory to /dev/shm")
+    }
+    var need: UInt64 = 0
+    var reclaimed: UInt64 = 0
+    do throws(RingError) {
+      for location in locations() {
+        need += try RingProducer.segmentBytes(
+          at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
+          worldSize: configuration.batch.worldSize)
+        var present = stat()
+        if stat(try location.path(), &present) == 0 { reclaimed += UInt64(present.st_blocks) * 512 }
+      }
+    } catch {
+      return .problem("shared memory", error.description, remedy: "correct the configuration")
+    }
+    guard access(directory, W_OK | X_OK) == 0 else {
+      return .problem("shared memory", "\(directory) cannot be written", remedy: "'chmod 1777 \(directory)' as root")
+    }
+    let block = UInt64(system.f_frsize)
+    let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
+    return Checks.sharedMemory(
+      directory: directory, need: need, free: UInt64(system.f_bavail) * block + reclaimed,
+      size: UInt64(system.f_blocks) * block, slots: configuration.ring.slots,
+      isInMemory: Checks.isInMemory(directory, mounts: mounts))
+  }
+
+  private func directory(_ path: String, subject: String, key: String) -> Finding {
+    // What is not there yet is made, if the first folder above it that is there may be written.
+    var present = path
+    while access(present, F_OK) != 0 && errno == ENOENT && present != "/" && !present.isEmpty {
+      present = URL(filePath: present).deletingLastPathComponent().path()
+    }
+    if access(present, W_OK | X_OK) == 0 { return .ok(subject, "\(path) can be written") }
+    return .problem(
+      subject, "\(present) cannot be written by this user: \(String(cString: strerror(errno)))",
+      remedy: "change \(key), or look as the service's user: 'sudo -u sassl sasslctl doctor'")
+  }
+
+  private func model() -> Finding {
+    guard configuration.viewRecipes.contains(where: { $0.style != nil }) else { return .ok("model", "none is needed") }
+    let location = ModelLocation(configuration.style.model)
+    do {
+      let model = try location.load()
+      if model.predictorSide == nil && configuration.style.source != .bank {
+        return .problem(
+          "model", "\(location.name) has no style predictor", remedy: "use one that has both networks, or a style bank")
+      }
+      return .ok("model", "\(location.name), \(model.parameterCount) parameters")
+    } catch {
+      return .problem("model", CommandFailure(for: error).message, remedy: "set style.model to a model file")
+    }
+  }
+
+  private func dataset() -> Finding {
+    do {
+      let catalog = try OpenedStream.catalog(configuration.dataset)
+      for rank in configuration.batch.ranks {
+        _ = try StreamSchedule(
+          sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
+          worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
+      }
+      let limits = configuration.limits.decodeLimits
+      let decoder = ImageDecoder()
+      let picture = RGBImage(width: 1, height: 1)
+      // A few from all over: enough to notice missing permissions or a folder of something else.
+      let tried = Set((0..<8).map { $0 * (catalog.count - 1) / 7 })
+      let reasons = tried.sorted().compactMap { sample -> String? in
+        do {
+          let bytes = try catalog.bytes(of: sample, limit: limits.maximumBytes)
+          try bytes.withUnsafeBytes { try decoder.decode($0, limits: limits, into: picture) }
+          return nil
+        } catch {
+          return "\(catalog.path(of: sample)): \(error)"
+        }
+      }
+      guard let first = reasons.first else {
+        return .ok("dataset", "\(configuration.dataset.path), \(catalog.count) samples, \(tried.count) of them read")
+      }
+      return .problem(
+        "dataset", "\(reasons.count) of \(tried.count) samples tried cannot be used, such as \(first)",
+        remedy: "make the files readable for the service's user, or repair them")
+    } catch {
+      return .problem("dataset", CommandFailure(for: error).message, remedy: "correct [dataset] in the configuration")
+    }
+  }
+
+  private func name() -> Finding {
+    for location in locations() {
+      guard let observer = try? RingObserver(at: location), observer.counters.producerIsAlive else { continue }
+      return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+    }
+    return .ok("name", "'\(configuration.stream.name)' is free")
+  }
+
+  private func removeIPC() -> Finding {
+    let folders = ["/usr/lib/systemd", "/usr/local/lib/systemd", "/run/systemd", "/etc/systemd"]
+    var settings: [String]?
+    if FileManager.default.fileExists(atPath: "/run/systemd/seats") {
+      settings = folders.flatMap { folder -> [String] in
+        let extras = ((try? FileManager.default.contentsOfDirectory(atPath: folder + "/logind.conf.d")) ?? []).sorted()
+        let files = [folder + "/logind.conf"] + extras.map { folder + "/logind.conf.d/" + $0 }
+        return files.compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
+      }
+    }
+    let user = NSUserName()
+    return Checks.removeIPC(
+      settings: settings, user: geteuid(),
+      lingers: FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(user)"))
+  }
+}
