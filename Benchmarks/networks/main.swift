@@ -5,11 +5,12 @@ import StyleTransfer
 
 let usage = """
   usage: sassl-bench [--shape FILE|MODEL]... [--network transformer|predictor] [--side N]... [--threads N] [--seconds S]
-                     [--reference] [--no-peers] [--json]
+                     [--reference] [--layers] [--no-peers] [--json]
 
   Without --shape: the published networks, Benchmarks/shapes/lite.json and full-width.json, at 224 (transformer) and the
   predictor's own side. A shape is an architecture (JSON; the weights are then random, which costs the same) or a model
-  file. --reference measures the plain engine instead of the fast one. SASSL_CPU=avx512|avx2|portable chooses the
+  file. --reference measures the plain engine instead of the fast one; --layers shows
+  where the fast one spends its time, on one thread. SASSL_CPU=avx512|avx2|portable chooses the
   instructions.
   """
 
@@ -26,6 +27,7 @@ var sides: [Int] = []
 var threads = ProcessInfo.processInfo.activeProcessorCount
 var seconds = 4.0
 var usesReference = false
+var showsLayers = false
 var comparesPeers = true
 var printsJSON = false
 
@@ -50,6 +52,7 @@ while let argument = arguments.popFirst() {
     guard let duration = Double(value(of: argument)), duration > 0 else { fail("--seconds must be positive") }
     seconds = duration
   case "--reference": usesReference = true
+  case "--layers": showsLayers = true
   case "--no-peers": comparesPeers = false
   case "--json": printsJSON = true
   case "--help":
@@ -78,6 +81,7 @@ struct Row: Encodable {
   var ratio: Double?
 }
 
+if showsLayers { comparesPeers = false }
 let peers = comparesPeers ? Peers(root: root) : nil
 if comparesPeers && peers == nil && !printsJSON { print("other runtimes: not measured, no ../shared/bench/peers.py\n") }
 let path = usesReference ? "reference" : String(cString: style_kernels_selected().pointee.name)
@@ -104,6 +108,11 @@ for shape in shapes {
     let wanted = network == .predictor ? [model.predictorSide ?? 0] : (sides.isEmpty ? [224] : sides)
     for side in wanted {
       let workload = Workload(model: model, network: network, side: side)
+      if showsLayers {
+        print("\(name), \(network.rawValue), side \(side), \(path)")
+        printLayers(of: workload, seconds: seconds)
+        continue
+      }
       let peerName: String? =
         switch (name, network, side) {
         case ("lite", .transformer, 224): "transfer-lite"

@@ -1,5 +1,8 @@
 import CStyleKernels
 
+/// Told the name of a stage when it has ended.
+package typealias StageObserver = (String) -> Void
+
 /// The two networks on the vector kernels: what the product runs.
 package struct FastEngine: StyleEngine {
   private let transformer: FastTransformer
@@ -23,15 +26,33 @@ package struct FastEngine: StyleEngine {
   package func embed(
     _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {
-    guard let predictor else { preconditionFailure("this model has no predictor") }
-    predictor.run(pixels, into: embedding, memory: workspace.layers)
+    embed(pixels, into: embedding, workspace: workspace, observe: nil)
   }
 
   package func stylize(
     _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
     into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {
+    stylize(
+      pixels, width: width, height: height, embedding: embedding, into: output, workspace: workspace, observe: nil)
+  }
+
+  /// As ``embed(_:into:workspace:)``, with somebody watching.
+  package func embed(
+    _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace,
+    observe: StageObserver?
+  ) {
+    guard let predictor else { preconditionFailure("this model has no predictor") }
+    predictor.run(pixels, into: embedding, memory: workspace.layers, observe: observe)
+  }
+
+  /// As ``stylize(_:width:height:embedding:into:workspace:)``, with somebody watching.
+  package func stylize(
+    _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
+    into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace, observe: StageObserver?
+  ) {
     transformer.run(
-      pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers)
+      pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers,
+      observe: observe)
   }
 }

@@ -58,7 +58,12 @@ final class FastPredictor: Sendable {
   }
 
   /// See ``StyleEngine/embed(_:into:workspace:)``.
-  func run(_ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, memory: ScratchMemory) {
+  ///
+  /// - Parameter observe: called with a name whenever a stage has ended.
+  func run(
+    _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, memory: ScratchMemory,
+    observe: StageObserver?
+  ) {
     let base = memory.reserve(floats: geometry.floatCount)
     let pictures = (base, base + geometry.pictureFloats)
     let inner = pictures.1 + geometry.pictureFloats
@@ -67,20 +72,23 @@ final class FastPredictor: Sendable {
       to: UInt32.self, capacity: 2 * geometry.maskWords)
 
     readPixels(pixels, into: pictures.1, line: inner)
+    observe?("pixels to planes")
     let layout = geometry.stemInput
     stem.run(
       pictures.1, layout: layout, into: pictures.0, planeStride: geometry.pictures[0].planeStride,
       rows: geometry.pictures[0].height)
 
+    observe?(plan.stem.name)
     var source = pictures.0
     var target = pictures.1
     for (index, block) in blocks.enumerated() {
       run(
         block, from: source, geometry.pictures[index], to: target, geometry.pictures[index + 1],
-        band: geometry.bands[index], inner: inner, filtered: filtered, masks: masks)
+        band: geometry.bands[index], inner: inner, filtered: filtered, masks: masks, observe: observe)
       swap(&source, &target)
     }
     finish(source, spare: target, into: embedding)
+    observe?(plan.head.name + " and embedding")
   }
 
   /// Pixels to phase planes, with the column and the row of zeros that lie after them.
@@ -103,7 +111,7 @@ final class FastPredictor: Sendable {
   private func run(
     _ block: Block, from source: UnsafePointer<Float>, _ input: Picture, to target: UnsafeMutablePointer<Float>,
     _ output: Picture, band: Int, inner: UnsafeMutablePointer<Float>, filtered: UnsafeMutablePointer<Float>,
-    masks: UnsafeMutablePointer<UInt32>
+    masks: UnsafeMutablePointer<UInt32>, observe: StageObserver?
   ) {
     let layer = block.depthwise
     let vector = kernels.vector_length
@@ -151,6 +159,7 @@ final class FastPredictor: Sendable {
         }
       }
       ready = last
+      observe?(block.expand?.name ?? "copies")
       for channel in 0..<channels {
         let plane = inner + 16 + channel * bandSlots
         if bottom > last {
@@ -161,8 +170,7 @@ final class FastPredictor: Sendable {
         let destination = filtered + channel * filteredStride
         if stride == 1 {
           kernels.depthwise3_stride1_f32(
-            plane, input.rowStride, roundUp(rows * input.rowStride, toMultipleOf: vector), weights, left, right,
-            bias, bounds.lowerBound, bounds.upperBound, destination)
+            plane, input.rowStride, rows, weights, left, right, bias, bounds.lowerBound, bounds.upperBound, destination)
         } else {
           for row in 0..<rows {
             kernels.depthwise3_stride2_f32(
@@ -171,10 +179,12 @@ final class FastPredictor: Sendable {
           }
         }
       }
+      observe?(layer.name)
       block.project.run(
         filtered, stride: filteredStride, count: roundUp(rows * output.rowStride, toMultipleOf: vector),
         into: target + first * output.rowStride, stride: output.planeStride,
         residual: block.addsInput ? source + first * output.rowStride : nil)
+      observe?(block.project.name)
     }
   }
 
@@ -323,6 +333,8 @@ struct PointwiseConvolution: Sendable {
   private let kernels: style_kernels
   private let weights: AlignedFloats
   private let bias: AlignedFloats
+
+  var name: String { layer.name }
 
   /// - Parameters:
   ///   - layer: 1x1, stride 1.

@@ -94,13 +94,15 @@ final class FastTransformer: Sendable {
   }
 
   /// See ``StyleEngine/stylize(_:width:height:embedding:into:workspace:)``.
+  ///
+  /// - Parameter observe: called with a name whenever a stage has ended.
   func run(
     _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
-    into output: UnsafeMutablePointer<Float>, memory: ScratchMemory
+    into output: UnsafeMutablePointer<Float>, memory: ScratchMemory, observe: StageObserver?
   ) {
     let geometry = Geometry(self, width: width, height: height)
     let base = memory.reserve(floats: geometry.floatCount)
-    Pass(self, geometry, base).run(pixels, embedding: embedding, into: output)
+    Pass(self, geometry, base, observe).run(pixels, embedding: embedding, into: output)
   }
 }
 
@@ -232,8 +234,12 @@ extension FastTransformer {
     let masks: UnsafeMutablePointer<UInt32>
     let lines: UnsafeMutablePointer<Float>
     let style: UnsafeMutablePointer<Float>
+    let observe: StageObserver?
 
-    init(_ network: FastTransformer, _ geometry: Geometry, _ base: UnsafeMutablePointer<Float>) {
+    init(
+      _ network: FastTransformer, _ geometry: Geometry, _ base: UnsafeMutablePointer<Float>, _ observe: StageObserver?
+    ) {
+      self.observe = observe
       self.network = network
       self.geometry = geometry
       kernels = network.kernels
@@ -250,6 +256,7 @@ extension FastTransformer {
     func run(_ pixels: UnsafePointer<UInt8>, embedding: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>)
     {
       network.styles.evaluate(embedding, into: style)
+      observe?("scales and shifts")
       contract(pixels)
       var normalization = 0
       let blocks = network.residual.count / 2
@@ -277,9 +284,11 @@ extension FastTransformer {
         }
       }
       for channel in 0..<3 { layout.fillBorder(picture + channel * layout.channelStride, .mirrored) }
+      observe?("pixels to planes")
       network.first.run(
         picture, layout: layout, tileRows: geometry.tileRows[0], into: product, planeStride: geometry.planeStrides[0],
         masks: nil, sums: nil, scratch: scratch)
+      observe?(network.plan.contract[0].name)
 
       let bias = network.plan.contract[0].bias ?? []
       let half = layouts[Geometry.strided]
@@ -297,12 +306,14 @@ extension FastTransformer {
           half.fillBorder(target, .mirrored)
         }
       }
+      observe?(network.plan.contract[0].name + " to the next layer")
       for index in 0..<2 {
         let stage = Geometry.strided + index
         let layer = network.strided[index]
         layer.run(
           picture, layout: layouts[stage], into: product, planeStride: geometry.planeStrides[stage],
           rows: geometry.tileRows[stage])
+        observe?(layer.layer.name)
         let target = layouts[stage + 1]
         for channel in 0..<layer.layer.outputChannels {
           let source = product + channel * geometry.planeStrides[stage]
@@ -313,6 +324,7 @@ extension FastTransformer {
           }
           target.fillBorder(destination, index == 1 && network.residual.isEmpty ? .repeated : .mirrored)
         }
+        observe?(layer.layer.name + " to the next layer")
       }
     }
 
@@ -333,7 +345,8 @@ extension FastTransformer {
         let target = half == 0 ? inner : picture
         let channels = network.residual[2 * block + half].outputChannels
         normalizing(
-          network.residual[2 * block + half], stage: stage, normalization: normalization + half, sets: 1, input: source
+          network.residual[2 * block + half], named: "transformer.residual", stage: stage,
+          normalization: normalization + half, sets: 1, input: source
         ) { affine in
           for channel in 0..<channels {
             let (scale, shift) = affine(channel)
@@ -362,8 +375,8 @@ extension FastTransformer {
 
     /// Runs a convolution and hands over how to normalise each of its channels: `scale x + shift`.
     private func normalizing(
-      _ layer: WinogradConvolution, stage: Int, normalization: Int, sets: Int, input: UnsafeMutablePointer<Float>,
-      use: ((Int) -> (scale: Float, shift: Float)) -> Void
+      _ layer: WinogradConvolution, named name: String, stage: Int, normalization: Int, sets: Int,
+      input: UnsafeMutablePointer<Float>, use: ((Int) -> (scale: Float, shift: Float)) -> Void
     ) {
       let channels = layer.outputChannels / sets
       let layout = geometry.layouts[stage]
@@ -374,6 +387,7 @@ extension FastTransformer {
           input, layout: layout, tileRows: geometry.tileRows[stage], into: product,
           planeStride: geometry.planeStrides[stage], masks: masks, maskSets: sets, sums: sums.baseAddress!,
           scratch: scratch)
+        observe?(name)
         use { channel in
           var sum = 0.0
           var squares = 0.0
@@ -387,6 +401,7 @@ extension FastTransformer {
           let factor = Double(scale) / (variance + Double(ConditionalNormalization.epsilon)).squareRoot()
           return (Float(factor), Float(Double(shift) - mean * factor))
         }
+        observe?(name + " to the next layer")
       }
     }
 
@@ -429,7 +444,8 @@ extension FastTransformer {
         let layer = network.upsampling[index]
         let channels = layer.outputChannels / 4
         normalizing(
-          layer, stage: stage, normalization: normalization + index, sets: 4, input: picture
+          layer, named: network.plan.expand[index].name, stage: stage, normalization: normalization + index, sets: 4,
+          input: picture
         ) { affine in
           let target = geometry.layouts[stage + 1]
           withUnsafeTemporaryAllocation(of: Int.self, capacity: 8) { phases in
@@ -464,7 +480,10 @@ extension FastTransformer {
       fillMasks(planes: stride, layout: layout, rows: geometry.tileRows[stage], sets: 1) { _, phase, tile in
         4 * tile + phase
       }
-      normalizing(network.last, stage: stage, normalization: normalization, sets: 1, input: picture) { affine in
+      normalizing(
+        network.last, named: network.plan.expand[2].name, stage: stage, normalization: normalization, sets: 1,
+        input: picture
+      ) { affine in
         let affines = (affine(0), affine(1), affine(2))
         withUnsafeTemporaryAllocation(of: Int.self, capacity: 4) { phases in
           for phase in 0..<4 { phases[phase] = phase * stride }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// The scratch memory of one worker. It grows to what the largest picture so far needed and is then used again for every
 /// picture, so that a steady stream allocates nothing.
 ///
@@ -20,6 +22,8 @@ package final class ScratchMemory {
   /// A cache line, and the width of the widest vector register.
   package static let alignment = 64
 
+  private static let hugePage = 2 << 20
+
   private var base: UnsafeMutableRawPointer?
   /// The size of the block.
   package private(set) var byteCount = 0
@@ -38,8 +42,13 @@ package final class ScratchMemory {
   package func reserve(bytes count: Int) -> UnsafeMutableRawPointer {
     if let base, count <= byteCount { return base }
     base?.deallocate()
-    let size = max(count, Self.alignment)
-    let grown = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: Self.alignment)
+    // A transform walks a hundred planes at once, more than the processor keeps small pages' addresses for.
+    let isLarge = count >= Self.hugePage
+    let alignment = isLarge ? Self.hugePage : Self.alignment
+    let size = max((count + alignment - 1) / alignment * alignment, alignment)
+    let grown = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: alignment)
+    // Only advice: where it is not taken, small pages do.
+    if isLarge { _ = madvise(grown, size, MADV_HUGEPAGE) }
     base = grown
     byteCount = size
     return grown

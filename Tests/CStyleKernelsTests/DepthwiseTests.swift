@@ -7,16 +7,18 @@ import Testing
 
   @Test("stride 1 over flat rows, with nothing beyond the border", arguments: KernelPath.all)
   func stride1(path: KernelPath) {
-    for (width, rowStride, rows) in [(1, 1, 3), (3, 4, 5), (8, 8, 4), (17, 17, 3), (16, 19, 2)] {
+    for (width, rowStride, rows) in [
+      (1, 1, 3), (3, 4, 5), (8, 8, 4), (17, 17, 3), (16, 19, 2), (33, 34, 11), (64, 64, 8),
+    ] {
       var numbers = Numbers(seed: UInt64(width))
-      let count = (rows * rowStride + path.vector - 1) / path.vector * path.vector
+      let count = rows * rowStride + path.vector - 1
       let input = GuardedFloats(numbers.list(1 + 2 * rowStride + count + 1), misalignment: rows)
       let weights = numbers.list(9)
       let output = GuardedFloats(zeros: count, misalignment: width % 3)
-      let left = (0..<count).map { $0 % rowStride == 0 ? 0 : UInt32.max }
-      let right = (0..<count).map { $0 % rowStride == width - 1 ? 0 : UInt32.max }
+      let left = (0...count).map { $0 % rowStride == 0 ? 0 : UInt32.max }
+      let right = (0...count).map { $0 % rowStride == width - 1 ? 0 : UInt32.max }
       path.kernels.depthwise3_stride1_f32(
-        input.start + 1, rowStride, count, weights, left, right, 0.25, -0.5, 1, output.start)
+        input.start + 1, rowStride, rows, weights, left, right, 0.25, -0.5, 1, output.start)
       #expect(output.isUntouchedOutside)
       for row in 0..<rows {
         for column in 0..<width {

@@ -92,12 +92,14 @@ typedef struct STYLE_SHARED {
       style_winograd shape, const float *points, size_t point_stride, size_t count, float *output, size_t plane_stride,
       const uint32_t *masks, size_t mask_stride, double *sums);
 
-  /// 3x3 convolution of one channel with stride 1, all its rows as one flat range: output q sees, in each of the rows that
-  /// begin at `input`, `input + row_stride` and `input + 2 * row_stride`, the elements q - 1, q and q + 1. `left[q]` is zero
-  /// where there is nothing to the left (q is the first of its row) and all ones elsewhere, `right[q]` likewise. So one
-  /// element before `input` is read, and up to 2 * row_stride + count. The sum with `bias` is clamped to low...high.
+  /// 3x3 convolution of one channel with stride 1, its rows as one flat range of rows * row_stride: output q sees, in each of
+  /// the rows that begin at `input`, `input + row_stride` and `input + 2 * row_stride`, the elements q - 1, q and q + 1.
+  /// `left[q]` is zero where there is nothing to the left (q is the first of its row) and all ones elsewhere, `right[q]`
+  /// likewise; both repeat from row to row, and are read up to rows * row_stride + `vector_length`. One element before
+  /// `input` is read; reading and writing may go on for less than a vector (and, for the input, one element) past the last
+  /// row. The sum with `bias` is clamped to low...high.
   void (*depthwise3_stride1_f32)(
-      const float *input, size_t row_stride, size_t count, const float *weights, const uint32_t *left,
+      const float *input, size_t row_stride, size_t rows, const float *weights, const uint32_t *left,
       const uint32_t *right, float bias, float low, float high, float *output);
 
   /// One row of a 3x3 convolution of one channel with stride 2: output x sees the elements 2 x, 2 x + 1 and, unless

@@ -1,0 +1,123 @@
+import CStyleKernels
+import Foundation
+import StyleTransfer
+
+/// Where one thread's time goes: for each layer the milliseconds, the multiply-accumulates of its definition, and what share of
+/// the kernels' peak the arithmetic that is really done reaches.
+func printLayers(of workload: Workload, seconds: Double) {
+  let model = workload.model
+  let engine = FastEngine(
+    predictor: model.predictor, transformer: model.transformer, embeddingCount: model.architecture.embedding)
+  let workspace = StyleWorkspace()
+  let side = workload.side
+  let pixels = (0..<side * side * 3).map { UInt8($0 &* 7 % 251) }
+  let style = (0..<model.architecture.embedding).map { Float($0 % 7) * 0.3 - 0.9 }
+  var output = [Float](repeating: 0, count: max(pixels.count, style.count))
+  var names: [String] = []
+  var spent: [String: Duration] = [:]
+  var last = ContinuousClock.now
+  var counts = false
+  func once() {
+    last = .now
+    let observe = { (name: String) in
+      let now = ContinuousClock.now
+      if counts {
+        if spent[name] == nil { names.append(name) }
+        spent[name, default: .zero] += last.duration(to: now)
+      }
+      last = .now
+    }
+    switch workload.network {
+    case .transformer:
+      engine.stylize(
+        pixels, width: side, height: side, embedding: style, into: &output, workspace: workspace, observe: observe)
+    case .predictor: engine.embed(pixels, into: &output, workspace: workspace, observe: observe)
+    }
+  }
+  for _ in 0..<3 { once() }
+  counts = true
+  var pictures = 0
+  let deadline = ContinuousClock.now + .seconds(seconds)
+  while ContinuousClock.now < deadline {
+    once()
+    pictures += 1
+  }
+
+  let layers = workload.network == .transformer ? model.transformer.convolutions : model.predictor?.convolutions ?? []
+  var costs: [String: Cost] = [:]
+  var width = side
+  for layer in layers {
+    let name = layer.name.hasPrefix("transformer.residual") ? "transformer.residual" : layer.name
+    costs[name, default: Cost()].add(layer, inputSide: width)
+    width = layer.outputSide(for: width)
+  }
+  let peak = peakGigaFLOPs()
+  print(String(format: "one core multiplies matrices at %.0f GFLOP/s (fp32, from the first-level cache)", peak))
+  print("    ms  share  MMAC defined  MMAC done  GFLOP/s  of peak   MB touched  stage")
+  let total = spent.values.reduce(Duration.zero, +) / .seconds(1)
+  for name in names {
+    let time = (spent[name] ?? .zero) / .seconds(1)
+    let each = time / Double(pictures)
+    var line = String(format: "%6.3f %5.1f%%", each * 1e3, 100 * time / total)
+    if let cost = costs[name] {
+      let rate = 2 * cost.done / each * 1e-9
+      line += String(
+        format: "  %12.1f %10.1f %8.1f %7.0f%% %12.2f", cost.defined * 1e-6, cost.done * 1e-6, rate, 100 * rate / peak,
+        cost.bytes * 1e-6)
+    } else {
+      line += String(repeating: " ", count: 55)
+    }
+    print(line + "  " + name)
+  }
+  print(String(format: "%6.3f ms in all, mean of %d pictures\n", total / Double(pictures) * 1e3, pictures))
+}
+
+/// What a layer costs.
+private struct Cost {
+  /// Multiply-accumulates of the layer's definition.
+  var defined = 0.0
+  /// Multiply-accumulates of the matrix products that stand for it; transforms not counted.
+  var done = 0.0
+  /// Input, output and weights, each once.
+  var bytes = 0.0
+
+  mutating func add(_ layer: Convolution, inputSide: Int) {
+    let outputSide = layer.outputSide(for: inputSide)
+    let macs = Double(layer.macs(inputWidth: inputSide, inputHeight: inputSide))
+    defined += macs
+    done += macs * share(layer)
+    let inputs = layer.inputChannels * inputSide * inputSide
+    let outputs = layer.outputChannels * outputSide * outputSide
+    bytes += 4 * Double(inputs + outputs + layer.weight.count)
+  }
+
+  /// Multiplications of a Winograd tile over those of its definition.
+  private func share(_ layer: Convolution) -> Double {
+    guard layer.stride == 1, layer.kernel > 1, !layer.isDepthwise else { return 1 }
+    // Four 2x2 kernels at a quarter of the pixels, 25 for each 16 of them.
+    if layer.upsampling == 2 { return 25.0 / 16 / 9 }
+    if layer.name.contains("residual") { return 36.0 / 16 / 9 }
+    let blocks = Double(max(1, (layer.kernel + 2) / 4))
+    return 64 * blocks * blocks / 16 / Double(layer.kernel * layer.kernel)
+  }
+}
+
+/// The matrix product at its best: everything in the first-level cache.
+private func peakGigaFLOPs() -> Double {
+  let kernels = style_kernels_selected().pointee
+  let (outputs, depth, count) = (24, 64, 96)
+  let matrix = [Float](repeating: 0.5, count: outputs * depth)
+  var packed = matrix
+  kernels.pack_rows_f32(matrix, outputs, depth, &packed)
+  let offsets = (0..<depth).map { $0 * count }
+  let input = [Float](repeating: 0.25, count: depth * count)
+  var output = [Float](repeating: 0, count: outputs * count)
+  var best = 0.0
+  for _ in 0..<20 {
+    let start = ContinuousClock.now
+    for _ in 0..<500 { kernels.gemm_f32(packed, outputs, offsets, depth, input, count, &output, count, nil) }
+    let time = start.duration(to: .now) / .seconds(1)
+    best = max(best, 2 * Double(outputs * depth * count) * 500 / time * 1e-9)
+  }
+  return best
+}
