@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import dataclasses
-import functools
 import json
 import os
 import pathlib
@@ -95,28 +93,6 @@ def toml(value: object) -> str:
     return json.dumps(value)
 
 
-@functools.cache
-def style_model() -> str:
-    """The public model where its files are and can be imported; else the embedded one."""
-    files = SHARED / "models" / "magenta-lite"
-    if not files.is_dir():
-        return ""
-    out = pathlib.Path(tempfile.gettempdir()) / f"sassl-test-model-{os.getpid()}.safetensors"
-    atexit.register(out.unlink, missing_ok=True)
-    made = control(
-        "model",
-        "import",
-        "--predictor",
-        str(files / "predict.tflite"),
-        "--transformer",
-        str(files / "transfer.tflite"),
-        "--out",
-        str(out),
-    )
-    assert made.returncode == 0, made.stderr
-    return str(out)
-
-
 class Workplace:
     """A temporary folder in which daemons are configured and started."""
 
@@ -135,7 +111,6 @@ class Workplace:
             "views__preset": "mocov2",
             "views__side": size.side,
             "style__group": 8,
-            "style__model": style_model(),
             "ring__slots": 4,
             "workers__count": 2,
             "state__directory": str(self.folder / name / "state"),

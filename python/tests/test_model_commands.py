@@ -1,0 +1,119 @@
+"""`sasslctl model` and `sasslctl stylize`, against reference tensors where they are at hand."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from conftest import ROOT, SHARED, control
+
+Pixels = npt.NDArray[np.uint8]
+needs_references = pytest.mark.skipif(not (SHARED / "golden").is_dir(), reason=f"no reference tensors in {SHARED}")
+
+
+@pytest.fixture
+def style(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A picture with a style: coloured stripes."""
+    rows, columns = np.mgrid[0:96, 0:96]
+    stripes = np.stack([(rows * 7) % 256, (columns * 5) % 256, ((rows + columns) * 3) % 256], axis=-1)
+    path = tmp_path / "style.png"
+    Image.fromarray(stripes.astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def content(tmp_path: pathlib.Path) -> tuple[pathlib.Path, Pixels]:
+    """A picture whose sides are multiples of 4: smooth shades with noise."""
+    noise = np.random.default_rng(0).integers(0, 60, (60, 88, 3))
+    shade = np.linspace(0, 190, 88)[None, :, None]
+    pixels = (noise + shade).astype(np.uint8)
+    path = tmp_path / "content.png"
+    Image.fromarray(pixels).save(path)
+    return path, pixels
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The public pair in the project's own format."""
+    files = SHARED / "models" / "magenta-lite"
+    if not files.is_dir():
+        pytest.skip(f"no public model in {SHARED}")
+    out = tmp_path_factory.mktemp("model") / "lite.safetensors"
+    pair = ["--predictor", str(files / "predict.tflite"), "--transformer", str(files / "transfer.tflite")]
+    made = control("model", "import", *pair, "--out", str(out))
+    assert made.returncode == 0, made.stderr
+    return out
+
+
+def stylized(content: pathlib.Path, style: pathlib.Path, out: pathlib.Path, *more: str) -> pathlib.Path:
+    run = control("stylize", "--content", str(content), "--style", str(style), "--out", str(out), *more)
+    assert run.returncode == 0, run.stderr
+    return out
+
+
+def test_beta_zero_gives_the_content(
+    content: tuple[pathlib.Path, Pixels], style: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    path, pixels = content
+    values = np.load(stylized(path, style, tmp_path / "y.npy", "--beta", "0"))
+    assert values.dtype == np.float32
+    assert np.array_equal(values, pixels.astype(np.float32) / 255)
+
+
+def test_png_is_the_rounded_array(
+    content: tuple[pathlib.Path, Pixels], style: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    strength = ["--alpha", "1", "--beta", "1"]
+    values = np.load(stylized(content[0], style, tmp_path / "y.npy", *strength))
+    picture = np.asarray(Image.open(stylized(content[0], style, tmp_path / "y.png", *strength)))
+    assert np.abs(picture / 255 - values).max() <= 0.5 / 255 + 1e-6
+    # And it is another picture than the content.
+    assert np.abs(picture.astype(int) - content[1]).mean() > 5
+
+
+def test_a_content_of_other_sides_is_made_to_fit(style: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    odd = tmp_path / "odd.png"
+    Image.new("RGB", (67, 50), (10, 200, 30)).save(odd)
+    assert np.load(stylized(odd, style, tmp_path / "y.npy")).shape == (48, 64, 3)
+
+
+def test_the_embedded_model_describes_itself() -> None:
+    info = json.loads(control("model", "info", "--json", "--size", "224x224").stdout)
+    assert info["model"] == "embedded"
+    assert info["licence"] == "Apache-2.0"
+    assert info["embedding_length"] == 100
+    # Well below the public pair's 629 and 391 million.
+    assert info["transformer_macs"] + info["predictor_macs"] <= 0.6 * (628.7e6 + 391.3e6)
+
+
+def test_the_public_pair_can_be_imported(imported: pathlib.Path) -> None:
+    info = json.loads(control("model", "info", str(imported), "--json").stdout)
+    assert info["transformer_widths"] == [8, 16, 32, 16, 8]
+    assert info["residual_blocks"] == 5
+    assert info["predictor_side_pixels"] == 256
+    assert "SHA-256" in info["provenance"]
+
+
+@needs_references
+def test_stylize_agrees_with_the_reference(imported: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    # The case with alpha = 1: how the content was resized for the predictor does not matter there.
+    tensors = load_file(SHARED / "golden" / "case01.safetensors")
+    assert tensors["alpha"][0] == 1
+    content, style = tmp_path / "content.png", tmp_path / "style.png"
+    Image.fromarray(tensors["content_u8_hwc"]).save(content)
+    Image.fromarray(tensors["style256_u8_hwc"]).save(style)
+    strength = ["--alpha", "1", "--beta", str(tensors["beta"][0]), "--model", str(imported)]
+    values = np.load(stylized(content, style, tmp_path / "y.npy", *strength))
+    assert np.abs(values - tensors["output_f32_hwc"]).max() <= 1e-3
+
+
+def test_importing_needs_files_that_exist(tmp_path: pathlib.Path) -> None:
+    run = control("model", "import", "--transformer", str(ROOT / "absent.tflite"), "--out", str(tmp_path / "m"))
+    assert run.returncode != 0
+    assert "absent.tflite" in run.stderr
