@@ -43,7 +43,7 @@ struct StatusAdviceTests {
       (0.0, 20.0, "nothing to change"),
       // The trainer could take 4 / (1 - 0.2) workers' images, or more than the cores give.
       (20.0, 0.0, "raise workers.count from 4 to 5"), (100.0, 0.0, "raise workers.count from 4 to 8"),
-      (30.0, 30.0, "raise ring.slots above 8"),
+      (30.0, 30.0, "raise ring.slots above 8"), (98.0, 6.0, "raise workers.count"),
     ])
   func advice(starved: Double, full: Double, expected: String) throws {
     let advice = try #require(try report(rings: [ring(starved: starved, full: full)]).advice)

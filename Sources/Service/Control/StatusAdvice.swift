@@ -12,7 +12,8 @@ extension StatusReport {
       return "no trainer reads; batches are kept ready until one attaches"
     }
     let starves = ring.trainerStarvedPercent >= Self.worthMentioning
-    let isFull = ring.fullPercent >= Self.worthMentioning
+    // A little fullness beside much starving is what is left of the time before the trainer came.
+    let isFull = ring.fullPercent >= max(Self.worthMentioning, ring.trainerStarvedPercent / 4)
     switch (starves, isFull) {
     case (false, false): return "trainer and workers keep pace; nothing to change"
     case (false, true): return "the trainer never waits; " + spareWorkers(idlePercent: ring.fullPercent)
