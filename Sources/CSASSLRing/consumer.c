@@ -125,11 +125,9 @@ static int align(struct sassl_ring_consumer *consumer, struct sassl_ring_error *
       const struct sassl_ring_slot *slot = mapping_slot(consumer->current, sequence);
       if (slot->generation == consumer->generation && slot->number == consumer->wanted) return SASSL_RING_OK;
     }
-    if (LOAD(header->seek_acknowledged) != consumer->generation) {
-      // A request, of ours or of a reader that died, is under way.
-      if (LOAD(header->seek_target) == consumer->wanted) return SASSL_RING_OK;
-      return request_seek(consumer);
-    }
+    // A request under way may be that of a reader that died, and the producer may have read another target for it than
+    // stands there now. Only our own says what will come.
+    if (LOAD(header->seek_acknowledged) != consumer->generation) return request_seek(consumer);
     // Acquire above pairs with the release store in obey_seek: this next_batch belongs to that generation or is newer.
     uint64_t next = LOAD(header->next_batch);
     if (consumer->wanted >= next && consumer->wanted - next < consumer->current->geometry.slot_count) {
@@ -176,9 +174,10 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   } else if (code == SASSL_RING_OK) {
     code = segment_map(descriptor, consumer->path, &geometry, fields, MAP_FOR_CONSUMER, &mapping, error);
   }
-  if (code == SASSL_RING_OK && LOAD(mapping->header->producer_state) != SASSL_RING_SERVING) {
-    code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping or being replaced",
-                consumer->path, geometry.producer_pid);
+  // Somebody holds the dead instance's lock in order to replace it; its reader is us.
+  if (code == SASSL_RING_OK && consumer->current != NULL &&
+      memcmp(consumer->current->geometry.instance, geometry.instance, sizeof geometry.instance) == 0) {
+    code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s is being replaced", consumer->path);
   }
   if (code == SASSL_RING_OK && consumer->current != NULL && !consumer->accept_change &&
       memcmp(consumer->current->geometry.fingerprint, geometry.fingerprint, sizeof geometry.fingerprint) != 0) {
@@ -198,12 +197,17 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   // The path may have moved on between the two opens; the lock must be on what we have mapped.
   moved = moved || !same_file(lock_descriptor, consumer->path) || !same_file(descriptor, consumer->path);
   close(descriptor);
+  // Pairs with the fence in empty_predecessor: a successor that is about to empty this instance has closed it first and then
+  // looks for our lock, so one of us notices the other.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (ours && LOAD(mapping->header->producer_state) != SASSL_RING_SERVING) moved = true;
   if (moved || !ours) {
     int32_t holder = LOAD(mapping->header->consumer_pid);
     sassl_ring_mapping_release(mapping);
     if (lock_descriptor >= 0) close(lock_descriptor);
     if (!moved) return busy(error, consumer->path, holder);
-    return fail(error, SASSL_RING_ERROR_ABSENT, 0, "the ring at %s is just being replaced", consumer->path);
+    return fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping or being replaced",
+                consumer->path, geometry.producer_pid);
   }
   // The old instance stays ours until here: up to now there was nowhere else to write down what was released.
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);

@@ -233,7 +233,10 @@ static bool find_resumption(const struct predecessor *predecessor, const struct 
 
 /// Gives the memory of a predecessor without a reader back. One with a reader does that itself once it has finished.
 static void empty_predecessor(const struct predecessor *predecessor) {
-  if (predecessor->mapping == NULL || byte_is_locked(predecessor->descriptor, SASSL_RING_CONSUMER_LOCK)) return;
+  if (predecessor->mapping == NULL) return;
+  // Pairs with the fence in try_open: a reader that attaches now either sees that this instance is closed, or we see its lock.
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  if (byte_is_locked(predecessor->descriptor, SASSL_RING_CONSUMER_LOCK)) return;
   const struct sassl_ring_geometry *geometry = &predecessor->mapping->geometry;
   fallocate(predecessor->descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)geometry->payload_offset,
             (off_t)(geometry->file_bytes - geometry->payload_offset));

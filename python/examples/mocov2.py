@@ -5,8 +5,8 @@
     python mocov2.py NAME --steps 200 --checkpoint mocov2.pt     # and the same again to go on from the checkpoint
 
 Momentum contrast (He et al. 2020; Chen et al. 2020) learns to recognize the second view of an image among the images of
-earlier batches. Everything that this has to do with sassld is in `main`: iterate, move to the device, and save `state_dict` of
-the dataset beside that of the model. Stopped and resumed, the run ends with the same weights as an undisturbed one.
+earlier batches. Everything that this has to do with sassld is in `main`: iterate, move to the device, and save the
+dataset's `state_dict` beside the model's. Stopped and resumed, a run ends with the same weights as an undisturbed one.
 """
 
 from __future__ import annotations
