@@ -14,15 +14,18 @@ func printLayers(of workload: Workload, seconds: Double) {
   let style = (0..<model.architecture.embedding).map { Float($0 % 7) * 0.3 - 0.9 }
   var output = [Float](repeating: 0, count: max(pixels.count, style.count))
   var names: [String] = []
+  /// Of the picture at hand, and of every picture so far. A picture that was interrupted does not show in the median.
   var spent: [String: Duration] = [:]
+  var history: [String: [Double]] = [:]
   var last = ContinuousClock.now
   var counts = false
+  var pictures = 0
   func once() {
     last = .now
     let observe = { (name: String) in
       let now = ContinuousClock.now
       if counts {
-        if spent[name] == nil { names.append(name) }
+        if pictures == 0 && spent[name] == nil { names.append(name) }
         spent[name, default: .zero] += last.duration(to: now)
       }
       last = .now
@@ -36,10 +39,11 @@ func printLayers(of workload: Workload, seconds: Double) {
   }
   for _ in 0..<3 { once() }
   counts = true
-  var pictures = 0
   let deadline = ContinuousClock.now + .seconds(seconds)
   while ContinuousClock.now < deadline {
+    spent.removeAll(keepingCapacity: true)
     once()
+    for (name, time) in spent { history[name, default: []].append(time / .seconds(1)) }
     pictures += 1
   }
 
@@ -54,11 +58,11 @@ func printLayers(of workload: Workload, seconds: Double) {
   let peak = peakGigaFLOPs()
   print(String(format: "one core multiplies matrices at %.0f GFLOP/s (fp32, from the first-level cache)", peak))
   print("    ms  share  MMAC defined  MMAC done  GFLOP/s  of peak   MB touched  stage")
-  let total = spent.values.reduce(Duration.zero, +) / .seconds(1)
+  let medians = history.mapValues { $0.sorted()[$0.count / 2] }
+  let total = medians.values.reduce(0, +)
   for name in names {
-    let time = (spent[name] ?? .zero) / .seconds(1)
-    let each = time / Double(pictures)
-    var line = String(format: "%6.3f %5.1f%%", each * 1e3, 100 * time / total)
+    let each = medians[name] ?? 0
+    var line = String(format: "%6.3f %5.1f%%", each * 1e3, 100 * each / total)
     if let cost = costs[name] {
       let rate = 2 * cost.done / each * 1e-9
       line += String(
@@ -69,7 +73,7 @@ func printLayers(of workload: Workload, seconds: Double) {
     }
     print(line + "  " + name)
   }
-  print(String(format: "%6.3f ms in all, mean of %d pictures\n", total / Double(pictures) * 1e3, pictures))
+  print(String(format: "%6.3f ms in all, medians of %d pictures\n", total * 1e3, pictures))
 }
 
 /// What a layer costs.

@@ -9,8 +9,9 @@
 /* Products and sums are rounded one by one on every processor, so that the bytes do not depend on it. */
 #pragma STDC FP_CONTRACT OFF
 
-/* One source, compiled for three generations of processors; the loader picks the best. */
-#if defined(__x86_64__)
+/* One source, compiled for three generations of processors; the loader picks the best. It picks before the thread sanitizer
+   is set up, and would crash in it. */
+#if defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define FOR_EACH_PROCESSOR

@@ -3,10 +3,16 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+// toml++ asserts what some input makes untrue, a no-break space in a table's header for one. A configuration that is wrong must not
+// abort the program, and with NDEBUG the same assertions would be assumptions; so they become exceptions.
+struct unexpected_input {};
+#undef NDEBUG
+#define TOML_ASSERT(expression) ((expression) ? static_cast<void>(0) : throw unexpected_input{})
 #include <toml++/toml.h>
 
 struct sassl_toml_document {
@@ -35,6 +41,23 @@ constexpr unsigned maximum_depth = 64;
 struct too_deep {
   toml::source_position place;
 };
+
+// Where the first character is that TOML allows nowhere, not even in comments; nothing where there is none.
+std::optional<toml::source_position> forbidden_character(std::string_view text) {
+  toml::source_position place{1, 1};
+  for (const char character : text) {
+    const auto code = static_cast<unsigned char>(character);
+    const bool allowed = code >= 0x20 ? code != 0x7F : code == '\t' || code == '\n' || code == '\r';
+    if (!allowed) {
+      return place;
+    }
+    place.column++;
+    if (code == '\n') {
+      place = {place.line + 1, 1};
+    }
+  }
+  return std::nullopt;
+}
 
 void append(sassl_toml_document &document, const toml::node &value, const toml::key *key, unsigned depth) {
   const toml::source_position place = key != nullptr ? key->source().begin : value.source().begin;
@@ -97,10 +120,16 @@ sassl_toml_document *sassl_toml_parse(const char *text, size_t bytes) {
     return nullptr;
   }
   try {
+    if (const auto place = forbidden_character({text, bytes})) {
+      document->fail("a control character is in the text", *place);
+      return document.release();
+    }
     document->root = toml::parse(std::string_view{text, bytes});
     append(*document, document->root, nullptr, 0);
   } catch (const toml::parse_error &error) {
     document->fail(error.description(), error.source().begin);
+  } catch (const unexpected_input &) {
+    document->fail("an invisible character stands where only names and values may stand", {});
   } catch (const too_deep &error) {
     document->fail("tables are nested too deep", error.place);
   } catch (const std::exception &) {

@@ -264,7 +264,7 @@ extension FastPredictor {
     let maskWords: Int
 
     /// A band's widened rows and what the filter makes of them should stay in the second-level cache.
-    private static let cachedFloats = 160 * 1024
+    private static let cachedFloats = 128 * 1024
 
     init(_ plan: PredictorPlan, vector: Int) {
       let half = plan.side / 2
@@ -287,8 +287,8 @@ extension FastPredictor {
           width: width, height: picture.height / layer.stride,
           rowStride: layer.stride == 1 ? picture.rowStride : width, vector: vector)
         let rowFloats = layer.outputChannels * (layer.stride * picture.rowStride + output.rowStride)
-        // Two rows are kept from band to band, which is not worth it for fewer than two new ones.
-        let band = min(output.height, max(2, Self.cachedFloats / rowFloats))
+        // Two rows are kept from band to band, and the depthwise kernel likes four new ones at once.
+        let band = min(output.height, max(4, Self.cachedFloats / rowFloats / 4 * 4))
         let slots = roundUp(band * output.rowStride, toMultipleOf: vector)
         bands.append(band)
         pictureFloats = max(pictureFloats, block.project.outputChannels * output.planeStride)

@@ -19,21 +19,18 @@ func benchCommand(_ arguments: [String]) throws -> ExitCode {
     CommandOption("workers", letter: "w", value: "N", "how many threads (default: as the configuration says)"),
     CommandOption("trainer", letter: "t", value: "M", "what the trainer reads, in images per second"),
     CommandOption("json", "machine-readable"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl bench"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) [options]",
-        about:
-          "Measures how many images a second this machine prepares with a configuration, from files to finished views,\n"
-          + "and how many cores a trainer of a given speed needs. An image is one sample with all its views. No daemon is\n"
-          + "needed; one that runs takes part of the machine.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) [options]",
+      about:
+        "Measures how many images a second this machine prepares with a configuration, from files to finished views,\n"
+        + "and how many cores a trainer of a given speed needs. An image is one sample with all its views. No daemon is\n"
+        + "needed; one that runs takes part of the machine.",
+      options: options)
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let configuration = try loadConfiguration(parsed)
   let seconds = try parsed.number("seconds", in: 1...600) ?? 10.0

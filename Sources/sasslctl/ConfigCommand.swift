@@ -5,18 +5,15 @@ func configCommand(_ arguments: [String]) throws -> ExitCode {
   let options = [
     configOption,
     CommandOption("json", "machine-readable"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl config"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) show [options]",
-        about: "Shows every key of the configuration with the value that is in force, defaults and presets filled in.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) show [options]",
+      about: "Shows every key of the configuration with the value that is in force, defaults and presets filled in.",
+      options: options)
+  else { return .success }
   guard parsed.operands == ["show"] else {
     throw CommandFailure(.usage, "\(command) takes 'show'; see '\(command) --help'")
   }

@@ -6,23 +6,19 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   let options = [
     configOption,
     CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl doctor"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) [options]",
-        about:
-          "Checks what the service needs: processor, shared memory, limits, directories, model, dataset, and whether logind\n"
-          + "would delete the rings at logout. Changes nothing, and may run beside the service.\n"
-          + "It looks with the eyes of whoever runs it: for the installed service, 'sudo -u sassl sasslctl doctor'.",
-        options: options,
-        closing: "exit code: 0 nothing keeps the service from working, 1 something does, 78 the configuration is wrong"),
-      terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) [options]",
+      about:
+        "Checks what the service needs: processor, shared memory, limits, directories, model, dataset, and whether logind\n"
+        + "would delete the rings at logout. Changes nothing, and may run beside the service.\n"
+        + "It looks with the eyes of whoever runs it: for the installed service, 'sudo -u sassl sasslctl doctor'.",
+      options: options,
+      closing: "exit code: 0 nothing keeps the service from working, 1 something does, 78 the configuration is wrong")
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let findings = Diagnosis(try loadConfiguration(parsed)).findings()
   if parsed.has("json") {

@@ -35,21 +35,18 @@ func inspectCommand(_ arguments: [String]) throws -> ExitCode {
     configOption,
     CommandOption("rank", value: "R", "which rank's slice (default: the first that the daemon serves)"),
     CommandOption("json", "machine-readable"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl inspect"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) BATCH [options]",
-        about:
-          "Shows what was drawn for every sample of a batch, when it was made and read, and how long each stage took.\n"
-          + "It is read from the index, which keeps the latest index.window_batches batches, also when no daemon runs.\n"
-          + "While the batch is still in the ring, its bytes are checked against their checksum.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) BATCH [options]",
+      about:
+        "Shows what was drawn for every sample of a batch, when it was made and read, and how long each stage took.\n"
+        + "It is read from the index, which keeps the latest index.window_batches batches, also when no daemon runs.\n"
+        + "While the batch is still in the ring, its bytes are checked against their checksum.",
+      options: options)
+  else { return .success }
   guard parsed.operands.count == 1, let number = UInt64(parsed.operands[0]) else {
     throw CommandFailure(.usage, "\(command) takes the number of one batch; see '\(command) --help'")
   }

@@ -43,17 +43,13 @@ private func modelInfo(_ arguments: [String]) throws -> ExitCode {
   let options = [
     CommandOption("size", value: "WxH", "the picture that the cost is given for (default 224x224)"),
     CommandOption("json", "machine-readable"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl model info"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) [FILE] [options]", about: "Describes a model file, or the embedded model.", options: options),
-      terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) [FILE] [options]", about: "Describes a model file, or the embedded model.", options: options)
+  else { return .success }
   guard parsed.operands.count <= 1 else { throw CommandFailure(.usage, "\(command) takes one file") }
   let location = ModelLocation(parsed.operands.first ?? "")
   let size = parsed["size"] ?? "224x224"
@@ -99,20 +95,17 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
     CommandOption("predictor", value: "FILE", "a TF Lite style predictor; leave it out for a transformer-only model"),
     CommandOption("transformer", value: "FILE", "a TF Lite style transformer, or safetensors with TensorFlow's names"),
     CommandOption("out", letter: "o", value: "FILE", "the model file to write"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl model import"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) --predictor FILE --transformer FILE --out FILE",
-        about:
-          "Makes a model file of public weights; integer weights become float32. The work is done by import_model.py,\n"
-          + "which needs Python with numpy, safetensors and tflite from PyPI; SASSL_PYTHON names the interpreter.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) --predictor FILE --transformer FILE --out FILE",
+      about:
+        "Makes a model file of public weights; integer weights become float32. The work is done by import_model.py,\n"
+        + "which needs Python with numpy, safetensors and tflite from PyPI; SASSL_PYTHON names the interpreter.",
+      options: options)
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let transformer = try parsed.required("transformer", for: command)
   let out = try parsed.required("out", for: command)

@@ -8,20 +8,17 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
     CommandOption("out", letter: "o", value: "FILE", "the PNG to write"),
     CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
     CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl preview"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) --out FILE [options]",
-        about:
-          "Draws what a trainer would read: each sample's original beside its views, with alpha, beta and style below.\n"
-          + "The batch is made from the configuration alone; no daemon is needed.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) --out FILE [options]",
+      about:
+        "Draws what a trainer would read: each sample's original beside its views, with alpha, beta and style below.\n"
+        + "The batch is made from the configuration alone; no daemon is needed.",
+      options: options)
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let out = try parsed.required("out", for: command)
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0

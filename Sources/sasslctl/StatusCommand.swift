@@ -9,21 +9,17 @@ func statusCommand(_ arguments: [String]) throws -> ExitCode {
     configOption,
     CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
     CommandOption("watch", letter: "w", "show it again every second until interrupted"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl status"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) [options]",
-        about:
-          "Shows what the daemon is doing: how far the stream is, how fast, who waits for whom, and which files are bad.",
-        options: options,
-        closing: "exit code: 0 the daemon runs, 3 it does not (what is shown is from its index), 4 it does not answer"),
-      terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) [options]",
+      about:
+        "Shows what the daemon is doing: how far the stream is, how fast, who waits for whom, and which files are bad.",
+      options: options,
+      closing: "exit code: 0 the daemon runs, 3 it does not (what is shown is from its index), 4 it does not answer")
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let configuration = try loadConfiguration(parsed)
   var code = try showStatus(of: configuration, asJSON: parsed.has("json"))

@@ -8,20 +8,17 @@ func stylesCommand(_ arguments: [String]) throws -> ExitCode {
   let options = [
     configOption,
     CommandOption("json", "list: machine-readable"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl styles"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) add FOLDER [options]\n       \(command) list [options]",
-        about:
-          "add   embeds every picture of a folder now, so that a daemon with style.source = \"folder\" starts at once\n"
-          + "list  shows the style folders whose embeddings are in the index",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) add FOLDER [options]\n       \(command) list [options]",
+      about:
+        "add   embeds every picture of a folder now, so that a daemon with style.source = \"folder\" starts at once\n"
+        + "list  shows the style folders whose embeddings are in the index",
+      options: options)
+  else { return .success }
   switch (parsed.operands.first, parsed.operands.count) {
   case ("add", 2):
     let configuration = try loadConfiguration(parsed)

@@ -12,20 +12,17 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     CommandOption("beta", value: "B", "how much of the stylized picture is mixed in, 0 to 1 (default 0.2)"),
     CommandOption("model", letter: "m", value: "FILE", "the style model (default: the embedded one)"),
     CommandOption("out", letter: "o", value: "FILE", "y.png, or y.npy: float32 [height][width][3] in 0...1"),
-    CommandOption("help", letter: "h", "this text"),
   ]
   let command = "sasslctl stylize"
-  let parsed = try ParsedArguments(arguments, of: command, accepting: options)
-  if parsed.has("help") {
-    print(
-      helpText(
-        usage: "\(command) --content FILE --style FILE --out FILE [options]",
-        about:
-          "Stylizes one picture. The style predictor sees both pictures whole, resized to its square input. A content\n"
-          + "whose sides are multiples of 4 is not resized; any other is resized to the next smaller multiples.",
-        options: options), terminator: "")
-    return .success
-  }
+  guard
+    let parsed = try ParsedArguments(
+      arguments, of: command,
+      usage: "\(command) --content FILE --style FILE --out FILE [options]",
+      about:
+        "Stylizes one picture. The style predictor sees both pictures whole, resized to its square input. A content\n"
+        + "whose sides are multiples of 4 is not resized; any other is resized to the next smaller multiples.",
+      options: options)
+  else { return .success }
   try parsed.requireNoOperands(of: command)
   let contentFile = try parsed.required("content", for: command)
   let styleFile = try parsed.required("style", for: command)

@@ -5,25 +5,20 @@ let options = [
   CommandOption("config", letter: "c", value: "FILE", "the configuration (default /etc/sassl/sassld.toml)"),
   CommandOption("check-config", "check the configuration, say what is wrong with it, and exit"),
   CommandOption("version", "the version"),
-  CommandOption("help", letter: "h", "this text"),
 ]
 
 exit(
   runReporting("sassld") {
-    let parsed = try ParsedArguments(Array(CommandLine.arguments.dropFirst()), of: "sassld", accepting: options)
-    if parsed.has("help") {
-      print(
-        helpText(
-          usage: "sassld [options]",
-          about:
-            "Keeps stylized two-view batches ready in shared memory, ahead of a trainer that reads them without a copy.\n"
-            + "Runs in the foreground, under systemd or by hand, and reports to standard error.",
-          options: options,
-          closing:
-            "SIGTERM drains and stops, SIGHUP reads the configuration again. 'sasslctl status' shows how it is doing."),
-        terminator: "")
-      return .success
-    }
+    guard
+      let parsed = try ParsedArguments(
+        Array(CommandLine.arguments.dropFirst()), of: "sassld", usage: "sassld [options]",
+        about:
+          "Keeps stylized two-view batches ready in shared memory, ahead of a trainer that reads them without a copy.\n"
+          + "Runs in the foreground, under systemd or by hand, and reports to standard error.",
+        options: options,
+        closing:
+          "SIGTERM drains and stops, SIGHUP reads the configuration again. 'sasslctl status' shows how it is doing.")
+    else { return .success }
     if parsed.has("version") {
       print("sassld \(programVersion)")
       return .success

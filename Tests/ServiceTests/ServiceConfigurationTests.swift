@@ -324,7 +324,10 @@ struct ConfigurationProblemTests {
 
   @Test(
     "say where a text is not TOML",
-    arguments: [("a = ", 1), ("[stream]\nname = \"x\"\nname = \"y\"", 3), ("[stream]\n[stream", 2), ("a = \u{1}", 1)])
+    arguments: [
+      ("a = ", 1), ("[stream]\nname = \"x\"\nname = \"y\"", 3), ("[stream]\n[stream", 2), ("a = \u{1}", 1),
+      ("[stream]\n[\u{C}batch]", 2), ("# a comment\n#\u{7F}", 2),
+    ])
   func syntax(text: String, line: Int) throws {
     let error = try #require(throws: ConfigurationError.self) { try parse(text) }
     #expect(error.problems.count == 1)
@@ -339,6 +342,7 @@ struct ConfigurationProblemTests {
       Array(("a = " + String(repeating: "[", count: 100_000)).utf8),
       Array(String(repeating: "a.", count: 500).utf8) + Array("a = 1".utf8),
       Array(("[" + String(repeating: "a.", count: 500) + "a]").utf8),
+      Array("[\u{A0}batch]".utf8), Array("[batch.\u{2003}]".utf8), Array("\u{A0}a = 1".utf8),
     ]
     for text in texts {
       #expect(throws: ConfigurationError.self) { try ServiceConfiguration.parse(text, file: "test.toml") }

@@ -105,4 +105,39 @@ import Testing
       }
     }
   }
+
+  @Test(
+    "golden pictures on every path",
+    .enabled(if: Importer.canImportPublishedModels, Comment(rawValue: Importer.skipMessage)))
+  func golden() throws {
+    let models = try Importer.published.get()
+    for kernels in Self.paths {
+      func fast(_ model: StyleModel) -> StyleModel {
+        model.running(
+          on: FastEngine(
+            predictor: model.predictor, transformer: model.transformer,
+            embeddingCount: model.architecture.embedding, kernels: kernels))
+      }
+      let lite = fast(models.lite)
+      for url in TestData.liteCases {
+        let golden = try SafetensorsFile(contentsOf: url)
+        let shape = try #require(golden.tensors["content_u8_hwc"]).shape
+        let z = try lite.embed(pixels: golden.bytes("style256_u8_hwc"), workspace: StyleWorkspace())
+        #expect(largestDifference(z.values, try golden.floats("z_style")) <= 1e-3)
+        let output = try lite.stylized(
+          golden.bytes("content_u8_hwc"), width: shape[1], height: shape[0],
+          embedding: StyleEmbedding(golden.floats("z_blended")), beta: golden.floats("beta")[0])
+        let difference = largestDifference(output, try golden.floats("output_f32_hwc"))
+        #expect(difference <= 1e-3, "\(String(cString: kernels.name)) \(url.lastPathComponent)")
+      }
+      let golden = try SafetensorsFile(contentsOf: TestData.fullWidthCase)
+      let shape = try #require(golden.tensors["content_u8_hwc"]).shape
+      let content = try golden.bytes("content_u8_hwc")
+      let z = StyleEmbedding(try golden.floats("z"))
+      let full = try fast(models.fullWidth).stylized(content, width: shape[1], height: shape[0], embedding: z)
+      let reference = try models.fullWidth.onReferenceEngine.stylized(
+        content, width: shape[1], height: shape[0], embedding: z)
+      #expect(largestDifference(full, reference) <= 1e-3, "\(String(cString: kernels.name)) full width")
+    }
+  }
 }

@@ -26,6 +26,16 @@ PROGRAMS = ROOT / ".build" / "release"
 SHARED = pathlib.Path(os.environ.get("SASSL_SHARED", ROOT.parent / "shared"))
 
 
+# Only someone who may mount can have a small /dev/shm; a user namespace makes one of anybody, where that is permitted.
+MOUNTING = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def may_mount() -> bool:
+    """Whether a program started through `MOUNTING` can mount a file system of its own."""
+    tried = subprocess.run([*MOUNTING, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--full-size",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import Workplace, eventually
+from conftest import MOUNTING, Workplace, eventually, may_mount
 from picture_files import write_good
 from streams import digest_of, read
 
@@ -311,7 +311,7 @@ def test_a_locked_index_is_told_and_heals(
         assert indexed_batches(index) >= set(range(COUNT))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system and look into another's mounts")
+@pytest.mark.skipif(os.geteuid() != 0 or not may_mount(), reason="only root may look into another process's mounts")
 def test_a_full_disk_is_told_and_the_index_heals(
     workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, expected: list[bytes]
 ) -> None:
@@ -320,7 +320,7 @@ def test_a_full_disk_is_told_and_the_index_heals(
     mounting = f'mount -t tmpfs -o size=600k tmpfs {small} && exec "$@"'
     with (
         workplace.daemon(
-            data, size, ["unshare", "--mount", "sh", "-c", mounting, "sh"], **PLAIN, state__directory=str(small)
+            data, size, [*MOUNTING, "sh", "-c", mounting, "sh"], **PLAIN, state__directory=str(small)
         ) as daemon,
         sassl.attach(daemon.name, start=0, wait=60) as ring,
     ):

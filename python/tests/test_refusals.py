@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import PROGRAMS, control
+from conftest import MOUNTING, PROGRAMS, control, may_mount
 from picture_files import write_good
 from streams import read
 
@@ -34,15 +34,6 @@ def assert_one_sentence(errors: str, *patterns: str) -> None:
     assert re.match(r"sass(ld|lctl)( \w+)?: ", errors)
     for pattern in patterns:
         assert re.search(pattern, errors), (pattern, errors)
-
-
-# Only someone who may mount can have a small /dev/shm; a user namespace makes one of anybody, where that is permitted.
-MOUNTING = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
-
-
-def may_mount() -> bool:
-    tried = subprocess.run([*MOUNTING, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
-    return tried.returncode == 0
 
 
 @pytest.mark.skipif(not may_mount(), reason="this user may not mount a file system")

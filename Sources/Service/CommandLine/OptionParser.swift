@@ -67,6 +67,26 @@ public struct ParsedArguments: Sendable {
     operands = pointers[Int(optind)..<(pointers.count - 1)].map { String(cString: $0!) }
   }
 
+  /// Sorts the arguments of a command, or where `--help` is among them, prints its help text and is `nil`.
+  ///
+  /// - Parameters:
+  ///   - usage: the command line in short.
+  ///   - about: what the command does.
+  ///   - options: what it accepts besides `--help`.
+  ///   - closing: what stands below the options.
+  /// - Throws: `CommandFailure` as `init(_:of:accepting:)`.
+  public init?(
+    _ arguments: [String], of command: String, usage: String, about: String, options: [CommandOption],
+    closing: String = ""
+  ) throws(CommandFailure) {
+    let options = options + [CommandOption("help", letter: "h", "this text")]
+    try self.init(arguments, of: command, accepting: options)
+    if has("help") {
+      print(helpText(usage: usage, about: about, options: options, closing: closing), terminator: "")
+      return nil
+    }
+  }
+
   /// Whether the flag or option was given.
   public func has(_ name: String) -> Bool { options[name] != nil }
 

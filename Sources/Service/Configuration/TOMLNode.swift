@@ -20,7 +20,8 @@ struct TOMLNode: Sendable {
 
   /// Why a document is not TOML.
   struct SyntaxError: Error {
-    let line: Int
+    /// From 1; nil where it is not known.
+    let line: Int?
     let reason: String
   }
 
@@ -29,12 +30,12 @@ struct TOMLNode: Sendable {
     let document = text.withUnsafeBytes { buffer in
       sassl_toml_parse(buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count)
     }
-    guard let document else { throw SyntaxError(line: 0, reason: "out of memory") }
+    guard let document else { throw SyntaxError(line: nil, reason: "out of memory") }
     defer { sassl_toml_free(document) }
     var line: UInt32 = 0
     var column: UInt32 = 0
     if let reason = sassl_toml_error(document, &line, &column) {
-      throw SyntaxError(line: Int(line), reason: String(cString: reason))
+      throw SyntaxError(line: line == 0 ? nil : Int(line), reason: String(cString: reason))
     }
     var count = 0
     var rest = UnsafeBufferPointer(start: sassl_toml_nodes(document, &count), count: count)[...]
