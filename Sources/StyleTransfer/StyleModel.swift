@@ -1,3 +1,4 @@
+import CStyleKernels
 import Foundation
 
 /// A style predictor F and a style transformer T, ready to run.
@@ -197,9 +198,7 @@ public final class StyleModel: Sendable {
       engine.stylize(
         pixels, width: width, height: height, embedding: $0.baseAddress!, into: stylized, workspace: workspace)
     }
-    for index in 0..<count {
-      pixels[index] = roundedToByte((1 - beta) * Float(pixels[index]) + beta * (255 * stylized[index]))
-    }
+    style_kernels_selected().pointee.blend_bytes_f32(stylized, count, beta, pixels)
   }
 
   private func check(width: Int, height: Int) throws(ModelError) {
@@ -220,10 +219,4 @@ public final class StyleModel: Sendable {
         remedy: "use embeddings and style banks made for this model")
     }
   }
-}
-
-/// The nearest of 0...255. Written with comparisons so that a number that is not a number gives 0 instead of a trap.
-private func roundedToByte(_ value: Float) -> UInt8 {
-  let shifted = value + 0.5
-  return shifted >= 1 ? (shifted < 255 ? UInt8(shifted) : 255) : 0
 }

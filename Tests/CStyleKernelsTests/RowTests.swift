@@ -72,6 +72,26 @@ import Testing
     }
   }
 
+  @Test("a blend is rounded to the nearest byte, and no number is black", arguments: KernelPath.all)
+  func blend(path: KernelPath) {
+    for count in [1, 7, 16, 61, 300] {
+      for beta in [Float(0.1), 0.25, 1] {
+        var numbers = Numbers(seed: UInt64(count))
+        let stylized = (0..<count).map { $0 == 5 ? Float.nan : numbers.next() * 0.8 + 0.5 }
+        let before = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37) }
+        var pixels = before + [99]
+        path.kernels.blend_bytes_f32(stylized, count, beta, &pixels)
+        #expect(pixels[count] == 99)
+        for index in 0..<count {
+          let old = Double(before[index])
+          let exact = (1 - Double(beta)) * old + Double(beta) * 255 * Double(stylized[index])
+          let wanted = exact.isNaN ? 0 : min(255, max(0, exact))
+          #expect(abs(Double(pixels[index]) - wanted) <= 0.5 + 1e-4)
+        }
+      }
+    }
+  }
+
   @Test("sigmoid within 2e-7 from end to end", arguments: KernelPath.all)
   func sigmoid(path: KernelPath) {
     for count in [1, 3, 16, 45, 400] {

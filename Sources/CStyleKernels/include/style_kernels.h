@@ -141,6 +141,10 @@ typedef struct STYLE_SHARED {
   /// `output[3 x + c] = 1 / (1 + exp(-rows[c][x]))`, within 2e-7 of the true value.
   void (*sigmoid_rows_to_pixels_f32)(
       const float *red, const float *green, const float *blue, size_t count, float *output);
+
+  /// `pixels[i] = (1 - beta) * pixels[i] + beta * 255 * stylized[i]`, rounded to the nearest of 0...255, any count; what is not
+  /// a number gives 0.
+  void (*blend_bytes_f32)(const float *stylized, size_t count, float beta, uint8_t *pixels);
 } style_kernels;
 
 /// The kernels of a path, or NULL when this CPU cannot run them.
