@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
-    predictor, transformer = (network.double() for network in load_model(arguments.model))
+    predictor, transformer = load_model(arguments.model)
+    predictor.double()
+    transformer.double()
     picture = np.ascontiguousarray(scene("balloons", 0)[20 : 20 + 4 * SIDE : 4, 60 : 60 + 4 * SIDE : 4])
     content = torch.from_numpy(picture).permute(2, 0, 1)[None].double() / 255
     repeats = predictor.shape.side // SIDE

@@ -1,0 +1,59 @@
+"""The last touch to a trained predictor, in closed form instead of by more steps."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from networks import StylePredictor
+
+BATCH = 32
+
+
+def batches(views: NDArray[np.uint8]) -> list[Tensor]:
+    """The views as network inputs."""
+    parts = [views[start : start + BATCH] for start in range(0, len(views), BATCH)]
+    return [torch.from_numpy(np.array(part)).permute(0, 3, 1, 2).float() / 255 for part in parts]
+
+
+@torch.no_grad()
+def calibrated(
+    predictor: StylePredictor, views: NDArray[np.uint8], embeddings: Tensor, weights: Tensor, ridge: float = 1e-2
+) -> StylePredictor:
+    """A copy whose statistics and last matrix fit the averaged weights.
+
+    Batch normalisation kept its statistics from weights that have moved since; they are measured again. Then the last
+    matrix is solved for by weighted least squares, which removes what bias the averaged features have: an error that
+    all photographs share shifts the colours of every one of them.
+
+    - views: [n, side, side, 3]; embeddings: what the teacher says about them; weights: how much each view counts.
+    - ridge: pull towards the matrix that was learnt, as a share of the features' mean square.
+    """
+    result = copy.deepcopy(predictor)
+    norms = [module for module in result.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # Plain averages over all batches.
+    result.train()
+    for batch in batches(views):
+        result(batch)
+    result.eval()
+
+    features: list[Tensor] = []
+    hook = result.embedding.register_forward_hook(lambda _, inputs, __: features.append(inputs[0]))
+    predicted = torch.cat([result(batch) for batch in batches(views)])
+    hook.remove()
+    known = torch.cat([torch.cat(features), torch.ones(len(views), 1)], dim=1).double()
+    missing = (embeddings - predicted).double()
+    weighted = known * weights.double()[:, None]
+    square = known.T @ weighted
+    pull = ridge * square.diagonal().mean() * torch.eye(len(square), dtype=torch.float64)
+    pull[-1, -1] = 0  # The bias is free.
+    change = torch.linalg.solve(square + pull, weighted.T @ missing).float()
+    result.embedding.weight.add_(change[:-1].T)
+    result.embedding.bias.add_(change[-1])
+    return result
