@@ -204,14 +204,14 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   if (moved || !ours) {
     int32_t holder = LOAD(mapping->header->consumer_pid);
     sassl_ring_mapping_release(mapping);
-    if (lock_descriptor >= 0) close(lock_descriptor);
+    drop_lock(lock_descriptor, SASSL_RING_CONSUMER_LOCK);
     if (!moved) return busy(error, consumer->path, holder);
     return fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping or being replaced",
                 consumer->path, geometry.producer_pid);
   }
   // The old instance stays ours until here: up to now there was nowhere else to write down what was released.
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
-  if (consumer->lock_descriptor >= 0) close(consumer->lock_descriptor);
+  drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
   consumer->superseded = consumer->emptied = false;
@@ -525,7 +525,7 @@ void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct s
 
 void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer) {
   fork_guard_leave(&consumer->guard);
-  if (consumer->lock_descriptor >= 0) close(consumer->lock_descriptor);
+  drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
   while (consumer->leases != NULL) {
     struct lease *lease = consumer->leases;
     consumer->leases = lease->next;

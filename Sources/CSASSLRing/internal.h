@@ -62,7 +62,8 @@ void futex_raise(uint32_t *word);
 
 /// True when we hold the byte now; false when another open file description does, or on an error (errno set).
 bool lock_byte(int descriptor, int byte);
-void unlock_byte(int descriptor, int byte);
+/// Lets go of the lock on a byte and closes the descriptor; does nothing for -1.
+void drop_lock(int descriptor, int byte);
 /// True when another open file description holds the byte.
 bool byte_is_locked(int descriptor, int byte);
 

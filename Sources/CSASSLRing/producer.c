@@ -437,7 +437,7 @@ int sassl_ring_producer_create(const struct sassl_ring_producer_options *options
   if (predecessor.descriptor >= 0) close(predecessor.descriptor);
   free(fields);
   if (code != SASSL_RING_OK) {
-    if (producer->lock_descriptor >= 0) close(producer->lock_descriptor);
+    drop_lock(producer->lock_descriptor, SASSL_RING_PRODUCER_LOCK);
     if (producer->mapping != NULL) sassl_ring_mapping_release(producer->mapping);
     pthread_mutex_destroy(&producer->mutex);
     free(producer);
@@ -728,7 +728,7 @@ void sassl_ring_producer_counters(struct sassl_ring_producer *producer, struct s
 
 void sassl_ring_producer_abandon(struct sassl_ring_producer *producer) {
   fork_guard_leave(&producer->guard);
-  if (producer->lock_descriptor >= 0) close(producer->lock_descriptor);
+  drop_lock(producer->lock_descriptor, SASSL_RING_PRODUCER_LOCK);
   sassl_ring_mapping_release(producer->mapping);
   pthread_mutex_destroy(&producer->mutex);
   free(producer);

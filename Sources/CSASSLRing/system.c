@@ -81,9 +81,13 @@ bool lock_byte(int descriptor, int byte) {
   return fcntl(descriptor, F_OFD_SETLK, &lock) == 0;
 }
 
-void unlock_byte(int descriptor, int byte) {
+void drop_lock(int descriptor, int byte) {
+  if (descriptor < 0) return;
+  // Closing alone is not enough: a child of this process that is between fork and exec has a copy of the descriptor, and
+  // the lock belongs to what both refer to.
   struct flock lock = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
   fcntl(descriptor, F_OFD_SETLK, &lock);
+  close(descriptor);
 }
 
 bool byte_is_locked(int descriptor, int byte) {

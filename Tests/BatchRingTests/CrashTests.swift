@@ -1,5 +1,6 @@
 import BatchRing
 import CSASSLRing
+import Foundation
 import Synchronization
 import Testing
 
@@ -164,6 +165,26 @@ private final class Stage {
     let batch = try #require(try consumer.next(timeout: .zero))
     #expect(batch.number == 0)
     #expect(isIntact(batch))
+  }
+
+  /// A child between fork and exec has copies of all descriptors; while it has them, closing ours would not end the locks.
+  @Test func locksGoAtOnceAlsoWhereAChildHasCopiesOfTheDescriptors() throws {
+    let directory = try ScratchDirectory()
+    let location = directory.ring()
+    let producer = try makeProducer(location)
+    let consumer = try makeConsumer(location)
+    let path = try location.path()
+    let copies = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+      .filter { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path }
+      .map { dup($0) }
+    defer { for copy in copies { close(copy) } }
+    #expect(copies.count >= 2)
+    consumer.abandon()
+    let secondReader = try makeConsumer(location)
+    producer.abandon()
+    let successor = try makeProducer(location)
+    try produceOne(successor)
+    #expect(try secondReader.next(timeout: .zero)?.number == 0)
   }
 
   @Test func batchesThatADeadReaderHeldComeBack() throws {
