@@ -173,9 +173,13 @@ private final class Stage {
     let location = directory.ring()
     let producer = try makeProducer(location)
     let consumer = try makeConsumer(location)
-    let path = try location.path()
+    var file = stat()
+    #expect(stat(try location.path(), &file) == 0)
     let copies = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
-      .filter { (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")) == path }
+      .filter { descriptor in
+        var other = stat()
+        return fstat(descriptor, &other) == 0 && other.st_dev == file.st_dev && other.st_ino == file.st_ino
+      }
       .map { dup($0) }
     defer { for copy in copies { close(copy) } }
     #expect(copies.count >= 2)
