@@ -83,8 +83,9 @@ sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and t
 fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
 	Tests/Fuzz/run $(or $(SECONDS),60)
 
-bench: build $(VENV)/.ready ## measure, with other runtimes beside us where they are installed
-	bash Benchmarks/run
+bench: build $(VENV)/.ready ## measure, beside other runtimes where PEER_PYTHON has them (JSON=1: machine-readable)
+	$(VENV)/bin/pip install -q ./python
+	bash Benchmarks/run $(if $(JSON),--json)
 
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
