@@ -15,7 +15,7 @@ RING := .build/c/libsasslring.so
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
-APT_PACKAGES := pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev \
+APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev \
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
