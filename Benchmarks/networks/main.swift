@@ -72,10 +72,10 @@ struct Row: Encodable {
   let path: String
   let imagesPerSecond: Double
   let imagesPerCoreSecond: Double
-  let gigaMACsPerImage: Double
+  let gigaMacsPerImage: Double
   /// Multiply-accumulates of the layers as defined, per second of one core: a measure of speed, not of arithmetic done, as
   /// fast algorithms need fewer.
-  let gigaMACsPerCoreSecond: Double
+  let gigaMacsPerCoreSecond: Double
   let scratchBytesPerThread: Int
   var bestPeerImagesPerSecond: Double?
   var ratio: Double?
@@ -132,8 +132,8 @@ for shape in shapes {
       let row = Row(
         shape: name, network: network.rawValue, side: side, threads: threads, path: path,
         imagesPerSecond: measurement.imagesPerSecond, imagesPerCoreSecond: measurement.imagesPerCoreSecond,
-        gigaMACsPerImage: Double(workload.macs) * 1e-9,
-        gigaMACsPerCoreSecond: Double(workload.macs) * 1e-9 * measurement.imagesPerCoreSecond,
+        gigaMacsPerImage: Double(workload.macs) * 1e-9,
+        gigaMacsPerCoreSecond: Double(workload.macs) * 1e-9 * measurement.imagesPerCoreSecond,
         scratchBytesPerThread: measurement.scratchBytes, bestPeerImagesPerSecond: best,
         ratio: best.map { measurement.imagesPerSecond / $0 })
       if printsJSON {
@@ -150,7 +150,7 @@ for shape in shapes {
           network.rawValue.padding(toLength: 11, withPad: " ", startingAt: 0), column("\(side)", 5),
           column("\(threads)", 8), "", path.padding(toLength: 9, withPad: " ", startingAt: 0),
           column(number(row.imagesPerSecond, 1), 9), column(number(row.imagesPerCoreSecond, 1), 8),
-          column(number(row.gigaMACsPerCoreSecond, 1), 12), column("\(measurement.scratchBytes >> 20)", 4),
+          column(number(row.gigaMacsPerCoreSecond, 1), 12), column("\(measurement.scratchBytes >> 20)", 4),
           column(number(best, 1), 10), column(number(row.ratio, 2), 6))
       }
     }
