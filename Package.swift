@@ -49,8 +49,8 @@ let package = Package(
     .target(
       name: "Service",
       dependencies: [
-        "KeyedRandom", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex", "CTOML",
-        "CSystemd", "CGetopt",
+        "KeyedRandom", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex", "CSASSLRing",
+        "CTOML", "CSystemd", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),
