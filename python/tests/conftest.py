@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end-to-end tests at batch 32 and side 224 (minutes) instead of batch 16 and side 64 (seconds)",
     )
-    parser.addoption("--kills", type=int, default=16, help="about how often to kill daemon and reader, each")
+    parser.addoption("--kills", type=int, default=8, help="about how often to kill daemon and reader, each")
     parser.addoption("--soak-minutes", type=float, default=0.2, help="how long the soak lasts")
 
 
