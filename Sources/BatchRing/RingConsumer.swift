@@ -74,6 +74,9 @@ public final class RingConsumer: @unchecked Sendable {
     RingGeometry(sassl_ring_consumer_geometry(pointer).pointee, fields: sassl_ring_consumer_fields(pointer))
   }
 
+  /// What determines the stream of the instance last attached to, one `key = value` line each; empty where it does not say.
+  public var settings: String { String(cString: sassl_ring_consumer_settings(pointer)) }
+
   /// Number of the batch that `next` returns next.
   public var position: UInt64 { sassl_ring_consumer_position(pointer) }
 

@@ -49,6 +49,8 @@ public final class RingProducer: @unchecked Sendable {
   ///   - batchSize: samples in a full batch.
   ///   - fields: arrays of a batch.
   ///   - fingerprint: 32 bytes that change when the stream would.
+  ///   - settings: what the fingerprint is made of, one `key = value` line each, at most 64 KiB. It is for the messages of
+  ///     a reader that meets another fingerprint than it knows.
   ///   - worldSize: readers of the whole stream; the location's rank must be below it.
   ///   - batchesPerEpoch: for the reader's information, 0 for unknown.
   ///   - start: first batch.
@@ -57,18 +59,20 @@ public final class RingProducer: @unchecked Sendable {
   /// - Throws: `RingError`; `.space` names the bytes needed and available, `.busy` the process that fills this ring already.
   public convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0), group: UInt32? = nil,
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
+    group: UInt32? = nil,
     spaceTimeout: Duration = .seconds(5)
   ) throws(RingError) {
     try self.init(
       at: location, slotCount: slotCount, batchSize: batchSize, fields: fields, fingerprint: fingerprint,
-      worldSize: worldSize, batchesPerEpoch: batchesPerEpoch, start: start, group: group, spaceTimeout: spaceTimeout,
-      hook: nil)
+      settings: settings, worldSize: worldSize, batchesPerEpoch: batchesPerEpoch, start: start, group: group,
+      spaceTimeout: spaceTimeout, hook: nil)
   }
 
   package init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0), group: UInt32? = nil,
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
+    group: UInt32? = nil,
     spaceTimeout: Duration = .seconds(5), hook: Hook?
   ) throws(RingError) {
     let box = hook.map(HookBox.init)
@@ -88,7 +92,7 @@ public final class RingProducer: @unchecked Sendable {
       options.hook_context = Unmanaged.passUnretained(box).toOpaque()
     }
     var producer: OpaquePointer?
-    try Self.withC(options, location: location, fields: fields) { options, error in
+    try Self.withC(options, location: location, fields: fields, settings: settings) { options, error in
       sassl_ring_producer_create(options, &producer, error)
     }
     guard let producer else { throw RingError(kind: .state, description: "the ring was not created") }
@@ -102,7 +106,8 @@ public final class RingProducer: @unchecked Sendable {
 
   deinit { close() }
 
-  /// Bytes of shared memory that such a ring takes. Throws `RingError.Kind.argument` where `init` would.
+  /// Bytes of shared memory that such a ring takes, not counting the pages of its settings. Throws `RingError.Kind.argument`
+  /// where `init` would.
   public static func segmentBytes(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], worldSize: Int = 1
   ) throws(RingError) -> UInt64 {
@@ -110,7 +115,7 @@ public final class RingProducer: @unchecked Sendable {
       location: location, slotCount: slotCount, batchSize: batchSize, fingerprint: [UInt8](repeating: 0, count: 32),
       worldSize: worldSize)
     var bytes: UInt64 = 0
-    try withC(options, location: location, fields: fields) { options, error in
+    try withC(options, location: location, fields: fields, settings: "") { options, error in
       bytes = sassl_ring_segment_bytes(options, error)
       return bytes == 0 ? error.pointee.result : 0
     }
@@ -215,7 +220,7 @@ public final class RingProducer: @unchecked Sendable {
 
   /// Lends the strings and the field table to C for one call.
   private static func withC(
-    _ options: sassl_ring_producer_options, location: RingLocation, fields: [RingField],
+    _ options: sassl_ring_producer_options, location: RingLocation, fields: [RingField], settings: String,
     _ call: (UnsafePointer<sassl_ring_producer_options>, UnsafeMutablePointer<sassl_ring_error>) -> Int32
   ) throws(RingError) {
     var table: [sassl_ring_field] = []
@@ -225,11 +230,14 @@ public final class RingProducer: @unchecked Sendable {
     _ = try checked { error in
       location.directory.withCString { directory in
         location.name.withCString { name in
-          table.withUnsafeBufferPointer { table in
-            options.directory = directory
-            options.name = name
-            options.fields = table.baseAddress
-            return call(&options, error)
+          settings.withCString { settings in
+            table.withUnsafeBufferPointer { table in
+              options.directory = directory
+              options.name = name
+              options.settings = settings
+              options.fields = table.baseAddress
+              return call(&options, error)
+            }
           }
         }
       }

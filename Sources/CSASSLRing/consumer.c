@@ -25,6 +25,7 @@ struct sassl_ring_consumer {
   pthread_mutex_t mutex;
   struct sassl_ring_mapping *current;  // the instance last attached to, which may be dead; NULL only before the first
   int lock_descriptor;                 // of current
+  char *settings;                      // of current, a private copy
   struct lease *leases;
   uint64_t next_identifier;
   uint64_t wanted;      // number of the batch to hand out next
@@ -149,6 +150,17 @@ static int busy(struct sassl_ring_error *error, const char *path, int32_t holder
   return result;
 }
 
+/// Told what is different as far as either instance says, and what can be done about it. The path comes last, since a long one
+/// may be cut off.
+static int changed(const struct sassl_ring_consumer *consumer, const char *settings, struct sassl_ring_error *error) {
+  char difference[320];
+  bool known = sassl_ring_settings_difference(consumer->settings, settings, difference, sizeof difference) > 0;
+  return fail(error, SASSL_RING_ERROR_CHANGED, 0,
+              "sassld came back with another stream%s%s. Restart it with the former configuration, or attach anew to go on with "
+              "the new stream in %s",
+              known ? ": " : "", difference, consumer->path);
+}
+
 /// Opens the ring at our path if a live producer serves it. ABSENT when there is none.
 static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
   int descriptor = segment_open(consumer->path, O_RDWR);
@@ -166,6 +178,7 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   struct sassl_ring_geometry geometry;
   struct sassl_ring_field *fields = NULL;
   struct sassl_ring_mapping *mapping = NULL;
+  char *settings = NULL;
   int code = segment_inspect(descriptor, consumer->path, &geometry, &fields, error);
   if (code == SASSL_RING_OK && !byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK)) {
     free(fields);
@@ -179,13 +192,13 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
       memcmp(consumer->current->geometry.instance, geometry.instance, sizeof geometry.instance) == 0) {
     code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s is being replaced", consumer->path);
   }
+  if (code == SASSL_RING_OK) code = segment_settings(descriptor, consumer->path, &geometry, &settings, error);
   if (code == SASSL_RING_OK && consumer->current != NULL && !consumer->accept_change &&
       memcmp(consumer->current->geometry.fingerprint, geometry.fingerprint, sizeof geometry.fingerprint) != 0) {
-    code = fail(error, SASSL_RING_ERROR_CHANGED, 0,
-                "the ring at %s now holds another stream: sassld was restarted with another configuration. Attach anew to go on with it",
-                consumer->path);
+    code = changed(consumer, settings, error);
   }
   if (code != SASSL_RING_OK) {
+    free(settings);
     if (mapping != NULL) sassl_ring_mapping_release(mapping);
     close(descriptor);
     return code;
@@ -203,6 +216,7 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   if (ours && LOAD(mapping->header->producer_state) != SASSL_RING_SERVING) moved = true;
   if (moved || !ours) {
     int32_t holder = LOAD(mapping->header->consumer_pid);
+    free(settings);
     sassl_ring_mapping_release(mapping);
     drop_lock(lock_descriptor, SASSL_RING_CONSUMER_LOCK);
     if (!moved) return busy(error, consumer->path, holder);
@@ -212,6 +226,8 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   // The old instance stays ours until here: up to now there was nowhere else to write down what was released.
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
   drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
+  free(consumer->settings);
+  consumer->settings = settings;
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
   consumer->superseded = consumer->emptied = false;
@@ -516,6 +532,8 @@ const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_rin
   return consumer->current->fields;
 }
 
+const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consumer) { return consumer->settings; }
+
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters) {
   bool own = !fork_guard_tripped(&consumer->guard);
   if (own) pthread_mutex_lock(&consumer->mutex);  // in a forked child another thread may have held it for ever
@@ -533,6 +551,7 @@ void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer) {
     free(lease);
   }
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
+  free(consumer->settings);
   pthread_mutex_destroy(&consumer->mutex);
   free(consumer);
 }

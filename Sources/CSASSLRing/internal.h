@@ -72,6 +72,9 @@ int segment_open(const char *path, int flags);
 /// Reads and checks header and field table against the file's true size. On success `*fields` is malloced.
 int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry *geometry,
                     struct sassl_ring_field **fields, struct sassl_ring_error *error);
+/// Reads the settings of a segment that `segment_inspect` accepted into private memory. On success `*settings` is malloced.
+int segment_settings(int descriptor, const char *path, const struct sassl_ring_geometry *geometry, char **settings,
+                     struct sassl_ring_error *error);
 /// Maps a segment that `segment_inspect` accepted. Takes over `fields`.
 int segment_map(int descriptor, const char *path, const struct sassl_ring_geometry *geometry,
                 struct sassl_ring_field *fields, enum mapping_access access, struct sassl_ring_mapping **mapping,

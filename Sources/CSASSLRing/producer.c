@@ -86,6 +86,11 @@ static int lay_out(const struct sassl_ring_producer_options *options, struct sas
   if (options->start_batch > SASSL_RING_MAXIMUM_NUMBER) {
     return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "batch numbers end at %" PRIu64, SASSL_RING_MAXIMUM_NUMBER);
   }
+  uint64_t settings_bytes = options->settings == NULL ? 0 : strlen(options->settings);
+  if (settings_bytes > SASSL_RING_MAXIMUM_SETTINGS_BYTES) {
+    return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "settings have at most %u bytes, not %" PRIu64,
+                SASSL_RING_MAXIMUM_SETTINGS_BYTES, settings_bytes);
+  }
   uint64_t payload = 0;
   for (uint32_t index = 0; index < options->field_count; index++) {
     struct sassl_ring_field *field = &fields[index];
@@ -122,8 +127,10 @@ static int lay_out(const struct sassl_ring_producer_options *options, struct sas
   geometry->world_size = options->world_size;
   geometry->page_bytes = (uint32_t)page;
   geometry->slots_offset = page + options->field_count * sizeof(struct sassl_ring_field);
-  geometry->payload_offset =
-      round_up(geometry->slots_offset + options->slot_count * sizeof(struct sassl_ring_slot), page);
+  uint64_t slots_end = geometry->slots_offset + options->slot_count * sizeof(struct sassl_ring_slot);
+  geometry->settings_offset = settings_bytes > 0 ? slots_end : 0;
+  geometry->settings_bytes = settings_bytes;
+  geometry->payload_offset = round_up(slots_end + settings_bytes, page);
   geometry->payload_bytes = payload;
   geometry->slot_bytes = round_up(payload, page);
   geometry->file_bytes = geometry->payload_offset + geometry->slot_bytes * options->slot_count;
@@ -313,6 +320,8 @@ static void write_header(struct sassl_ring_header *header, struct sassl_ring_geo
   header->created_unix_ns = geometry->created_unix_ns;
   header->created_ns = now;
   memcpy(header->name, geometry->name, sizeof header->name);
+  header->settings_offset = geometry->settings_offset;
+  header->settings_bytes = geometry->settings_bytes;
   header->heartbeat_ns = now;
   header->producer_state = SASSL_RING_SERVING;
 }
@@ -384,6 +393,10 @@ static int create_segment(const struct sassl_ring_producer_options *options, str
   struct sassl_ring_header *header = producer->mapping->header;
   write_header(header, &producer->mapping->geometry);
   memcpy(producer->mapping->body, table, geometry->field_count * sizeof *table);
+  if (geometry->settings_bytes > 0) {
+    memcpy(producer->mapping->body + (geometry->settings_offset - geometry->page_bytes), options->settings,
+           geometry->settings_bytes);
+  }
 
   // The lock lives on a description of its own. The mapping keeps the other one open, also in a forked child, where it would
   // keep a lock alive after our death.

@@ -15,6 +15,7 @@ _Static_assert(sizeof(struct sassl_ring_field) == 128, "the layout is a contract
 _Static_assert(sizeof(struct sassl_ring_slot) == 64, "the layout is a contract");
 _Static_assert(offsetof(struct sassl_ring_header, page_bytes) == 64, "the layout is a contract");
 _Static_assert(offsetof(struct sassl_ring_header, name) == 168, "the layout is a contract");
+_Static_assert(offsetof(struct sassl_ring_header, settings_offset) == 232, "the layout is a contract");
 _Static_assert(offsetof(struct sassl_ring_header, published) == 256, "the layout is a contract");
 _Static_assert(offsetof(struct sassl_ring_header, released) == 512, "the layout is a contract");
 _Static_assert(sizeof(struct sassl_ring_header) <= SASSL_RING_HEADER_BYTES, "the header is one page");
@@ -132,6 +133,12 @@ int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry
       header.slots_offset > header.payload_offset - slot_entries) {
     return corrupt(error, path, "its tables overlap");
   }
+  if (header.settings_bytes != 0 &&
+      (header.settings_bytes > SASSL_RING_MAXIMUM_SETTINGS_BYTES || header.settings_bytes > header.payload_offset ||
+       header.settings_offset < header.slots_offset + slot_entries ||
+       header.settings_offset > header.payload_offset - header.settings_bytes)) {
+    return corrupt(error, path, "its settings are not between its slot table and its payload");
+  }
   uint64_t all_slots, file_bytes;
   if (header.slot_bytes == 0 || header.slot_bytes % page != 0 || header.payload_bytes == 0 ||
       header.payload_bytes > header.slot_bytes ||
@@ -175,7 +182,21 @@ int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry
   geometry->producer_start_ticks = header.producer_start_ticks;
   geometry->created_unix_ns = header.created_unix_ns;
   geometry->created_ns = header.created_ns;
+  geometry->settings_offset = header.settings_offset;
+  geometry->settings_bytes = header.settings_bytes;
   *fields = table;
+  return SASSL_RING_OK;
+}
+
+int segment_settings(int descriptor, const char *path, const struct sassl_ring_geometry *geometry, char **settings,
+                     struct sassl_ring_error *error) {
+  char *text = calloc(geometry->settings_bytes + 1, 1);
+  if (text == NULL) return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+  if (!read_fully(descriptor, text, geometry->settings_bytes, geometry->settings_offset)) {
+    free(text);
+    return corrupt(error, path, "its settings cannot be read");
+  }
+  *settings = text;
   return SASSL_RING_OK;
 }
 

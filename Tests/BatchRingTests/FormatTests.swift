@@ -18,6 +18,8 @@ import Testing
     0080  34 12 00 00 00 00 00 00 .. .. .. .. 00 00 00 00
     0090  .. .. .. .. .. .. .. .. .. .. .. .. .. .. .. ..
     00a0  .. .. .. .. .. .. .. .. 67 6f 6c 64 65 6e 00 00
+    00e0  00 00 00 00 00 00 00 00 80 11 00 00 00 00 00 00
+    00f0  18 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
     0100  01 00 00 00 00 00 00 00 06 00 00 00 00 00 00 00
     0110  00 00 00 00 00 00 00 00 .. .. .. .. .. .. .. ..
     0130  00 00 00 00 00 00 00 00 01 00 00 00 01 00 00 00
@@ -37,6 +39,8 @@ import Testing
     1110  09 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00
     1120  00 00 00 00 00 00 00 00 02 00 00 00 e2 c8 23 a9
     1130  .. .. .. .. .. .. .. .. 77 00 00 00 00 00 00 00
+    1180  73 74 72 65 61 6d 2e 73 65 65 64 20 3d 20 31 0a
+    1190  73 69 64 65 20 3d 20 34
     """
 
   private func hexdump(_ bytes: [UInt8], masked: [Range<Int>]) -> String {
@@ -60,8 +64,8 @@ import Testing
     let directory = try ScratchDirectory()
     let location = directory.ring("golden", rank: 1)
     let producer = try RingProducer(
-      at: location, slotCount: 2, batchSize: 2, fields: smallFields, fingerprint: Array(0..<32), worldSize: 3,
-      batchesPerEpoch: 0x1234, start: .batch(5))
+      at: location, slotCount: 2, batchSize: 2, fields: smallFields, fingerprint: Array(0..<32),
+      settings: "stream.seed = 1\nside = 4", worldSize: 3, batchesPerEpoch: 0x1234, start: .batch(5))
     let consumer = try RingConsumer(at: location)
     let reservation = try #require(try producer.reserve(timeout: .zero))
     fill(reservation)
@@ -69,8 +73,8 @@ import Testing
     let file = try [UInt8](#require(FileManager.default.contents(atPath: location.path())))
     // Instance, producer and its clocks, heartbeat, reader, time of publication.
     let varying = [0x10..<0x20, 0x88..<0x8c, 0x90..<0xa8, 0x118..<0x120, 0x240..<0x254, 0x1130..<0x1138]
-    let slotTableEnd = 0x1000 + 2 * 128 + 2 * 64
-    #expect(hexdump(Array(file.prefix(slotTableEnd)), masked: varying) == Self.golden)
+    let settingsEnd = 0x1000 + 2 * 128 + 2 * 64 + 24
+    #expect(hexdump(Array(file.prefix(settingsEnd)), masked: varying) == Self.golden)
     #expect(file.count == 0x4000)
     withExtendedLifetime(consumer) {}
   }

@@ -32,11 +32,11 @@ let plainFingerprint = [UInt8](repeating: 7, count: 32)
 
 func makeProducer(
   _ location: RingLocation, slots: Int = 2, start: RingProducer.Start = .resume(else: 0),
-  fingerprint: [UInt8] = plainFingerprint, hook: RingProducer.Hook? = nil
+  fingerprint: [UInt8] = plainFingerprint, settings: String = "", hook: RingProducer.Hook? = nil
 ) throws -> RingProducer {
   try RingProducer(
-    at: location, slotCount: slots, batchSize: 2, fields: smallFields, fingerprint: fingerprint, start: start,
-    hook: hook)
+    at: location, slotCount: slots, batchSize: 2, fields: smallFields, fingerprint: fingerprint, settings: settings,
+    start: start, hook: hook)
 }
 
 func makeConsumer(

@@ -497,7 +497,7 @@ struct ConfigurationStreamTests {
   func refusal(text: String, keys: [String]) throws {
     let old = ServiceConfiguration()
     let new = try parse(text)
-    #expect(new.changedStreamKeys(comparedTo: old) == keys)
+    #expect(differences(old, new) == Set(keys))
     #expect((new.fingerprint == old.fingerprint) == keys.isEmpty)
   }
 
@@ -510,8 +510,25 @@ struct ConfigurationStreamTests {
 
   @Test("changes with the preset in the values that the presets differ in")
   func presets() throws {
-    let keys = try parse("[views]\npreset = \"simclr\"").changedStreamKeys(comparedTo: ServiceConfiguration())
+    let keys = differences(ServiceConfiguration(), try parse("[views]\npreset = \"simclr\""))
     let changed = ["crop_scale", "jitter_brightness", "jitter_contrast", "jitter_saturation", "jitter_hue"]
-    #expect(keys == (1...2).flatMap { view in changed.map { "views.view[\(view)].\($0)" } })
+    #expect(keys == Set((1...2).flatMap { view in changed.map { "views.view[\(view)].\($0)" } }))
+  }
+
+  @Test("names each setting once, with its value as the file has it")
+  func settings() throws {
+    let settings = try parse("[stream]\nseed = 3\n[batch]\nsize = 32\nworld_size = 2\nlast_batch = \"wrap\"").streamSettings
+    #expect(Set(settings.map(\.key)).count == settings.count)
+    let lines = settings.map { "\($0.key) = \($0.value)" }
+    #expect(lines[1...3] == ["stream.seed = 3", "batch.size x batch.world_size = 64", "batch.last_batch = \"wrap\""])
+    #expect(lines.contains("views.view[2].crop_scale = [0.2, 1.0]"))
+  }
+
+  /// The names of the settings that only one of two configurations has with that value.
+  private func differences(_ old: ServiceConfiguration, _ new: ServiceConfiguration) -> Set<String> {
+    func lines(_ configuration: ServiceConfiguration) -> Set<String> {
+      Set(configuration.streamSettings.map { "\($0.key)\n\($0.value)" })
+    }
+    return Set(lines(old).symmetricDifference(lines(new)).compactMap { $0.split(separator: "\n").first.map(String.init) })
   }
 }

@@ -64,6 +64,8 @@ class Geometry(Structure):
         ("producer_start_ticks", c_uint64),
         ("created_unix_ns", c_uint64),
         ("created_ns", c_uint64),
+        ("settings_offset", c_uint64),
+        ("settings_bytes", c_uint64),
     ]
 
 
@@ -137,6 +139,7 @@ class ProducerOptions(Structure):
         ("start_batch", c_uint64),
         ("batches_per_epoch", c_uint64),
         ("fingerprint", c_uint8 * 32),
+        ("settings", c_char_p),
         ("group_id", c_int64),
         ("space_timeout_ns", c_uint64),
         ("hook", Hook),
@@ -182,6 +185,7 @@ class Slot(Structure):
 _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "path": (c_int, [c_char_p, c_char_p, c_uint32, c_char_p, c_size_t, POINTER(Error)]),
     "crc32c": (c_uint32, [c_uint32, c_pointer, c_size_t]),
+    "settings_difference": (c_size_t, [c_char_p, c_char_p, c_char_p, c_size_t]),
     "segment_bytes": (c_uint64, [POINTER(ProducerOptions), POINTER(Error)]),
     "producer_create": (c_int, [POINTER(ProducerOptions), POINTER(c_pointer), POINTER(Error)]),
     "producer_reserve": (c_int, [c_pointer, c_uint64, POINTER(Reservation), POINTER(Error)]),
@@ -203,6 +207,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "consumer_position": (c_uint64, [c_pointer]),
     "consumer_geometry": (POINTER(Geometry), [c_pointer]),
     "consumer_fields": (POINTER(Field), [c_pointer]),
+    "consumer_settings": (c_char_p, [c_pointer]),
     "consumer_counters": (None, [c_pointer, POINTER(Counters)]),
     "consumer_close": (c_int, [c_pointer]),
     "consumer_abandon": (None, [c_pointer]),

@@ -32,7 +32,7 @@ class VersionMismatchError(SasslError):
 
 
 class ConfigurationChangedError(SasslError):
-    """The ring or the saved state belongs to a stream of another configuration."""
+    """The ring or the saved state belongs to a stream of another configuration. The message names what differs."""
 
 
 class CorruptRingError(SasslError):

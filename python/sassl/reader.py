@@ -21,6 +21,8 @@ from .errors import BatchTimeoutError, ConfigurationChangedError, DaemonGoneErro
 _DTYPES: Final = (None, "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "u2", "f4", "f8", "b1")
 # How long a call into C waits before Python gets to look for signals such as Ctrl-C.
 _SIGNAL_SLICE_SECONDS: Final = 0.2
+# How long a sentence on changed settings may get; what does not fit is counted in it.
+_DIFFERENCE_BYTES: Final = 2048
 
 Array = npt.NDArray[Any]
 
@@ -41,6 +43,8 @@ class RingInformation:
     slot_count: int
     #: Hexadecimal; equal for equal streams.
     fingerprint: str
+    #: What the fingerprint is made of, one `key = value` line each; empty where `sassld` does not say.
+    settings: str
     #: Bytes of one batch.
     payload_bytes: int
     #: Process number of `sassld`.
@@ -191,6 +195,14 @@ class Batch:
         return f"<sassl.Batch {self.number}: epoch {self.epoch}, step {self.step}, {self.count} samples>"
 
 
+def _difference(former: str, present: str) -> str:
+    """How two texts of settings differ, in words; nothing where one of them is empty, or where they are the same."""
+    words = ctypes.create_string_buffer(_DIFFERENCE_BYTES)
+    texts = [text.encode(errors="replace") for text in (former, present)]
+    c.library.sassl_ring_settings_difference(*texts, words, len(words))
+    return words.value.decode(errors="replace")
+
+
 def _close(handle: int, library: ctypes.CDLL) -> None:
     library.sassl_ring_consumer_close(handle)
 
@@ -261,6 +273,7 @@ class Reader(Iterator[Batch]):
             batches_per_epoch=geometry.batches_per_epoch,
             slot_count=geometry.slot_count,
             fingerprint=bytes(geometry.fingerprint).hex(),
+            settings=c.library.sassl_ring_consumer_settings(self._open_handle).decode(errors="replace"),
             payload_bytes=geometry.payload_bytes,
             producer_pid=geometry.producer_pid,
         )
@@ -348,20 +361,35 @@ class Reader(Iterator[Batch]):
             c.raise_error(result, error)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where a resumed training goes on: after the last batch that was handed out. To go into a checkpoint."""
-        return {"version": 1, "batch": self.position, "fingerprint": self.information.fingerprint}
+        """Where a resumed training goes on: after the last batch that was handed out. To go into a checkpoint.
+
+        It holds numbers and text only, so it can be saved as JSON or pickled: the batch's number, the stream's
+        fingerprint, and the settings behind that, so that `load_state_dict` can tell what has changed.
+        """
+        information = self.information
+        return {
+            "version": 1,
+            "batch": self.position,
+            "fingerprint": information.fingerprint,
+            "settings": information.settings,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any], *, force: bool = False) -> None:
         """Goes on where `state_dict` was taken.
 
-        Raises `ConfigurationChangedError` when the ring's stream is another one, unless `force` is set: the batches
-        that follow are then not those that would have followed.
+        How many workers, slots and ranks there are may have changed, as long as the global batch has not. Raises
+        `ConfigurationChangedError`, which names the settings that differ, when the ring's stream is another one, unless
+        `force` is set: the batches that follow are then not those that would have followed.
         """
-        ours = self.information.fingerprint
-        if state["fingerprint"] != ours and not force:
+        ours = self.information
+        if state["fingerprint"] != ours.fingerprint and not force:
+            # States of earlier versions have no settings.
+            difference = _difference(state.get("settings", ""), ours.settings) or (
+                f"its fingerprint was {state['fingerprint'][:12]} and is {ours.fingerprint[:12]}"
+            )
             raise ConfigurationChangedError(
-                f"the saved position belongs to stream {state['fingerprint'][:12]}, and this ring holds {ours[:12]}: "
-                "start sassld with the configuration of the checkpoint, or load with force=True"
+                f"the saved position belongs to another stream than this ring holds: {difference}. "
+                "Start sassld with the configuration of the checkpoint, or load with force=True"
             )
         self.seek(state["batch"])
 

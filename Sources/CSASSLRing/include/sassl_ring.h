@@ -7,7 +7,8 @@
 ///
 ///     page 0          struct sassl_ring_header          consumer maps it read-write
 ///     page 1 ...      the field table, then one         consumer maps all of this read-only
-///                     struct sassl_ring_slot per slot
+///                     struct sassl_ring_slot per slot,
+///                     then the settings
 ///     payload_offset  slot 0, slot 1, ... each `slot_bytes` apart, page aligned
 ///
 /// The producer fills slots `sequence % slot_count`, and publishes sequences strictly in order by advancing
@@ -38,6 +39,8 @@ extern "C" {
 #define SASSL_RING_MAXIMUM_FIELDS 1024u
 #define SASSL_RING_MAXIMUM_SLOTS 4096u
 #define SASSL_RING_FIELD_ALIGNMENT 64u
+/// Of the text that says what determines the stream.
+#define SASSL_RING_MAXIMUM_SETTINGS_BYTES 65536u
 /// Byte of the file that a live producer holds an exclusive open-file-description lock on.
 #define SASSL_RING_PRODUCER_LOCK 0
 /// Byte of the file that an attached consumer holds an exclusive open-file-description lock on.
@@ -130,7 +133,10 @@ struct sassl_ring_header {
   uint64_t created_unix_ns;              ///< wall clock, for people
   uint64_t created_ns;                   ///< CLOCK_MONOTONIC
   char name[SASSL_RING_NAME_BYTES];      ///< of the ring, NUL-terminated
-  uint8_t reserved_producer[24];         ///< so that the writers do not share a cache line
+  uint64_t settings_offset;              ///< of the text that says what determines the stream: "key = value" lines, UTF-8,
+                                         ///< without a NUL; between the slot table and payload_offset
+  uint64_t settings_bytes;               ///< of that text, at most 65536; 0 for none
+  uint8_t reserved_producer[8];          ///< so that the writers do not share a cache line
 
   // Written by the producer alone.
   uint64_t published;                    ///< sequences published; stored with release after slot and payload are complete,
@@ -253,6 +259,8 @@ struct sassl_ring_geometry {
   uint64_t producer_start_ticks;
   uint64_t created_unix_ns;
   uint64_t created_ns;
+  uint64_t settings_offset;
+  uint64_t settings_bytes;
 };
 
 /// The counters of the header at about one moment, and what the locks say.
@@ -290,6 +298,10 @@ uint64_t sassl_ring_dtype_bytes(uint32_t dtype);
 uint32_t sassl_ring_crc32c(uint32_t seed, const void *bytes, size_t count);
 /// The same, one byte after another, for comparison.
 uint32_t sassl_ring_crc32c_portable(uint32_t seed, const void *bytes, size_t count);
+/// Says how two texts of settings differ, such as "stream.seed was 1 and is 2; style.group was 8 and is unset; and 5 more":
+/// as many as fit `capacity` bytes, the terminating NUL included. Returns how many differ; 0 and no word also where one of
+/// the texts is empty, since nothing is known then.
+size_t sassl_ring_settings_difference(const char *former, const char *present, char *words, size_t capacity);
 
 // The producer's side. A producer's functions may be called from any thread.
 
@@ -306,6 +318,7 @@ struct sassl_ring_producer_options {
   uint64_t start_batch;  ///< first batch number, unless resumed
   uint64_t batches_per_epoch;
   uint8_t fingerprint[32];
+  const char *settings;   ///< what the fingerprint is made of, for messages: "key = value" lines, UTF-8; NULL for none
   int64_t group_id;       ///< group of the file, -1 to leave it
   uint64_t space_timeout_ns;  ///< how long to wait for a dead predecessor's reader to let go of memory when space lacks
   sassl_ring_hook hook;
@@ -410,6 +423,9 @@ uint64_t sassl_ring_consumer_position(const struct sassl_ring_consumer *consumer
 /// Of the instance last attached to; changes when `next` moves on to a successor.
 const struct sassl_ring_geometry *sassl_ring_consumer_geometry(const struct sassl_ring_consumer *consumer);
 const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_ring_consumer *consumer);
+/// What determines its stream: "key = value" lines, which nobody has checked; empty where the producer does not say. Like the
+/// geometry, it changes when `next` moves on to a successor.
+const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consumer);
 /// Zeroes where no producer is attached.
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters);
 /// Detaches and frees. Batches still held count as unread: the next reader gets them.

@@ -37,13 +37,11 @@ extension ServiceConfiguration {
     return values
   }
 
-  /// The keys whose values differ from those of another configuration, in the order of the file.
+  /// The keys whose values differ from those of another configuration, in the order of the file; those that only the other
+  /// one has come last.
   public func changedKeys(comparedTo other: ServiceConfiguration) -> [String] {
-    Self.changes(from: other.values, to: values)
-  }
-
-  /// The names whose values differ between two lists, or that only one of them has.
-  static func changes(from old: [(key: String, value: String)], to new: [(key: String, value: String)]) -> [String] {
+    let old = other.values
+    let new = values
     let oldValues = Dictionary(uniqueKeysWithValues: old.map { ($0.key, $0.value) })
     let newKeys = Set(new.map(\.key))
     return new.filter { oldValues[$0.key] != $0.value }.map(\.key)

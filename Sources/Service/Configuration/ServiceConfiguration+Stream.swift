@@ -15,16 +15,11 @@ extension ServiceConfiguration {
     }
   }
 
-  /// The keys by which this configuration gives another stream than `other` does; empty where the streams are the same,
-  /// as far as configurations can tell.
+  /// Everything in the configuration that determines the stream, by the name of the key that it comes from, with its value as
+  /// TOML writes it.
   ///
-  /// Views are compared by what finally happens to them, whether it comes from the preset or from an override.
-  public func changedStreamKeys(comparedTo other: ServiceConfiguration) -> [String] {
-    Self.changes(from: other.streamSettings, to: streamSettings)
-  }
-
-  /// Everything that determines the stream, by the name of the key that it comes from.
-  private var streamSettings: [(key: String, value: String)] {
+  /// Views are told by what finally happens to them, whether it comes from the preset or from an override.
+  package var streamSettings: [(key: String, value: String)] {
     var settings: [(key: String, SettingValue)] = [
       // Changes whenever the same configuration starts to give another stream, so that nobody resumes across it.
       ("stream version", .integer(1)),

@@ -115,7 +115,7 @@ public final class Daemon: Sendable {
             directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank),
           slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
           fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
-          fingerprint: stream.fingerprint, worldSize: configuration.batch.worldSize,
+          fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
           batchesPerEpoch: UInt64(schedule.batchesPerEpoch), hook: death?.ringHook),
         schedule: schedule)
     }

@@ -15,6 +15,8 @@ package struct OpenedStream: Sendable {
   package let schedules: [StreamSchedule]
   /// Hash of everything that determines the stream: configuration, samples, model, styles.
   package let fingerprint: [UInt8]
+  /// The same in words, one `key = value` line each: whoever meets another fingerprint learns from it what has changed.
+  package let settings: String
   /// The model, by name.
   package let modelName: String
 
@@ -58,8 +60,12 @@ package struct OpenedStream: Sendable {
         sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
         worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
     }
-    fingerprint = Self.fingerprint(
-      configuration, catalog: catalog, modelFingerprint: modelFingerprint, styles: styles)
+    let marks = Marks(
+      configuration: configuration.fingerprint, samples: catalog.fingerprint,
+      model: Fingerprint(rawValue: modelFingerprint), styles: styles.fingerprint)
+    fingerprint = marks.bytes
+    settings = Self.settings(
+      configuration, marks: marks, samples: catalog.count, model: model == nil ? nil : modelName, styles: styles)
   }
 
   /// The samples that a configuration names.
@@ -98,22 +104,42 @@ package struct OpenedStream: Sendable {
     }
   }
 
-  /// 32 bytes: four independent marks, so that equal streams, and only those, agree.
-  private static func fingerprint(
-    _ configuration: ServiceConfiguration, catalog: SampleCatalog, modelFingerprint: UInt64, styles: StyleSource
-  ) -> [UInt8] {
-    let parts = [
-      configuration.fingerprint.rawValue,
-      catalog.fingerprint.rawValue,
-      modelFingerprint,
-      Fingerprint { digest in
-        if case .embeddings(_, let list) = styles {
-          for embedding in list {
-            for value in embedding.values { digest.append(Int64(value.bitPattern)) }
-          }
-        }
-      }.rawValue,
-    ]
-    return parts.flatMap { part in withUnsafeBytes(of: part.bigEndian, Array.init) }
+  private static func settings(
+    _ configuration: ServiceConfiguration, marks: Marks, samples: Int, model: String?, styles: StyleSource
+  ) -> String {
+    var settings = configuration.streamSettings
+    settings.append(("dataset", "\(samples) samples, mark \(marks.samples)"))
+    // The marks first, because names can be long and are cut off in messages.
+    if let model { settings.append(("style.model", "mark \(marks.model), \(SettingValue.string(model).toml)")) }
+    if case .embeddings(let names, _) = styles {
+      settings.append(("styles", "\(names.count) styles, mark \(marks.styles)"))
+    }
+    return settings.map { "\($0.key) = \($0.value)\n" }.joined()
+  }
+}
+
+/// Four independent marks, so that equal streams, and only those, agree in all of them.
+private struct Marks {
+  let configuration: Fingerprint
+  let samples: Fingerprint
+  /// Zero where no view is stylized.
+  let model: Fingerprint
+  let styles: Fingerprint
+
+  /// 32 bytes.
+  var bytes: [UInt8] {
+    [configuration, samples, model, styles].flatMap { withUnsafeBytes(of: $0.rawValue.bigEndian, Array.init) }
+  }
+}
+
+extension StyleSource {
+  /// A mark of the embeddings, if there is a list of them.
+  fileprivate var fingerprint: Fingerprint {
+    Fingerprint { digest in
+      guard case .embeddings(_, let list) = self else { return }
+      for embedding in list {
+        for value in embedding.values { digest.append(Int64(value.bitPattern)) }
+      }
+    }
   }
 }
