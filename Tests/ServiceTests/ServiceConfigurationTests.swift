@@ -517,7 +517,8 @@ struct ConfigurationStreamTests {
 
   @Test("names each setting once, with its value as the file has it")
   func settings() throws {
-    let settings = try parse("[stream]\nseed = 3\n[batch]\nsize = 32\nworld_size = 2\nlast_batch = \"wrap\"").streamSettings
+    let text = "[stream]\nseed = 3\n[batch]\nsize = 32\nworld_size = 2\nlast_batch = \"wrap\""
+    let settings = try parse(text).streamSettings
     #expect(Set(settings.map(\.key)).count == settings.count)
     let lines = settings.map { "\($0.key) = \($0.value)" }
     #expect(lines[1...3] == ["stream.seed = 3", "batch.size x batch.world_size = 64", "batch.last_batch = \"wrap\""])
@@ -529,6 +530,7 @@ struct ConfigurationStreamTests {
     func lines(_ configuration: ServiceConfiguration) -> Set<String> {
       Set(configuration.streamSettings.map { "\($0.key)\n\($0.value)" })
     }
-    return Set(lines(old).symmetricDifference(lines(new)).compactMap { $0.split(separator: "\n").first.map(String.init) })
+    return Set(
+      lines(old).symmetricDifference(lines(new)).compactMap { $0.split(separator: "\n").first.map(String.init) })
   }
 }

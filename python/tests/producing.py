@@ -60,6 +60,7 @@ class Producer:
         start: int = 0,
         resume: bool = True,
         fingerprint: bytes = b"f" * 32,
+        settings: str = "",
         fields: list[tuple[str, int, tuple[int, ...]]] = FIELDS,
         space_timeout: float = 0.0,
         hook: Callable[[int], bool] | None = None,
@@ -79,6 +80,7 @@ class Producer:
             resume=resume,
             start_batch=start,
             batches_per_epoch=BATCHES_PER_EPOCH,
+            settings=settings.encode(),
             group_id=-1,
             space_timeout_ns=c.nanoseconds(space_timeout),
         )

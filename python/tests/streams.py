@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import sassl
 
 
-def digest_of_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """SHA-256 over arrays, in their order."""
+def digest_of_arrays(*slices: Mapping[str, Any]) -> bytes:
+    """SHA-256 over every array of a batch; of one divided among ranks, over its slices joined in their order."""
     digest = hashlib.sha256()
-    for array in arrays.values():
-        digest.update(np.ascontiguousarray(array).data)
+    for name in sorted(slices[0]):
+        digest.update(name.encode())
+        digest.update(np.concatenate([np.asarray(arrays[name]) for arrays in slices]).data)
     return digest.digest()
 
 

@@ -52,7 +52,7 @@ def test_the_header_is_valid_cxx(here: Path) -> None:
 
 def test_the_documented_layout_is_enough_to_read_a_batch(directory: str) -> None:
     """No library here: numbers from docs/ring-format.md only."""
-    with Producer(directory, start=41) as producer:
+    with Producer(directory, start=41, settings="seed = 7\nside = 6\n") as producer:
         producer.produce()
         with open(Path(directory, "sassl.test.0"), "rb") as file:
             memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
@@ -62,6 +62,8 @@ def test_the_documented_layout_is_enough_to_read_a_batch(directory: str) -> None
         slots, payload, slot_bytes, payload_bytes, file_bytes = struct.unpack_from("<5Q", memory, 80)
         published, next_batch = struct.unpack_from("<QQ", memory, 256)
         assert (published, next_batch, file_bytes) == (1, 42, len(memory))
+        settings, settings_bytes = struct.unpack_from("<QQ", memory, 232)
+        assert memory[settings : settings + settings_bytes] == b"seed = 7\nside = 6\n"
         number, epoch, step, sequence, generation, count, _checksum = struct.unpack_from("<5QII", memory, slots)
         assert (number, epoch, step, sequence, generation, count) == (41, 4, 1, 0, 0, 4)
         start = payload + (sequence % slot_count) * slot_bytes

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import json
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -192,15 +194,77 @@ def test_a_state_goes_on_after_the_last_batch_handed_out(directory: str) -> None
             assert next(reader).number == 1
 
 
+SETTINGS = "stream.seed = 1\nviews.view[1].side = 224\nstyle.group = 8\n"
+
+
 def test_a_state_of_another_stream_is_refused_unless_forced(directory: str) -> None:
-    with Producer(directory) as producer, attach(directory) as reader:
-        state = {**reader.state_dict(), "fingerprint": "00" * 32, "batch": 7}
-        with pytest.raises(sassl.ConfigurationChangedError, match="000000000000"):
+    with Producer(directory, settings=SETTINGS), attach(directory) as reader:
+        state = {**json.loads(json.dumps(reader.state_dict())), "batch": 7}
+    changed = SETTINGS.replace("224", "160").replace("seed = 1", "seed = 2")
+    with Producer(directory, fingerprint=b"g" * 32, settings=changed) as producer, attach(directory) as reader:
+        words = r": stream\.seed was 1 and is 2; views\.view\[1\]\.side was 224 and is 160\. Start sassld with"
+        with pytest.raises(sassl.ConfigurationChangedError, match=words):
             reader.load_state_dict(state)
         assert reader.position == 0
         reader.load_state_dict(state, force=True)
         producer.produce()
         assert next(reader).number == 7
+
+
+def test_a_state_of_the_same_stream_is_taken_whatever_its_settings_are_called(directory: str) -> None:
+    with Producer(directory, settings=SETTINGS) as producer, attach(directory) as reader:
+        reader.load_state_dict({**reader.state_dict(), "settings": "seed = 1\n", "batch": 7})
+        producer.produce()
+        assert next(reader).number == 7
+
+
+@pytest.mark.parametrize("settings", ["", SETTINGS])
+def test_a_state_without_settings_is_refused_by_its_fingerprint(directory: str, settings: str) -> None:
+    with Producer(directory, settings=settings) as producer, attach(directory) as reader:
+        state = {"version": 1, "batch": 7, "fingerprint": "00" * 32}
+        with pytest.raises(sassl.ConfigurationChangedError, match="fingerprint was 000000000000 and is 666666666666"):
+            reader.load_state_dict(state)
+        reader.load_state_dict({**state, "fingerprint": (b"f" * 32).hex()})
+        producer.produce()
+        assert next(reader).number == 7
+
+
+def test_many_changed_settings_are_counted(directory: str) -> None:
+    def settings(value: int) -> str:
+        return "".join(f"views.view[{index}].crop_scale = [0.{value}, 1.0]\n" for index in range(1, 201))
+
+    with Producer(directory, settings=settings(1)), attach(directory) as reader:
+        state = reader.state_dict()
+    with (
+        Producer(directory, fingerprint=b"g" * 32, settings=settings(2)),
+        attach(directory) as reader,
+        pytest.raises(sassl.ConfigurationChangedError) as refusal,
+    ):
+        reader.load_state_dict(state)
+    told = str(refusal.value)
+    named = told.count(" was [0.1, 1.0] and is [0.2, 1.0]")
+    assert 10 < named < 200
+    assert f"; and {200 - named} more. Start sassld" in told
+
+
+@pytest.mark.parametrize("text", [b"\xff" * 40, b"\0" * 40, b"ab = \x1b[2J\n" * 4, b"\xc3" * 40, b"\n" * 40])
+def test_settings_that_are_no_text_harm_nobody(directory: str, text: bytes) -> None:
+    with Producer(directory, settings="s" * 40) as producer:
+        with open(Path(directory, "sassl.test.0"), "r+b") as file:
+            header = file.read(256)
+            offset, count = struct.unpack_from("<QQ", header, 232)
+            assert count == 40
+            file.seek(offset)
+            file.write(text)
+        with attach(directory) as reader:
+            state = reader.state_dict()
+            assert state["settings"] == text.split(b"\0")[0].decode(errors="replace")
+            reader.load_state_dict(json.loads(json.dumps(state)))
+            for settings in (SETTINGS, "\ud800 = 1\n", "a\0b = 1\n", state["settings"]):
+                with pytest.raises(sassl.ConfigurationChangedError, match=r"stream than this ring holds: [ -~]"):
+                    reader.load_state_dict({**state, "settings": settings, "fingerprint": "00" * 32})
+            producer.produce()
+            assert_is(next(reader), 0)
 
 
 def test_no_daemon_is_told(directory: str) -> None:
@@ -251,11 +315,26 @@ def test_a_second_reader_is_refused_by_name(directory: str) -> None:
 
 
 def test_another_configuration_is_not_mixed_in(directory: str) -> None:
-    producer = Producer(directory)
+    producer = Producer(directory, settings=SETTINGS)
     with attach(directory) as careful:
         producer.abandon()
-        with Producer(directory, fingerprint=b"g" * 32), pytest.raises(sassl.ConfigurationChangedError):
+        changed = SETTINGS.replace("seed = 1", "seed = 2")
+        with (
+            Producer(directory, fingerprint=b"g" * 32, settings=changed),
+            pytest.raises(sassl.ConfigurationChangedError, match=r": stream\.seed was 1 and is 2\. Restart it with"),
+        ):
             next(careful)
+
+
+def test_another_configuration_is_read_by_who_accepts_it(directory: str) -> None:
+    producer = Producer(directory, settings=SETTINGS)
+    with attach(directory, accept_change=True) as reader:
+        producer.abandon()
+        changed = SETTINGS.replace("seed = 1", "seed = 2")
+        with Producer(directory, fingerprint=b"g" * 32, settings=changed) as successor:
+            successor.produce()
+            assert_is(next(reader), 0)
+            assert reader.information.settings == changed
 
 
 def test_another_format_version_is_told(directory: str) -> None:
@@ -315,12 +394,13 @@ def test_waiting_gives_up_in_time_and_counts_as_the_reader_waiting(directory: st
 
 
 def test_information_tells_what_the_ring_holds(directory: str) -> None:
-    with Producer(directory, slots=5), attach(directory) as reader:
+    with Producer(directory, slots=5, settings=SETTINGS), attach(directory) as reader:
         information = reader.information
         assert information.name == "test"
         assert (information.rank, information.world_size) == (0, 1)
         assert (information.batch_size, information.slot_count, information.batches_per_epoch) == (BATCH_SIZE, 5, 10)
         assert information.fingerprint == (b"f" * 32).hex()
+        assert information.settings == SETTINGS
         assert information.producer_pid == os.getpid()
 
 
@@ -376,8 +456,8 @@ def test_interrupting_a_wait_works(directory: str) -> None:
     program = (
         "import sassl, sys\n"
         "reader = sassl.attach('test', directory=sys.argv[1], wait=0)\n"
-        "print('waiting', flush=True)\n"
         "try:\n"
+        "    print('waiting', flush=True)\n"
         "    next(reader)\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted')\n"
