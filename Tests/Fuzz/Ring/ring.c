@@ -19,6 +19,8 @@ static const struct sassl_ring_field fields[] = {
     {.name = "label", .dtype = SASSL_RING_INT64, .dimensions = 1, .shape = {2}},
 };
 
+static const char settings[] = "stream.seed = 1\nviews.view[1].side = 224\nstyle.source = \"bank\"\n";
+
 static void remove_directory(void) {
   unlink(path);
   rmdir(directory);
@@ -37,7 +39,7 @@ int LLVMFuzzerInitialize(int *argument_count, char ***arguments) {
 static struct sassl_ring_producer *create(void) {
   struct sassl_ring_producer_options options = {
       .directory = directory, .name = "fuzz", .world_size = 1, .batch_size = 2, .slot_count = 2, .fields = fields,
-      .field_count = 2, .resume = 1, .group_id = -1};
+      .field_count = 2, .settings = settings, .resume = 1, .group_id = -1};
   struct sassl_ring_producer *producer = NULL;
   struct sassl_ring_error error;
   return sassl_ring_producer_create(&options, &producer, &error) == SASSL_RING_OK ? producer : NULL;
@@ -56,6 +58,10 @@ static void consume(void) {
       .directory = directory, .name = "fuzz", .start = SASSL_RING_CONTINUE, .verify = 0, .accept_change = 1};
   struct sassl_ring_consumer *consumer = NULL;
   if (sassl_ring_consumer_attach(&options, &consumer, NULL) != SASSL_RING_OK) return;
+  char words[128];
+  sassl_ring_settings_difference(sassl_ring_consumer_settings(consumer), settings, words, sizeof words);
+  sassl_ring_settings_difference(settings, sassl_ring_consumer_settings(consumer), words, sizeof words);
+  if (strlen(words) >= sizeof words) abort();
   for (int turn = 0; turn < 3; turn++) {
     struct sassl_ring_lease lease;
     if (sassl_ring_consumer_next(consumer, 0, &lease, NULL) != SASSL_RING_OK) break;
