@@ -60,8 +60,7 @@ public final class RingProducer: @unchecked Sendable {
   public convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
     settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
-    group: UInt32? = nil,
-    spaceTimeout: Duration = .seconds(5)
+    group: UInt32? = nil, spaceTimeout: Duration = .seconds(5)
   ) throws(RingError) {
     try self.init(
       at: location, slotCount: slotCount, batchSize: batchSize, fields: fields, fingerprint: fingerprint,
@@ -72,8 +71,7 @@ public final class RingProducer: @unchecked Sendable {
   package init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
     settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
-    group: UInt32? = nil,
-    spaceTimeout: Duration = .seconds(5), hook: Hook?
+    group: UInt32? = nil, spaceTimeout: Duration = .seconds(5), hook: Hook?
   ) throws(RingError) {
     let box = hook.map(HookBox.init)
     var options = try Self.options(

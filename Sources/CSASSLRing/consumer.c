@@ -150,7 +150,7 @@ static int busy(struct sassl_ring_error *error, const char *path, int32_t holder
   return result;
 }
 
-/// Told what is different as far as either instance says, and what can be done about it. The path comes last, since a long one
+/// Says what is different, as far as both instances tell, and what can be done about it. The path comes last, since a long one
 /// may be cut off.
 static int changed(const struct sassl_ring_consumer *consumer, const char *settings, struct sassl_ring_error *error) {
   char difference[320];
