@@ -72,7 +72,7 @@ def assert_no_growth(who: str, samples: list[Usage]) -> str:
 
 
 class Disturbance:
-    """What else goes on: the configuration is read again with another number of workers, and someone asks for status."""
+    """What else goes on: the configuration is read again with other workers, and somebody asks for the status."""
 
     def __init__(self, daemon: Daemon) -> None:
         self._daemon = daemon
