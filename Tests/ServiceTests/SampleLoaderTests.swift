@@ -6,7 +6,7 @@ import Service
 import Testing
 
 @Suite("Loading a sample while the machine is at fault")
-struct SampleLoaderTests {
+final class SampleLoaderTests {
   /// In memory's own file system, which alone has files that are larger than any address space.
   private let folder = "/dev/shm/sassl-loader-" + UUID().uuidString
   private let source: StreamSource
@@ -27,6 +27,8 @@ struct SampleLoaderTests {
     draws = [ViewDraws(recipe: source.recipes[0], seed: 1, epoch: 0, sample: 0, view: 0)]
   }
 
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+
   private static func picture() throws -> Data {
     let image = RGBImage(width: 16, height: 16)
     image.pixels.bytes.update(repeating: 128)
@@ -40,7 +42,6 @@ struct SampleLoaderTests {
 
   @Test("waits, says so, blames no file, and goes on with the same sample")
   func waits() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     let told = Told()
     let waiting = WaitingWorkers { [folder] shortage in
       told.add(shortage)
@@ -56,7 +57,6 @@ struct SampleLoaderTests {
 
   @Test("gives up when its patience is at an end: exit code 71, and still no file is blamed")
   func givesUp() throws {
-    defer { try? FileManager.default.removeItem(atPath: folder) }
     let waiting = WaitingWorkers()
     let failure = #expect(throws: StreamFailure.self) { try load(waiting, patience: 0) }
     let ending = CommandFailure(for: try #require(failure))
