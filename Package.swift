@@ -71,7 +71,7 @@ let package = Package(
     tests(for: "Augmentation", alsoUsing: ["Imaging"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
-    tests(for: "Service", alsoUsing: ["Augmentation", "Dataset", "Imaging"]),
+    tests(for: "Service", alsoUsing: ["Augmentation", "Dataset", "Imaging", "StyleTransfer"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17,
