@@ -19,8 +19,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint sanitize fuzz bench format \
-        install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint reliability soak sanitize fuzz \
+        bench format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -69,6 +69,15 @@ test-python: build $(VENV)/.ready
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
+
+# Both end with the table that docs/reliability.md explains.
+PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -v -m reliability python/tests
+
+reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a running stream (MINUTES=10, about)
+	$(PROVOKE) --kills $$(($(or $(MINUTES),10) * 30)) --soak-minutes $$(($(or $(MINUTES),10) / 3))
+
+soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
+	$(PROVOKE)/test_soak.py -s --soak-minutes $(or $(MINUTES),30)
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift

@@ -51,8 +51,7 @@ let package = Package(
       name: "Service",
       dependencies: [
         "KeyedRandom", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
-        "CTOML",
-        "CSystemd", "CGetopt",
+        "CSASSLRing", "CTOML", "CSystemd", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),

@@ -24,6 +24,8 @@ public final class BatchIndex: @unchecked Sendable {
 
   /// How many records may wait.
   private let capacity: Int
+  /// Called in the middle of every transaction, so that a crash there can be rehearsed.
+  private let whenHalfWritten: @Sendable () -> Void
   private let queue = DispatchQueue(label: "sassl.index", qos: .utility)
 
   private let lock = NSLock()
@@ -61,10 +63,17 @@ public final class BatchIndex: @unchecked Sendable {
   ///   - capacity: how many records may wait to be written before the oldest are dropped.
   /// - Throws: `DatabaseError` where this user cannot create or write the file, or where it is another program's
   ///   database. Trouble that may pass, like a full disk, leaves the index degraded instead.
-  public init(path: String, windowBatches: Int = 1000, capacity: Int = 4096) throws(DatabaseError) {
+  public convenience init(path: String, windowBatches: Int = 1000, capacity: Int = 4096) throws(DatabaseError) {
+    try self.init(path: path, windowBatches: windowBatches, capacity: capacity, whenHalfWritten: {})
+  }
+
+  package init(
+    path: String, windowBatches: Int, capacity: Int = 4096, whenHalfWritten: @escaping @Sendable () -> Void
+  ) throws(DatabaseError) {
     self.path = path
     self.windowBatches = windowBatches
     self.capacity = capacity
+    self.whenHalfWritten = whenHalfWritten
     do {
       try open()
     } catch {
@@ -232,7 +241,10 @@ extension BatchIndex {
     }
     if records.isEmpty { return }
     try database.transaction { () throws(DatabaseError) in
-      for record in records { try record.write(to: database) }
+      for (position, record) in records.enumerated() {
+        if position == records.count / 2 { whenHalfWritten() }
+        try record.write(to: database)
+      }
       try trim(database)
     }
   }

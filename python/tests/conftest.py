@@ -14,10 +14,12 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar
 
 import pytest
+
+from reliability import Provocations, Table
 
 Result = TypeVar("Result")
 
@@ -42,6 +44,67 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="end-to-end tests at batch 32 and side 224 (minutes) instead of batch 16 and side 64 (seconds)",
     )
+    parser.addoption("--kills", type=int, default=8, help="about how often to kill daemon and reader, each")
+    parser.addoption("--soak-minutes", type=float, default=0.2, help="how long the soak lasts")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "reliability: provokes something bad while a stream is read")
+    config.stash[TABLE] = Table()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    lines = config.stash[TABLE].lines()
+    if lines:
+        terminalreporter.section("what was provoked")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+TABLE = pytest.StashKey[Table]()
+
+
+@pytest.fixture(scope="session")
+def kills(request: pytest.FixtureRequest) -> int:
+    """About how often to kill."""
+    number: int = request.config.getoption("--kills")
+    return number
+
+
+@pytest.fixture(scope="session")
+def soak_minutes(request: pytest.FixtureRequest) -> float:
+    """How long the soak lasts."""
+    minutes: float = request.config.getoption("--soak-minutes")
+    return minutes
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Table:
+    """What is shown at the end of the session."""
+    return request.config.stash[TABLE]
+
+
+@pytest.fixture
+def provoked(request: pytest.FixtureRequest, table: Table) -> Iterator[Provocations]:
+    """Notes what the test provokes while it reads; see `Provocations`."""
+    provocations = Provocations()
+    with provocations.watching():
+        yield provocations
+    if request.node.stash[PASSED]:
+        provocations.report(table)
+
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @dataclasses.dataclass(frozen=True)

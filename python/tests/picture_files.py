@@ -31,16 +31,16 @@ def png_header(width: int, height: int, depth: int = 8, colour: int = 2) -> Part
     return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
 
 
-def good_picture(number: int) -> bytes:
-    """A smooth picture of its own, 88 x 80 pixels, as a PNG file."""
+def good_picture(number: int, width: int = 88, height: int = 80) -> bytes:
+    """A smooth picture of its own, as a PNG file."""
     random = np.random.default_rng(number)
-    y, x = np.mgrid[0:80, 0:88] / 80
+    y, x = np.mgrid[0:height, 0:width] / height
     waves = [
         np.sin(random.uniform(1, 9) * x + random.uniform(1, 9) * y + random.uniform(0, 6)) * 120 + 128 for _ in range(3)
     ]
-    rows = np.stack(waves, axis=2).astype(np.uint8).reshape(80, 88 * 3)
-    body = zlib.compress(np.hstack([np.zeros((80, 1), np.uint8), rows]).tobytes(), 1)
-    return png([png_header(88, 80), (b"IDAT", body), (b"IEND", b"")])
+    rows = np.stack(waves, axis=2).astype(np.uint8).reshape(height, width * 3)
+    body = zlib.compress(np.hstack([np.zeros((height, 1), np.uint8), rows]).tobytes(), 1)
+    return png([png_header(width, height), (b"IDAT", body), (b"IEND", b"")])
 
 
 def flat_picture(width: int, height: int) -> bytes:
@@ -49,12 +49,12 @@ def flat_picture(width: int, height: int) -> bytes:
     return png([png_header(width, height), (b"IDAT", body), (b"IEND", b"")])
 
 
-def write_good(folder: pathlib.Path, count: int) -> None:
+def write_good(folder: pathlib.Path, count: int, width: int = 88, height: int = 80) -> None:
     """Fills a folder with `count` good pictures; two of them have names that are hard to print."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         name = {0: b"good\n0.png", 1: b"good \xff\xfe 1.png"}.get(number, b"good %04d.png" % number)
-        pathlib.Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(good_picture(number))
+        pathlib.Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_bytes(good_picture(number, width, height))
 
 
 @dataclass(frozen=True)

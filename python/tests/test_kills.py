@@ -1,194 +1,158 @@
 """kill -9 of real processes, at every named step of the protocol and at random moments.
 
-The default numbers keep this short; `SASSL_KILLS=300 pytest tests/test_kills.py` is the long version.
+`--kills` says how often; without it this is short. Every play is given twice: with a small program on the ring's C
+library, which is quick to start again, and with `sassld` itself.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import random
-import re
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-KILLS = int(os.environ.get("SASSL_KILLS", "16"))
-HEADER = Path(__file__).parent.parent / "ring" / "include" / "sassl_ring.h"
-STEPS = {name: int(value) for name, value in re.findall(r"SASSL_RING_STEP_(\w+) = (\d+)", HEADER.read_text())}
-PRODUCER_STEPS = [step for name, step in STEPS.items() if step <= STEPS["CLOSED"]]
-CONSUMER_STEPS = [step for name, step in STEPS.items() if step > STEPS["CLOSED"]]
+from cast import PRODUCER_STEPS, READER_STEPS, Cast, DaemonSource, Death, LibrarySource
+from conftest import Size, Workplace
+from picture_files import write_good
+from reliability import Table
+
+pytestmark = pytest.mark.reliability
+
+#: Makes a cast with so many slots and a reader of such a policy.
+Casting = Callable[[int, str], Cast]
 
 
-class Cast:
-    """A producer and a reader as processes, started again whenever they are dead, as systemd and a cluster do."""
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_good(folder, 70)
+    return folder
 
-    def __init__(self, directory: str, here: Path, policy: str, slots: int) -> None:
-        self.directory, self.here, self.policy, self.slots = directory, here, policy, slots
-        self.log = Path(directory, "log")
-        self.log.touch()
-        self.producer: subprocess.Popen[str] | None = None
-        self.reader: subprocess.Popen[str] | None = None
-        self.deaths = {"producer": 0, "reader": 0}
 
-    def _start(self, script: str, *arguments: object) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, str(self.here / script), *map(str, arguments)], stdout=subprocess.PIPE, text=True
+@pytest.fixture(params=["library", "sassld"])
+def casting(
+    request: pytest.FixtureRequest, directory: str, workplace: Workplace, data: Path, tmp_path: Path
+) -> Iterator[Casting]:
+    casts: list[Cast] = []
+
+    def make(slots: int, policy: str) -> Cast:
+        source = (
+            LibrarySource(directory, slots)
+            if request.param == "library"
+            # A daemon's ring has at least two slots.
+            else DaemonSource(workplace, data, Size(8, 32), max(slots, 2))
         )
+        casts.append(Cast(source, tmp_path, policy))
+        return casts[-1]
 
-    def start_producer(self, step: int = 0, occurrence: int = 1) -> None:
-        self.producer = self._start(
-            "producing.py", self.directory, "test", "--slots", self.slots, "--die-at", step, "--occurrence", occurrence
-        )
+    yield make
+    for cast in casts:
+        cast.kill_everything()
 
-    def start_reader(self, step: int = 0, occurrence: int = 1) -> None:
-        self.reader = self._start(
-            "reading.py", self.directory, "test", self.log, "--policy", self.policy, "--die-at", step,
-            "--occurrence", occurrence,
-        )  # fmt: skip
 
-    def revive(self) -> None:
-        for role, process, start in (
-            ("producer", self.producer, self.start_producer),
-            ("reader", self.reader, self.start_reader),
-        ):
-            if process is None or process.poll() is not None:
-                if process is not None:
-                    assert process.returncode == -signal.SIGKILL, f"{role} ended by itself with {process.returncode}"
-                    self.deaths[role] += 1
-                    assert process.stdout is not None
-                    process.stdout.close()
-                start()
-
-    def lines(self) -> list[str]:
-        return self.log.read_text().splitlines()
-
-    def wait_for_lines(self, count: int, timeout: float = 60) -> None:
-        deadline = time.monotonic() + timeout
-        while len(self.lines()) < count:
-            assert time.monotonic() < deadline, f"stuck at {len(self.lines())} of {count} batches"
-            self.revive()
-            time.sleep(0.002)
-
-    def stop(self) -> None:
-        for process in (self.reader, self.producer):
-            if process is not None:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGTERM)
-                assert process.wait(timeout=60) in (0, -signal.SIGKILL)
-                assert process.stdout is not None
-                process.stdout.close()
-        # A producer that was killed last leaves its file for the next one, which then ends properly.
-        self.start_producer()
-        assert self.producer is not None
-        assert self.producer.stdout is not None
-        assert self.producer.stdout.readline() == "ready\n"
-        self.producer.send_signal(signal.SIGTERM)
-        assert self.producer.wait(timeout=60) == 0
-        self.producer.stdout.close()
-
-    def check(self) -> None:
-        """What the reader logged is the undisturbed stream."""
-        numbers = [int(line.split()[0]) for line in self.lines()]
-        assert all(line.endswith(" intact") for line in self.lines())
-        if self.policy == "continue":
-            # Without a checkpoint, what was logged but not yet released when the reader died comes again, right away.
-            once = [number for number, _ in itertools.groupby(numbers)]
-            assert len(numbers) - len(once) <= self.deaths["reader"]
-            numbers = once
-        assert numbers == list(range(len(numbers)))
-        assert [name for name in os.listdir(self.directory) if name.startswith("sassl")] == []
+def victim_name(cast: Cast) -> str:
+    """How the producer is called in the table."""
+    return "the daemon" if isinstance(cast.source, DaemonSource) else "a producer on the C library"
 
 
 @pytest.mark.parametrize("policy", ["checkpoint", "continue"])
 @pytest.mark.parametrize("slots", [1, 3])
 def test_killed_at_random_moments_the_stream_is_that_of_an_undisturbed_run(
-    directory: str, here: Path, policy: str, slots: int
+    casting: Casting, slots: int, policy: str, kills: int, table: Table
 ) -> None:
-    cast = Cast(directory, here, policy, slots)
+    cast = casting(slots, policy)
     chance = random.Random(f"{policy} {slots}")
-    try:
-        for kill in range(max(1, KILLS // 4)):
-            cast.revive()
-            cast.wait_for_lines(len(cast.lines()) + 1)
-            time.sleep(chance.uniform(0, 0.03))
-            victims = [cast.producer, cast.reader] if kill % 5 == 4 else [chance.choice([cast.producer, cast.reader])]
-            for victim in victims:
+    cast.wait_for_more(1)
+    for kill in range(max(1, kills // 4)):
+        # Any moment will do, and a different one each time.
+        time.sleep(chance.uniform(0, 0.03))
+        what = "both" if kill % 5 == 4 else chance.choice(["producer", "reader"])
+        for role, victim in (("producer", cast.producer), ("reader", cast.reader)):
+            if what in (role, "both"):
                 assert victim is not None
                 victim.kill()
                 victim.wait()
-        cast.wait_for_lines(len(cast.lines()) + 10)
-    finally:
-        cast.stop()
-    cast.check()
-    print(f"{sum(cast.deaths.values())} kills, {len(cast.lines())} batches")
+        name = {"both": f"{victim_name(cast)} and its reader", "producer": victim_name(cast), "reader": "the reader"}
+        cast.provoked(f"kill -9 of {name[what]} at a random moment")
+        cast.wait_for_more(1)
+    cast.wait_for_more(10)
+    cast.finish()
+    cast.check(table)
 
 
-@pytest.mark.parametrize("step", PRODUCER_STEPS)
-def test_a_producer_killed_at_any_step_is_replaced_without_loss(directory: str, here: Path, step: int) -> None:
-    cast = Cast(directory, here, "checkpoint", 2)
-    try:
-        cast.start_producer()
-        cast.start_reader()
-        cast.wait_for_lines(3)
-        assert cast.producer is not None
-        assert cast.reader is not None
-        # A first one dies anyhow, so that the one that dies at the step finds a predecessor.
+@pytest.mark.parametrize("step", [*PRODUCER_STEPS, "PICTURES_HALF_WRITTEN", "INDEX_HALF_WRITTEN"])
+def test_a_producer_killed_at_any_step_is_replaced_without_loss(
+    casting: Casting, step: str, kills: int, table: Table
+) -> None:
+    cast = casting(2, "checkpoint")
+    if step not in PRODUCER_STEPS and not isinstance(cast.source, DaemonSource):
+        pytest.skip("only the daemon has pictures and an index")
+    cast.start_producer()
+    reader = cast.start_reader()
+    cast.wait_for_more(3)
+    # A first one dies anyhow, so that the one that dies at the step finds a predecessor.
+    assert cast.producer is not None
+    for arrival in range(1, 2 + kills // 100):
         cast.producer.kill()
         cast.producer.wait()
-        cast.start_producer(step)
-        if step in (STEPS["SEEK_NOTED"], STEPS["SEEK_ACKNOWLEDGED"]):
-            cast.reader.send_signal(signal.SIGUSR1)  # seeks away and back
-        if step == STEPS["CLOSED"]:
-            assert cast.producer.stdout is not None
-            assert cast.producer.stdout.readline() == "ready\n"
-            cast.producer.send_signal(signal.SIGTERM)
-        assert cast.producer.wait(timeout=60) == -signal.SIGKILL
-        cast.wait_for_lines(len(cast.lines()) + 10)
-    finally:
-        cast.stop()
-    cast.check()
+        # What happens once in a life cannot be awaited twice.
+        once = step.startswith("SEGMENT") or step == "CLOSED"
+        producer = cast.start_producer(Death(step, 1 if once else arrival))
+        if step.startswith("SEEK"):
+            for _ in range(arrival):
+                reader.send_signal(signal.SIGUSR1)  # seeks away and back
+        if step == "CLOSED":
+            cast.wait_for_more(1)
+            producer.send_signal(signal.SIGTERM)
+        assert producer.wait(timeout=60) == -signal.SIGKILL
+        cast.provoked(f"kill -9 of {victim_name(cast)} at a named step")
+        cast.wait_for_more(10)
+    cast.finish()
+    cast.check(table)
     assert cast.deaths["reader"] == 0
 
 
-@pytest.mark.parametrize("step", CONSUMER_STEPS)
-def test_a_reader_killed_at_any_step_loses_no_slot(directory: str, here: Path, step: int) -> None:
-    cast = Cast(directory, here, "checkpoint", 2)
-    try:
-        cast.start_producer()
-        cast.start_reader()
-        cast.wait_for_lines(3)
-        assert cast.reader is not None
+@pytest.mark.parametrize("step", READER_STEPS)
+def test_a_reader_killed_at_any_step_loses_no_slot(casting: Casting, step: str, kills: int, table: Table) -> None:
+    cast = casting(2, "checkpoint")
+    cast.start_producer()
+    cast.start_reader()
+    cast.wait_for_more(3)
+    assert cast.reader is not None
+    for arrival in range(1, 2 + kills // 100):
         cast.reader.kill()
         cast.reader.wait()
-        cast.start_reader(step)
-        if step in (STEPS["SEEK_TARGETED"], STEPS["SEEK_REQUESTED"]):
-            cast.wait_for_lines(len(cast.lines()) + 1)
-            cast.reader.send_signal(signal.SIGUSR1)
-        assert cast.reader.wait(timeout=60) == -signal.SIGKILL
-        cast.wait_for_lines(len(cast.lines()) + 10)
-    finally:
-        cast.stop()
-    cast.check()
+        reader = cast.start_reader(Death(step, 1 if step in ("ATTACHED", *SEEKS) else arrival))
+        if step in SEEKS:
+            cast.wait_for_more(1)
+            reader.send_signal(signal.SIGUSR1)
+        assert reader.wait(timeout=60) == -signal.SIGKILL
+        cast.provoked("kill -9 of the reader at a named step")
+        cast.wait_for_more(10)
+    cast.finish()
+    cast.check(table)
 
 
-def test_a_stopped_reader_or_producer_only_delays(directory: str, here: Path) -> None:
-    cast = Cast(directory, here, "checkpoint", 2)
-    try:
-        cast.start_producer()
-        cast.start_reader()
-        for victim in (cast.producer, cast.reader):
-            cast.wait_for_lines(len(cast.lines()) + 3)
+SEEKS = ("SEEK_TARGETED", "SEEK_REQUESTED")
+
+
+def test_a_stopped_reader_or_producer_only_delays(casting: Casting, kills: int, table: Table) -> None:
+    cast = casting(2, "checkpoint")
+    cast.start_producer()
+    cast.start_reader()
+    for _ in range(1 + kills // 20):
+        for name, victim in ((victim_name(cast), cast.producer), ("the reader", cast.reader)):
+            cast.wait_for_more(3)
             assert victim is not None
             victim.send_signal(signal.SIGSTOP)
             os.waitid(os.P_PID, victim.pid, os.WSTOPPED | os.WNOWAIT)
             victim.send_signal(signal.SIGCONT)
-        cast.wait_for_lines(len(cast.lines()) + 3)
-        assert cast.deaths == {"producer": 0, "reader": 0}
-    finally:
-        cast.stop()
-    cast.check()
+            cast.provoked(f"SIGSTOP and SIGCONT of {name}")
+    cast.wait_for_more(3)
+    assert cast.deaths == {"producer": 0, "reader": 0}
+    cast.finish()
+    cast.check(table)

@@ -42,7 +42,8 @@ public final class Daemon: Sendable {
     let configuration = current
     let places = try ServicePlaces(configuration)
     let startedAt = Moment()
-    let index = try places.openIndex(windowBatches: configuration.index.windowBatches)
+    let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
+    let index = try places.openIndex(windowBatches: configuration.index.windowBatches, death: death)
     defer { index.close() }
     guard let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals) else {
       journal.write(.notice, "stopped before the first batch")
@@ -57,11 +58,11 @@ public final class Daemon: Sendable {
         .warning, kind: "waiting workers",
         "a worker waits, for \(SampleLoader.standardPatience) s at most: \(shortage)")
     }
-    let lanes = try makeLanes(configuration, stream: stream)
+    let lanes = try makeLanes(configuration, stream: stream, death: death)
     defer { for lane in lanes { lane.ring.close() } }
     let pipeline = makePipeline(
       configuration, stream: stream, lanes: lanes, quarantine: quarantine, waiting: waiting, index: index,
-      signals: signals)
+      signals: signals, death: death)
     let instance = Self.uuid(lanes[0].ring.geometry.instance)
     recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
     let reporter = StatusReporter(
@@ -110,7 +111,9 @@ public final class Daemon: Sendable {
 
   private var current: ServiceConfiguration { lock.withLock { configuration } }
 
-  private func makeLanes(_ configuration: ServiceConfiguration, stream: OpenedStream) throws -> [StreamPipeline.Lane] {
+  private func makeLanes(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, death: RehearsedDeath?
+  ) throws -> [StreamPipeline.Lane] {
     try stream.schedules.map { schedule in
       StreamPipeline.Lane(
         ring: try RingProducer(
@@ -119,14 +122,14 @@ public final class Daemon: Sendable {
           slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
           fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
           fingerprint: stream.fingerprint, worldSize: configuration.batch.worldSize,
-          batchesPerEpoch: UInt64(schedule.batchesPerEpoch)),
+          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), hook: death?.ringHook),
         schedule: schedule)
     }
   }
 
   private func makePipeline(
     _ configuration: ServiceConfiguration, stream: OpenedStream, lanes: [StreamPipeline.Lane], quarantine: Quarantine,
-    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox
+    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
   ) -> StreamPipeline {
     let catalog = stream.source.catalog
     let loader = SampleLoader(source: stream.source, quarantine: quarantine, waiting: waiting) {
@@ -137,7 +140,7 @@ public final class Daemon: Sendable {
     }
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
-      onPublished: { index.record(BatchRecord($0)) },
+      death: death, onPublished: { index.record(BatchRecord($0)) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
         signals.post(SIGTERM)

@@ -40,9 +40,10 @@ public struct ServicePlaces: Sendable {
   /// Opens the index for writing.
   ///
   /// - Throws: `CommandFailure` that names the file.
-  func openIndex(windowBatches: Int) throws(CommandFailure) -> BatchIndex {
+  func openIndex(windowBatches: Int, death: RehearsedDeath? = nil) throws(CommandFailure) -> BatchIndex {
     do throws(DatabaseError) {
-      return try BatchIndex(path: indexPath, windowBatches: windowBatches)
+      return try BatchIndex(
+        path: indexPath, windowBatches: windowBatches, whenHalfWritten: { death?.reached(.indexHalfWritten) })
     } catch {
       throw CommandFailure(.cannotCreate, "cannot open the index: \(error); change state.directory")
     }

@@ -44,6 +44,7 @@ package final class StreamPipeline: Sendable {
   package let metrics = PipelineMetrics()
   private let source: StreamSource
   private let loader: SampleLoader
+  private let death: RehearsedDeath?
   private let onPublished: @Sendable (Published) -> Void
   private let onFailure: @Sendable (StreamFailure) -> Void
   private let work = WorkList<Job>()
@@ -60,15 +61,18 @@ package final class StreamPipeline: Sendable {
   /// A pipeline at rest.
   ///
   /// - Parameters:
+  ///   - death: told when a batch's pictures are half written; `nil` where no crash is rehearsed.
   ///   - onPublished: called from a worker after each batch, in the order in which batches become complete.
   ///   - onFailure: called once, from a worker, when the stream cannot go on.
   package init(
     source: StreamSource, lanes: [Lane], loader: SampleLoader, workerCount: Int,
-    onPublished: @escaping @Sendable (Published) -> Void, onFailure: @escaping @Sendable (StreamFailure) -> Void
+    death: RehearsedDeath?, onPublished: @escaping @Sendable (Published) -> Void,
+    onFailure: @escaping @Sendable (StreamFailure) -> Void
   ) {
     self.source = source
     self.lanes = lanes
     self.loader = loader
+    self.death = death
     wantedWorkers = workerCount
     self.onPublished = onPublished
     self.onFailure = onFailure
@@ -178,7 +182,9 @@ package final class StreamPipeline: Sendable {
         do throws(StreamFailure) {
           switch ticket.stage {
           case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
-          case .finish: try job.assembly.finish(ticket.position, tools: tools)
+          case .finish:
+            try job.assembly.finish(ticket.position, tools: tools)
+            if ticket.position == job.assembly.count / 2 { death?.reached(.picturesHalfWritten) }
           }
         } catch {
           fail(error)

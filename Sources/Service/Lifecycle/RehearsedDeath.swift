@@ -1,0 +1,96 @@
+import BatchRing
+import CSASSLRing
+import Foundation
+import Synchronization
+
+/// A crash that is rehearsed: the process kills itself at a named moment, as `kill -9` would, for whoever wants to see that
+/// nothing gets lost by it.
+///
+/// The environment variable `SASSLD_DIE_AT` asks for it: `MOMENT` or `MOMENT:N` for the N-th time that the moment comes.
+package final class RehearsedDeath: Sendable {
+  /// Moments at which death could do most harm, in the order of a batch's life.
+  package enum Moment: String, CaseIterable, Sendable {
+    /// The ring's memory is reserved, its file has no name.
+    case segmentReserved
+    /// The ring's header is complete, its file has no name.
+    case segmentWritten
+    /// The new file has a temporary name, that of the predecessor is still in place.
+    case segmentNamed
+    /// The new file has its name.
+    case segmentVisible
+    /// A slot was chosen for a batch.
+    case slotChosen
+    /// Half of a batch's pictures are finished in their slot.
+    case picturesHalfWritten
+    /// The pictures are complete, what the slot says of them is half written.
+    case halfWritten
+    /// The slot is complete, but not published.
+    case written
+    /// The batch is published, its reader not woken.
+    case published
+    /// A transaction of the index is half written.
+    case indexHalfWritten
+    /// A seek was read, but not acknowledged.
+    case seekNoted
+    /// A seek was acknowledged.
+    case seekAcknowledged
+    /// The ring is closed, its file is still there.
+    case closed
+
+    /// The moment that a step of the ring's protocol is, where it is the producer's.
+    fileprivate init?(_ step: sassl_ring_step) {
+      switch step {
+      case SASSL_RING_STEP_SEGMENT_RESERVED: self = .segmentReserved
+      case SASSL_RING_STEP_SEGMENT_WRITTEN: self = .segmentWritten
+      case SASSL_RING_STEP_SEGMENT_NAMED: self = .segmentNamed
+      case SASSL_RING_STEP_SEGMENT_VISIBLE: self = .segmentVisible
+      case SASSL_RING_STEP_SLOT_CHOSEN: self = .slotChosen
+      case SASSL_RING_STEP_HALF_WRITTEN: self = .halfWritten
+      case SASSL_RING_STEP_WRITTEN: self = .written
+      case SASSL_RING_STEP_PUBLISHED: self = .published
+      case SASSL_RING_STEP_SEEK_NOTED: self = .seekNoted
+      case SASSL_RING_STEP_SEEK_ACKNOWLEDGED: self = .seekAcknowledged
+      case SASSL_RING_STEP_CLOSED: self = .closed
+      default: return nil
+      }
+    }
+  }
+
+  /// The variable that asks for a rehearsal.
+  package static let variable = "SASSLD_DIE_AT"
+
+  private let moment: Moment
+  private let arrivalsLeft: Atomic<Int>
+
+  /// The rehearsal that the environment asks for; `nil` where it asks for none.
+  ///
+  /// - Throws: `CommandFailure` with the moments that there are.
+  package init?(environment: [String: String]) throws(CommandFailure) {
+    guard let request = environment[Self.variable] else { return nil }
+    let parts = request.split(separator: ":", omittingEmptySubsequences: false)
+    guard let moment = Moment(rawValue: String(parts[0])), parts.count <= 2,
+      let arrival = parts.count == 1 ? 1 : Int(parts[1]), arrival >= 1
+    else {
+      throw CommandFailure(
+        .usage,
+        "\(Self.variable)=\(request) is not MOMENT or MOMENT:N with one of the moments "
+          + Moment.allCases.map(\.rawValue).joined(separator: ", "))
+    }
+    self.moment = moment
+    arrivalsLeft = Atomic(arrival)
+  }
+
+  /// Says that a moment has come. Does not return where it is the one to die at.
+  package func reached(_ moment: Moment) {
+    guard moment == self.moment, arrivalsLeft.subtract(1, ordering: .relaxed).newValue == 0 else { return }
+    kill(getpid(), SIGKILL)
+  }
+
+  /// What the ring calls at each step of its protocol.
+  var ringHook: RingProducer.Hook {
+    { step in
+      if let moment = Moment(step) { self.reached(moment) }
+      return false
+    }
+  }
+}
