@@ -85,7 +85,8 @@ lint:
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
 	  echo "$$sanitizer sanitizer" && \
-	  ASAN_OPTIONS=detect_leaks=0 SWIFT_BACKTRACE=enable=no \
+	  ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 TSAN_OPTIONS=allocator_may_return_null=1 \
+	    SWIFT_BACKTRACE=enable=no \
 	    swift test -c release --scratch-path .build/$$sanitizer --sanitize=$$sanitizer || exit 1; \
 	done
 

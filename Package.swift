@@ -40,8 +40,9 @@ let package = Package(
 
     // The rooms; data flows down this list and never back up.
     .target(name: "KeyedRandom"),
-    .target(name: "Dataset", dependencies: ["KeyedRandom"]),
-    .target(name: "Imaging", dependencies: ["CTurboJPEG", "CPNG", "CPNGReader", "CImagingKernels"]),
+    .target(name: "Memory"),
+    .target(name: "Dataset", dependencies: ["KeyedRandom", "Memory"]),
+    .target(name: "Imaging", dependencies: ["Memory", "CTurboJPEG", "CPNG", "CPNGReader", "CImagingKernels"]),
     .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
@@ -49,8 +50,8 @@ let package = Package(
     .target(
       name: "Service",
       dependencies: [
-        "KeyedRandom", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex", "CSASSLRing",
-        "CTOML", "CSystemd", "CGetopt",
+        "KeyedRandom", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
+        "CSASSLRing", "CTOML", "CSystemd", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
     .executableTarget(name: "sasslctl", dependencies: ["Service"]),
@@ -62,13 +63,14 @@ let package = Package(
 
     tests(for: "CStyleKernels"),
     tests(for: "KeyedRandom"),
-    tests(for: "Dataset"),
+    tests(for: "Memory"),
+    tests(for: "Dataset", alsoUsing: ["Memory"]),
     tests(for: "Imaging", alsoUsing: ["CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
     tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
     tests(for: "Augmentation", alsoUsing: ["Imaging"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
-    tests(for: "Service"),
+    tests(for: "Service", alsoUsing: ["Augmentation", "Dataset", "Imaging", "StyleTransfer"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17,

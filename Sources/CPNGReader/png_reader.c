@@ -3,6 +3,7 @@
 #include <png.h>
 #include <setjmp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct source {
@@ -26,6 +27,19 @@ static void fail(png_structp png, png_const_charp message) {
   /* All the compressed data were there and still are too few. */
   if (strstr(message, "Not enough image data") != NULL) file->ends_early = true;
   png_longjmp(png, 1);
+}
+
+/* libpng has many words for want of memory, and does without it where the memory was for text or a colour profile; so it is noted here. */
+static png_voidp allocate(png_structp png, png_alloc_size_t count) {
+  struct png_file *file = png_get_mem_ptr(png);
+  png_voidp memory = malloc(count);
+  if (memory == NULL) file->out_of_memory = true;
+  return memory;
+}
+
+static void release(png_structp png, png_voidp memory) {
+  (void)png;
+  free(memory);
 }
 
 /* What libpng only warns of does not change a pixel: damaged text, unusual colour profiles and the like. */
@@ -54,11 +68,14 @@ static void read_rows(png_structp png, png_infop info, const struct png_file *fi
 static bool read_file(struct png_file *file, uint8_t *target) {
   struct source source = {.file = file, .position = 0};
   file->ends_early = false;
+  file->out_of_memory = false;
   file->problem[0] = '\0';
-  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, file, fail, ignore_warning);
+  png_structp png =
+      png_create_read_struct_2(PNG_LIBPNG_VER_STRING, file, fail, ignore_warning, file, allocate, release);
   png_infop info = png == NULL ? NULL : png_create_info_struct(png);
   if (info == NULL) {
-    snprintf(file->problem, sizeof file->problem, "out of memory");
+    file->out_of_memory = true;
+    snprintf(file->problem, sizeof file->problem, "libpng could not start");
     png_destroy_read_struct(&png, NULL, NULL);
     return false;
   }

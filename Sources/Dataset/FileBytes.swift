@@ -1,4 +1,5 @@
 import Glibc
+import Memory
 
 /// Reads whole files whose contents nobody promised anything about.
 package enum FileBytes {
@@ -7,6 +8,16 @@ package enum FileBytes {
 
   /// The bytes of the regular file at `path`, of which there are at least 1 and at most `limit`.
   package static func read(_ path: BytePath, limit: Int) throws(SampleError) -> [UInt8] {
+    var memory = GrowingMemory<UInt8>()
+    defer { withExtendedLifetime(memory) {} }
+    return Array(try read(path, limit: limit, into: &memory))
+  }
+
+  /// Reads the regular file at `path`, of at least 1 and at most `limit` bytes; what is returned is valid as long as `memory` is and is not
+  /// used for anything else.
+  package static func read(
+    _ path: BytePath, limit: Int, into memory: inout GrowingMemory<UInt8>
+  ) throws(SampleError) -> UnsafeRawBufferPointer {
     // O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
     var descriptor: Int32
     repeat {
@@ -26,27 +37,26 @@ package enum FileBytes {
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
     let size = Int(status.st_size)
     guard size > 0 else { throw .empty }
-    guard size <= limit else { throw .tooLarge(bytes: size, limit: limit) }
-
     // One byte more than the file should have tells a file that grew.
-    var count = 0
-    var failure: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, initializedCount in
-      while count <= size {
-        let result = Glibc.read(descriptor, buffer.baseAddress! + count, size + 1 - count)
-        if result > 0 {
-          count += result
-        } else if result == 0 {
-          break
-        } else if errno != EINTR {
-          failure = errno
-          break
-        }
-      }
-      initializedCount = count
+    guard size <= min(limit, .max - 1) else { throw .tooLarge(bytes: size, limit: limit) }
+    let bytes: UnsafeMutablePointer<UInt8>
+    do throws(MemoryRefused) {
+      bytes = try memory.reserve(size + 1)
+    } catch {
+      throw .unreadable(errno: ENOMEM)
     }
-    guard failure == 0 else { throw .unreadable(errno: failure) }
+    var count = 0
+    while count <= size {
+      let result = Glibc.read(descriptor, bytes + count, size + 1 - count)
+      if result > 0 {
+        count += result
+      } else if result == 0 {
+        break
+      } else if errno != EINTR {
+        throw .unreadable(errno: errno)
+      }
+    }
     guard count == size else { throw .changedWhileReading(bytesExpected: size) }
-    return bytes
+    return UnsafeRawBufferPointer(start: bytes, count: size)
   }
 }

@@ -1,3 +1,5 @@
+import Memory
+
 /// Every sample of a data set: where its bytes are, and its label.
 ///
 /// Samples are numbered from 0 in an order that depends on nothing but their paths. For example:
@@ -131,9 +133,11 @@ extension SampleCatalog {
   ///
   /// - Throws: `DatasetError` where the list cannot be read, is empty, or has a line that is neither.
   public static func list(at list: BytePath) throws(DatasetError) -> SampleCatalog {
-    let content: [UInt8]
+    var memory = GrowingMemory<UInt8>()
+    defer { withExtendedLifetime(memory) {} }
+    let content: UnsafeRawBufferPointer
     do {
-      content = try FileBytes.read(list, limit: .max)
+      content = try FileBytes.read(list, limit: .max, into: &memory)
     } catch .vanished {
       throw .notFound(list)
     } catch .empty {
@@ -146,9 +150,7 @@ extension SampleCatalog {
 
     var paths = PathTable()
     var labels: [Int64] = []
-    try content.withUnsafeBufferPointer { bytes throws(DatasetError) in
-      try read(bytes, of: list, paths: &paths, labels: &labels)
-    }
+    try read(content.bindMemory(to: UInt8.self), of: list, paths: &paths, labels: &labels)
     guard paths.count > 0 else { throw .noImages(list) }
     let labelled = labels.contains { $0 != -1 }
     return try SampleCatalog(root: list.directory, classes: [], paths: paths, labels: labelled ? .each(labels) : .none)
@@ -198,5 +200,15 @@ extension SampleCatalog {
   /// - Throws: `SampleError`; see its `isTransient` for what speaks against the file and what does not.
   public func bytes(of sample: Int, limit: Int) throws(SampleError) -> [UInt8] {
     try FileBytes.read(path(of: sample), limit: limit)
+  }
+
+  /// Reads the sample's file as `bytes(of:limit:)` does, into memory that is kept from file to file.
+  ///
+  /// - Returns: the bytes, valid as long as `memory` is and is not used for anything else.
+  /// - Throws: `SampleError`, also where memory is refused.
+  public func read(
+    _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
+  ) throws(SampleError) -> UnsafeRawBufferPointer {
+    try FileBytes.read(path(of: sample), limit: limit, into: &memory)
   }
 }

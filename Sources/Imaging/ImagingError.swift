@@ -1,3 +1,5 @@
+import Memory
+
 /// Why bytes could not become pixels, or pixels bytes. The description is a sentence for the person who has to act.
 public enum ImagingError: Error, Equatable, Sendable {
   /// The file has no bytes at all.
@@ -14,8 +16,8 @@ public enum ImagingError: Error, Equatable, Sendable {
   case corrupt(format: ImageFormat, detail: String)
   /// A valid file of a kind that is not decoded.
   case unsupported(format: ImageFormat, detail: String)
-  /// The codec library could not be initialised, for want of memory.
-  case codecUnavailable(detail: String)
+  /// There is no memory for decoding or encoding; nothing is known about the file.
+  case outOfMemory(detail: String)
   /// Pixels could not be written as a file.
   case notEncoded(format: ImageFormat, detail: String)
 
@@ -29,9 +31,14 @@ public enum ImagingError: Error, Equatable, Sendable {
     case .truncated: "truncated"
     case .corrupt: "corrupt"
     case .unsupported: "unsupported"
-    case .codecUnavailable: "codec-unavailable"
+    case .outOfMemory: "out-of-memory"
     case .notEncoded: "not-encoded"
     }
+  }
+
+  /// Whether the machine is at fault and not the file, so that trying again is right and replacing the picture is not.
+  public var isTransient: Bool {
+    if case .outOfMemory = self { true } else { false }
   }
 }
 
@@ -53,8 +60,8 @@ extension ImagingError: CustomStringConvertible {
       "the \(format.name) data are damaged (\(detail)); restore the file from its source"
     case .unsupported(let format, let detail):
       "this kind of \(format.name) file cannot be decoded (\(detail)); convert it to 8-bit RGB"
-    case .codecUnavailable(let detail):
-      "the image codec could not start (\(detail)); free some memory"
+    case .outOfMemory(let detail):
+      "there is not enough memory (\(detail)); free some, or raise the process's limit"
     case .notEncoded(let format, let detail):
       "the picture could not be written as \(format.name) (\(detail))"
     }
@@ -65,5 +72,16 @@ extension ImagingError: CustomStringConvertible {
       let digits = String(byte, radix: 16)
       return digits.count == 1 ? "0" + digits : digits
     }.joined(separator: " ")
+  }
+}
+
+extension GrowingMemory {
+  /// As `reserve`, with the error that callers of this module know; `purpose` says what lacks the memory.
+  mutating func reserve(_ count: Int, for purpose: String) throws(ImagingError) -> UnsafeMutablePointer<Element> {
+    do throws(MemoryRefused) {
+      return try reserve(count)
+    } catch {
+      throw .outOfMemory(detail: "\(error.bytes) bytes for \(purpose)")
+    }
   }
 }

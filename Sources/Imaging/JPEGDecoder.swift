@@ -1,11 +1,12 @@
 import CTurboJPEG
+import Memory
 
 /// JPEG through libjpeg-turbo, and the scratch pictures that unusual files need.
 final class JPEGDecoder {
   /// The picture as stored, where it has to be turned upright.
   private let stored = RGBImage(width: 1, height: 1)
   /// Four samples per pixel, for CMYK; grown when the first such file comes.
-  private var inks: [UInt8] = []
+  private var inks = GrowingMemory<UInt8>()
 
   func header(of bytes: UnsafeRawBufferPointer) throws(ImagingError) -> ImageHeader {
     let (width, height, _) = try JPEGStream(bytes).size()
@@ -22,20 +23,17 @@ final class JPEGDecoder {
     let stream = try JPEGStream(bytes)
     let (fullWidth, fullHeight, colorSpace) = try stream.size()
     let isCMYK = colorSpace == Int32(TJCS_CMYK.rawValue) || colorSpace == Int32(TJCS_YCCK.rawValue)
-    image.reshape(
+    try image.reshape(
       width: reduction.applied(to: header.width), height: reduction.applied(to: header.height),
       originalWidth: header.width, originalHeight: header.height, reduction: reduction)
     let width = reduction.applied(to: fullWidth)
     let height = reduction.applied(to: fullHeight)
-    if header.orientation != .upright { stored.reshape(width: width, height: height) }
+    if header.orientation != .upright { try stored.reshape(width: width, height: height) }
     let target = header.orientation == .upright ? image.pixels : stored.pixels
     if isCMYK {
-      let needed = width * height * 4
-      if inks.count < needed { inks = [UInt8](repeating: 0, count: needed) }
-      try inks.withUnsafeMutableBufferPointer { (samples) throws(ImagingError) in
-        try stream.decompress(to: samples.baseAddress!, width: width, height: height, format: TJPF_CMYK)
-        Self.convertInvertedInks(samples.baseAddress!, to: target)
-      }
+      let samples = try inks.reserve(width * height * 4, for: "inks")
+      try stream.decompress(to: samples, width: width, height: height, format: TJPF_CMYK)
+      Self.convertInvertedInks(samples, to: target)
     } else {
       try stream.decompress(to: target.base, width: width, height: height, format: TJPF_RGB)
     }

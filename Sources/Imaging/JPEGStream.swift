@@ -8,10 +8,10 @@ struct JPEGStream: ~Copyable {
   private let handle: tjhandle
   private let bytes: UnsafeRawBufferPointer
 
-  /// - Throws: ``ImagingError/codecUnavailable(detail:)``.
+  /// - Throws: ``ImagingError/outOfMemory(detail:)``.
   init(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) {
     guard let handle = tjInitDecompress() else {
-      throw .codecUnavailable(detail: String(cString: tjGetErrorStr2(nil)))
+      throw .outOfMemory(detail: String(cString: tjGetErrorStr2(nil)))
     }
     self.handle = handle
     self.bytes = bytes
@@ -65,6 +65,9 @@ struct JPEGStream: ~Copyable {
 
   private func failure() -> ImagingError {
     let detail = String(cString: tjGetErrorStr2(handle))
+    // Of libjpeg and of what is wrapped around it.
+    let refusals = ["Insufficient memory", "Memory allocation failure"]
+    if refusals.contains(where: detail.contains) { return .outOfMemory(detail: detail) }
     let ends = ["Premature end", "premature end", "Input file read error", "contains no image", "missing SOS"]
     if ends.contains(where: detail.contains) { return .truncated(format: .jpeg, detail: detail) }
     let unsupported = ["Unsupported", "unsupported", "not supported", "Unrecognized", "arithmetic"]

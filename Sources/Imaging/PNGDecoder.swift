@@ -15,7 +15,7 @@ enum PNGDecoder {
     var file = Self.file(bytes)
     file.width = UInt32(header.width)
     file.height = UInt32(header.height)
-    image.reshape(width: header.width, height: header.height)
+    try image.reshape(width: header.width, height: header.height)
     guard png_file_read_pixels(&file, image.pixels.base) else { throw failure(of: file) }
   }
 
@@ -30,6 +30,7 @@ enum PNGDecoder {
     let detail = withUnsafeBytes(of: file.problem) { characters in
       String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
     }
+    if file.out_of_memory { return .outOfMemory(detail: detail) }
     return file.ends_early ? .truncated(format: .png, detail: detail) : .corrupt(format: .png, detail: detail)
   }
 }

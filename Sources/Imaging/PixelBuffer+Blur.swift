@@ -37,9 +37,9 @@ extension PixelBuffer {
   private func blur(weights: UnsafePointer<Int16>, radius: Int, workspace: PixelWorkspace) {
     let samples = rowBytes
     let rowsKept = 2 * radius + 1
-    let padded = workspace.paddedRow.reserve(samples + 6 * radius)
-    let ring = workspace.blurredRows.reserve(rowsKept * samples)
-    let window = workspace.rowPointers.reserve(rowsKept)
+    let padded = workspace.paddedRow.demand(samples + 6 * radius)
+    let ring = workspace.blurredRows.demand(rowsKept * samples)
+    let window = workspace.rowPointers.demand(rowsKept)
 
     /// Blurs row `row` along itself into its place in the ring.
     func blurAlong(_ row: Int) {

@@ -17,8 +17,7 @@ extension PixelBuffer {
     resample(
       image.pixels,
       columns: Span(origin: Double(crop.x) / factor, length: Double(crop.width) / factor, limit: image.width),
-      rows: Span(origin: Double(crop.y) / factor, length: Double(crop.height) / factor, limit: image.height),
-      filter: filter, workspace: workspace)
+      rows: Self.rows(of: crop, in: image), filter: filter, workspace: workspace)
   }
 
   /// Fills this buffer with all of `source`, resampled with antialiasing: torchvision's `resize` on 8-bit tensors, bit for bit.
@@ -29,8 +28,14 @@ extension PixelBuffer {
       rows: Span(origin: 0, length: Double(source.height), limit: source.height), filter: filter, workspace: workspace)
   }
 
+  /// The rows of `image` that a crop reads.
+  fileprivate static func rows(of crop: CropRectangle, in image: RGBImage) -> Span {
+    let factor = Double(image.reduction.rawValue)
+    return Span(origin: Double(crop.y) / factor, length: Double(crop.height) / factor, limit: image.height)
+  }
+
   /// Part of an axis, not necessarily whole pixels.
-  private struct Span {
+  fileprivate struct Span {
     let origin: Double
     let length: Double
     /// The whole pixels that the part touches.
@@ -62,8 +67,8 @@ extension PixelBuffer {
     let rowsPerStep = 4
     let sourceRowBytes = source.rowBytes
     let spareRowBytes = max(lastReadColumn, source.width) * 3 + overread
-    let spareRows = workspace.paddedRow.reserve(spareRowBytes * rowsPerStep)
-    let intermediate = workspace.intermediate.reserve(rowCount * rowBytes)
+    let spareRows = workspace.paddedRow.demand(spareRowBytes * rowsPerStep)
+    let intermediate = workspace.intermediate.demand(rowCount * rowBytes)
     let readsCopies = lastReadColumn > source.width
     func sourceRow(_ row: Int) -> UnsafePointer<UInt8> {
       let start = source.base + (rows.bounds.lowerBound + row) * sourceRowBytes
@@ -91,5 +96,15 @@ extension PixelBuffer {
     for row in 0..<height {
       imaging_resample_column(intermediate, rowBytes, base + row * rowBytes, rowBytes, row, &vertical)
     }
+  }
+}
+
+extension PixelWorkspace {
+  /// Reserves what `resizedCrop` of `crop` to `width` columns needs between its two passes, which for a tall crop is much; the crop
+  /// itself then needs no more than small things.
+  ///
+  /// - Throws: ``ImagingError/outOfMemory(detail:)``.
+  public func reserve(forCrop crop: CropRectangle, of image: RGBImage, width: Int) throws(ImagingError) {
+    _ = try intermediate.reserve(PixelBuffer.rows(of: crop, in: image).bounds.count * width * 3, for: "the crop's rows")
   }
 }

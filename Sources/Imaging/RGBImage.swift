@@ -1,3 +1,5 @@
+import Memory
+
 /// A picture that owns its pixels: packed 8-bit RGB, height x width x 3.
 ///
 /// Its memory grows when a larger picture needs it and is kept when a smaller one follows, so a worker that decodes file
@@ -13,20 +15,15 @@ public final class RGBImage {
   /// Height in the file, in pixels, after EXIF orientation; `pixels.height` where nothing was reduced.
   public private(set) var originalHeight: Int
 
-  private var memory: UnsafeMutablePointer<UInt8>
-  private var capacity: Int
+  private var memory = GrowingMemory<UInt8>()
 
   /// A picture of `width` x `height` pixels with undefined content.
   public init(width: Int, height: Int) {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
-    capacity = width * height * 3
-    memory = .allocate(capacity: capacity)
-    pixels = PixelBuffer(base: memory, width: width, height: height)
+    pixels = PixelBuffer(base: memory.demand(width * height * 3), width: width, height: height)
     originalWidth = width
     originalHeight = height
   }
-
-  deinit { memory.deallocate() }
 
   /// Pixels per row.
   public var width: Int { pixels.width }
@@ -38,19 +35,18 @@ public final class RGBImage {
   public var fullFrame: CropRectangle { CropRectangle(x: 0, y: 0, width: originalWidth, height: originalHeight) }
 
   /// Gives the image a new size; the content becomes undefined. Allocates only where the memory it has is too small.
-  public func reshape(width: Int, height: Int) {
-    reshape(width: width, height: height, originalWidth: width, originalHeight: height, reduction: .none)
+  ///
+  /// - Throws: ``ImagingError/outOfMemory(detail:)``; the image is then as it was.
+  func reshape(width: Int, height: Int) throws(ImagingError) {
+    try reshape(width: width, height: height, originalWidth: width, originalHeight: height, reduction: .none)
   }
 
-  func reshape(width: Int, height: Int, originalWidth: Int, originalHeight: Int, reduction: DecodeReduction) {
+  func reshape(
+    width: Int, height: Int, originalWidth: Int, originalHeight: Int, reduction: DecodeReduction
+  ) throws(ImagingError) {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
-    let needed = width * height * 3
-    if needed > capacity {
-      memory.deallocate()
-      memory = .allocate(capacity: needed)
-      capacity = needed
-    }
-    pixels = PixelBuffer(base: memory, width: width, height: height)
+    let base = try memory.reserve(width * height * 3, for: "pixels")
+    pixels = PixelBuffer(base: base, width: width, height: height)
     self.originalWidth = originalWidth
     self.originalHeight = originalHeight
     self.reduction = reduction

@@ -1,11 +1,12 @@
 import CImagingKernels
+import Memory
 
 /// The windows and weights of one axis, as 16-bit fractions: the same numbers that PyTorch's 8-bit resampling uses.
-struct ResamplingAxis {
-  private var starts = ScratchMemory<Int32>()
-  private var weights = ScratchMemory<Int16>()
-  private var window = ScratchMemory<Double>()
-  private var exact = ScratchMemory<Double>()
+struct ResamplingAxis: ~Copyable {
+  private var starts = GrowingMemory<Int32>()
+  private var weights = GrowingMemory<Int16>()
+  private var window = GrowingMemory<Double>()
+  private var exact = GrowingMemory<Double>()
   /// What the kernels read; valid until the next `plan`.
   private(set) var plan = imaging_axis()
 
@@ -20,7 +21,7 @@ struct ResamplingAxis {
     let scale = length / Double(outputs)
     let stretch = max(scale, 1)
     let support = filter.support * stretch
-    let starts = starts.reserve(outputs)
+    let starts = starts.demand(outputs)
     // Where the window of an output begins and ends. Rounding may make one a sample longer than the filter: it is cut.
     let longest = Int(support.rounded(.up)) * 2 + 1
     func extent(of output: Int) -> (centre: Double, first: Int, count: Int) {
@@ -30,8 +31,8 @@ struct ResamplingAxis {
     }
     let widest = (0..<outputs).reduce(1) { max($0, extent(of: $1).count) }
     let taps = (widest + tapMultiple - 1) / tapMultiple * tapMultiple
-    let exact = exact.reserve(outputs * taps)
-    let window = window.reserve(widest)
+    let exact = exact.demand(outputs * taps)
+    let window = window.demand(widest)
     let readable = max(bounds.upperBound, bounds.lowerBound + taps)
     var largest = 0.0
     for output in 0..<outputs {
@@ -56,7 +57,7 @@ struct ResamplingAxis {
     // As many fractional bits as the largest weight leaves room for in 16 bits.
     var precision = 0
     while precision < 22, Int(0.5 + largest * Double(1 << (precision + 1))) < 1 << 15 { precision += 1 }
-    let weights = weights.reserve(outputs * taps)
+    let weights = weights.demand(outputs * taps)
     let one = Double(1 << precision)
     for index in 0..<(outputs * taps) {
       let scaled = exact[index] * one
@@ -64,12 +65,5 @@ struct ResamplingAxis {
     }
     plan = imaging_axis(starts: starts, weights: weights, taps: Int32(taps), precision: Int32(precision))
     return readable
-  }
-
-  func deallocate() {
-    starts.deallocate()
-    weights.deallocate()
-    window.deallocate()
-    exact.deallocate()
   }
 }

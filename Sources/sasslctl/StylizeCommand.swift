@@ -74,7 +74,7 @@ func decodePicture(_ path: String) throws -> RGBImage {
   do throws(ImagingError) {
     return try decoder.decode([UInt8](bytes))
   } catch {
-    throw CommandFailure(.badData, "\(path): \(error.description)")
+    throw CommandFailure(CommandFailure(for: error).code, "\(path): \(error.description)")
   }
 }
 

@@ -1,5 +1,6 @@
 import Dataset
 import Foundation
+import Memory
 import Testing
 
 @Suite("Reading a sample")
@@ -29,6 +30,26 @@ struct SampleBytesTests {
     #expect(truncate(folder.path + "/a", 1 << 40) == 0)
     let catalog = try catalog(of: "a")
     #expect(throws: SampleError.tooLarge(bytes: 1 << 40, limit: 1 << 20)) { try catalog.bytes(of: 0, limit: 1 << 20) }
+  }
+
+  @Test("without memory for a file the machine is at fault, and the memory goes on to serve others")
+  func outOfMemory() throws {
+    // Sparse, and larger than any address space; only memory's own file system has such files.
+    let path = "/dev/shm/sassl-dataset-" + UUID().uuidString
+    defer { unlink(path) }
+    #expect(FileManager.default.createFile(atPath: path, contents: Data("image".utf8)))
+    let catalog = try catalog(of: path)
+    var memory = GrowingMemory<UInt8>()
+    #expect(try catalog.read(0, limit: .max, into: &memory).elementsEqual("image".utf8))
+    for size in [1 << 60, Int.max - 1] {
+      #expect(truncate(path, size) == 0)
+      let error = #expect(throws: SampleError.self) { try catalog.read(0, limit: .max, into: &memory) }
+      #expect(error == .unreadable(errno: ENOMEM))
+    }
+    #expect(truncate(path, .max) == 0)
+    #expect(throws: SampleError.tooLarge(bytes: .max, limit: .max)) { try catalog.read(0, limit: .max, into: &memory) }
+    #expect(truncate(path, 5) == 0)
+    #expect(try catalog.read(0, limit: 5, into: &memory).elementsEqual("image".utf8))
   }
 
   @Test("does not wait for a writer of a FIFO")

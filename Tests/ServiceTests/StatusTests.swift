@@ -4,12 +4,14 @@ import Testing
 
 /// A report as a daemon would send it; tests change what they are about.
 private func report(
-  state: String = "running", process: Int? = 4711, workers: Int = 4, cores: Int = 8, rings: [[String: Any]] = [],
+  state: String = "running", detail: String = "", process: Int? = 4711, workers: Int = 4, cores: Int = 8,
+  rings: [[String: Any]] = [],
   stages: [String: Double] = [:], quarantine: [[String: Any]] = [], quarantinedFiles: Int = 0
 ) throws -> StatusReport {
   let names = ["read", "decode", "crop", "embed", "stylize", "augment"]
   var fields: [String: Any] = [
-    "format_version": 1, "program_version": "0", "name": "a-name-longer-than-any-column", "state": state, "detail": "",
+    "format_version": 1, "program_version": "0", "name": "a-name-longer-than-any-column", "state": state,
+    "detail": detail,
     "started_at_seconds": 1_800_000_000, "uptime_seconds": 60, "fingerprint": "00", "dataset": "/pictures",
     "samples": 100, "model": "embedded", "style_source": "in-batch", "workers": workers, "cores": cores,
     "cpu_path": "avx2", "rings": rings, "images": 640, "images_per_second": 12.5,
@@ -69,6 +71,13 @@ struct StatusAdviceTests {
     ]
     #expect(try #require(try report(rings: rings).advice).contains("raise workers.count"))
     #expect(try #require(try report(rings: [rings[0]]).advice).contains("no trainer reads"))
+  }
+
+  @Test("where the detail says what keeps batches from coming, there is no advice beside it")
+  func detail() throws {
+    let waiting = try report(detail: "1 worker waits: /a cannot be read", rings: [ring(starved: 50, full: 0)])
+    #expect(waiting.advice == nil)
+    #expect(waiting.table().contains(": 1 worker waits: /a cannot be read"))
   }
 
   @Test("there is no advice on a daemon that does not run", arguments: ["starting", "draining", "stopped", "unknown"])

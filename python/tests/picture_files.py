@@ -43,6 +43,12 @@ def good_picture(number: int, width: int = 88, height: int = 80) -> bytes:
     return png([png_header(width, height), (b"IDAT", body), (b"IEND", b"")])
 
 
+def flat_picture(width: int, height: int) -> bytes:
+    """A gray picture as a PNG file: small, whatever it takes to decode."""
+    body = zlib.compress((b"\0" + b"\x80" * (3 * width)) * height, 1)
+    return png([png_header(width, height), (b"IDAT", body), (b"IEND", b"")])
+
+
 def write_good(folder: pathlib.Path, count: int, width: int = 88, height: int = 80) -> None:
     """Fills a folder with `count` good pictures; two of them have names that are hard to print."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -14,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import Workplace, control
+from conftest import Workplace, control, eventually
 from keyed_draws import replacements
-from picture_files import MAXIMUM_FILE_BYTES, write_broken, write_good
+from picture_files import MAXIMUM_FILE_BYTES, flat_picture, write_broken, write_good
 from streams import digest_of
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Mixed:
         self.samples: collections.Counter[int] = collections.Counter()
         self.status: dict[str, Any] = {}
         self.stopped_status: dict[str, Any] = {}
+        self.journal = ""
         self.index = pathlib.Path()
 
     def configuration(self, workers: int) -> dict[str, Any]:
@@ -82,6 +85,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Mixed:
     with workplace.daemon(mixed.data, size, AS_ANYBODY, **mixed.configuration(workers=4)) as daemon:
         mixed.digests = read_two_epochs(daemon, mixed)
         mixed.status = daemon.status()
+        mixed.journal = daemon.stop()
         configuration = daemon.configuration
     mixed.index = folder / daemon.name / "state" / f"{daemon.name}.sqlite"
     left = control("status", "--json", "--config", str(configuration))
@@ -122,6 +126,18 @@ def test_every_broken_file_is_in_the_index_with_its_reason(mixed: Mixed) -> None
     assert set(told) == set(mixed.reasons)
     for path, reason in mixed.reasons.items():
         assert re.search(reason, told[path]), (path, told[path])
+
+
+def test_the_journal_names_them_but_no_more_than_five_in_thirty_seconds(mixed: Mixed) -> None:
+    told = re.findall(r"^(\S+) (.*) cannot be used and is replaced: (.*)$", mixed.journal, re.MULTILINE)
+    assert told
+    reasons = {printed(path): reason for path, reason in mixed.reasons.items()}
+    for _, path, reason in told:
+        assert re.search(reasons[path], reason), (path, reason)
+    moments = [datetime.datetime.fromisoformat(moment) for moment, _, _ in told]
+    for first, sixth in itertools.pairwise(moments[::5]):
+        # They are told in whole seconds.
+        assert (sixth - first).total_seconds() >= 29
 
 
 def test_the_status_of_a_stopped_daemon_still_names_them(mixed: Mixed) -> None:
@@ -217,3 +233,53 @@ def test_files_deleted_and_truncated_while_running_are_told_and_replaced_until_t
         assert back == set(range(64)) - set(range(20, 24))
     assert all("no such file" in told[sample] for sample in range(10, 14))
     assert all("ends before its picture does" in told[sample] for sample in range(20, 24))
+
+
+def digests_of(ring: sassl.Reader, epoch: int) -> list[bytes]:
+    """The digests of an epoch's batches; those before it are passed over."""
+    digests = []
+    for batch in ring:
+        if batch.epoch == epoch:
+            digests.append(digest_of(batch))
+        if batch.epoch > epoch:
+            break
+    return digests
+
+
+def test_files_replaced_while_running_are_shown_as_they_are(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    data = tmp_path / "data"
+    write_good(data, 4 * size.batch)
+    renamed, rewritten, hidden, half = sorted(data.iterdir())[10:14]
+    with workplace.daemon(data, size, style__enabled=False, limits__max_bad_fraction=0.5) as daemon:
+        with sassl.attach(daemon.name, start=0) as ring:
+            # While the ring is full nobody reads a file, so none is read half written.
+            eventually(lambda: daemon.status()["rings"][0]["ready_batches"] == 4, "the ring is full")
+            other = tmp_path / "other.png"
+            other.write_bytes(flat_picture(90, 70))
+            other.rename(renamed)
+            rewritten.write_bytes(flat_picture(200, 300))
+            changed = digests_of(ring, 2)
+        assert daemon.status()["quarantined_files"] == 0
+    # It is the stream of the changed folder, as if it had always been so.
+    with workplace.daemon(data, size, style__enabled=False, limits__max_bad_fraction=0.5) as daemon:
+        with sassl.attach(daemon.name, start=0) as ring:
+            assert digests_of(ring, 2) == changed
+            # A directory in a file's place, and a file that somebody is about to write.
+            hidden.rename(tmp_path / hidden.name)
+            hidden.mkdir()
+            content = half.read_bytes()
+            with half.open("wb", buffering=0) as file:
+                file.write(content[:1000])
+                digests_of(ring, 6)
+                told = {entry["sample_id"]: entry["reason"] for entry in daemon.status()["quarantine"]}
+                assert set(told) == {12, 13}
+                assert told[12] == "is not a regular file"
+                assert "ends before its picture does" in told[13]
+                file.write(content[1000:])
+            hidden.rmdir()
+            (tmp_path / hidden.name).rename(hidden)
+        # From the start: what is whole again is used again.
+        with sassl.attach(daemon.name, start=0) as ring:
+            assert digests_of(ring, 2) == changed

@@ -7,9 +7,11 @@ import json
 import os
 import pathlib
 import resource
+import shutil
 import signal
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -20,13 +22,14 @@ import pytest
 
 import sassl
 from conftest import MOUNTING, Workplace, eventually, may_mount
-from picture_files import write_good
+from picture_files import flat_picture, write_good
 from streams import digest_of, read
 
 if TYPE_CHECKING:
     from conftest import Daemon, Size
 
 COUNT = 24
+SECONDS_A_YEAR = 31_556_952
 PLAIN: dict[str, Any] = {"style__enabled": False}
 
 
@@ -75,17 +78,48 @@ def stopped(process: int) -> Iterator[None]:
         os.kill(process, signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def limited(process: int, kind: int, limit: int) -> Iterator[None]:
+    """A process with less of something for the length of a `with`."""
+    before = resource.prlimit(process, kind)
+    resource.prlimit(process, kind, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(process, kind, before)
+
+
+def address_space(process: int) -> int:
+    """How much a process has mapped, in bytes."""
+    pages = pathlib.Path(f"/proc/{process}/statm").read_text().split()[0]
+    return int(pages) * resource.getpagesize()
+
+
+def assert_it_waited(daemon: Daemon, lacking: str) -> None:
+    """Ends a daemon that once waited for what it was lacking: the journal says so, and nothing else has come of it."""
+    status = daemon.status()
+    assert (status["state"], status["detail"], status["quarantined_files"]) == ("running", "", 0)
+    told = [line for line in daemon.stop().splitlines() if " a worker waits, for 60 s at most: " in line]
+    assert 1 <= len(told) <= 5
+    assert all(lacking in line for line in told), told
+
+
 def index_of(workplace: Workplace, daemon: Daemon) -> pathlib.Path:
     return workplace.folder / daemon.name / "state" / f"{daemon.name}.sqlite"
 
 
-def indexed_batches(index: pathlib.Path) -> set[int]:
-    """The numbers of the batches in the index; none where it cannot be read."""
+def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
+    """What the index answers; nothing where it cannot be read."""
     try:
         with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
-            return {number for (number,) in database.execute("SELECT number FROM batch")}
+            return database.execute(query).fetchall()
     except sqlite3.Error:
-        return set()
+        return []
+
+
+def indexed_batches(index: pathlib.Path) -> set[int]:
+    """The numbers of the batches in the index; none where it cannot be read."""
+    return {number for (number,) in rows(index, "SELECT number FROM batch")}
 
 
 def rings_of(name: str) -> list[pathlib.Path]:
@@ -136,20 +170,85 @@ def test_a_daemon_at_a_standstill_is_waited_for(
 def test_out_of_descriptors_the_stream_waits_and_no_file_is_blamed(
     workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
 ) -> None:
-    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
-        found = digests(ring, 3)
-        before = resource.prlimit(
-            daemon.process.pid, resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
-        )
-        try:
-            found += read_until_dry(ring)
-            assert len(found) < COUNT
-        finally:
-            resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, before)
-        found += digests(ring, COUNT - len(found))
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        with sassl.attach(daemon.name, start=0) as ring:
+            found = digests(ring, 3)
+            with limited(daemon.process.pid, resource.RLIMIT_NOFILE, 3):
+                found += read_until_dry(ring)
+                assert len(found) < COUNT
+            found += digests(ring, COUNT - len(found))
         assert found == expected
-        status = daemon.status()
-        assert (status["state"], status["quarantined_files"]) == ("running", 0)
+        assert_it_waited(daemon, "cannot be read: Too many open files; raise the process's limit on open files")
+
+
+def test_out_of_memory_the_stream_waits_and_no_file_is_blamed(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    folder = tmp_path / "data"
+    write_good(folder, 5 * size.batch)
+    with workplace.daemon(folder, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=3) as ring:
+        last = ring.next().sample_ids.tolist()[-1]
+    # Of this size in the fourth batch, which a ring of two slots has no room for before the second is given back.
+    giant = sorted(folder.iterdir(), key=os.fsencode)[last]
+    giant.write_bytes(flat_picture(6000, 6000))
+    with workplace.daemon(folder, size, **PLAIN) as daemon:
+        expected = read(daemon.name, 0, COUNT)
+    with workplace.daemon(folder, size, **PLAIN, ring__slots=2) as daemon:
+        refused = f"{giant} cannot be decoded: no memory (108000000 bytes for pixels)"
+        with sassl.attach(daemon.name, start=0) as ring:
+            found = digests(ring, 1)
+            with limited(daemon.process.pid, resource.RLIMIT_AS, address_space(daemon.process.pid) + (48 << 20)):
+                found += read_until_dry(ring)
+                assert len(found) == 3
+                status = daemon.status()
+                assert (status["state"], status["quarantined_files"]) == ("running", 0)
+                assert status["detail"].startswith(f"1 worker waits: {refused}; free memory")
+                assert f": 1 worker waits: {refused}" in daemon.control("status").stdout
+            found += digests(ring, COUNT - len(found))
+        assert found == expected
+        assert_it_waited(daemon, refused)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_a_clock_that_jumps_by_years_changes_nothing(
+    workplace: Workplace,
+    tmp_path: pathlib.Path,
+    here: pathlib.Path,
+    data: pathlib.Path,
+    size: Size,
+    expected: list[bytes],
+) -> None:
+    library, jump = tmp_path / "jumping_clock.so", tmp_path / "jump"
+    subprocess.run(
+        ["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o", library, here / "jumping_clock.c"],
+        check=True,
+    )
+    jump.write_bytes(bytes(8))
+    began = time.monotonic()
+    with (
+        workplace.daemon(data, size, ["env", f"LD_PRELOAD={library}", f"JUMPING_CLOCK={jump}"], **PLAIN) as daemon,
+        sassl.attach(daemon.name, start=0, wait=60) as ring,
+        jump.open("r+b", buffering=0) as clock,
+    ):
+        index = index_of(workplace, daemon)
+        found: list[bytes] = []
+        for years in (0, 20, -20, 0):
+            clock.seek(0)
+            clock.write(struct.pack("=q", years * SECONDS_A_YEAR))
+            found += digests(ring, COUNT // 4)
+            status = daemon.status()
+            assert status["state"] == "running"
+            assert 0 <= status["uptime_seconds"] <= time.monotonic() - began
+            assert 0 <= status["images_per_second"] < 1_000_000
+            for key in ("full_percent", "trainer_starved_percent"):
+                assert 0 <= status["rings"][0][key] <= 100
+        assert found == expected
+        history = eventually(lambda: rows(index, "SELECT duration_us FROM throughput"), "the history goes on")
+        assert all(0 < duration <= (time.monotonic() - began) * 1e6 for (duration,) in history)
+        # The clock did jump, and what is told by it says so.
+        years_made = {year for (year,) in rows(index, f"SELECT made_at_us / {SECONDS_A_YEAR}000000 + 1970 FROM batch")}
+        assert max(years_made) - min(years_made) >= 39
+        assert daemon.status()["index"] == "ok"
 
 
 def test_a_dataset_that_vanishes_ends_the_stream_with_a_sentence(

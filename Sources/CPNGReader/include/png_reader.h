@@ -15,6 +15,7 @@ struct png_file {
   size_t count;
   uint32_t width, height; /* set by png_file_read_header */
   bool ends_early;        /* after a failure: whether more bytes were needed than there are */
+  bool out_of_memory;     /* after a failure: whether memory was refused, so that nothing is known about the file */
   char problem[120];      /* after a failure: libpng's words for it */
 };
 

@@ -19,7 +19,7 @@ public enum ExitCode: Int32, Sendable {
   case unavailable = 69
   /// A fault of the program itself (`EX_SOFTWARE`).
   case software = 70
-  /// The system lacks something: shared memory, descriptors, threads (`EX_OSERR`).
+  /// The system lacks something: shared memory, descriptors, memory (`EX_OSERR`).
   case systemResource = 71
   /// An output file or directory cannot be made or written (`EX_CANTCREAT`).
   case cannotCreate = 73

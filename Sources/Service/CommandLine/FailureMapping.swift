@@ -13,7 +13,7 @@ extension CommandFailure {
     case let error as RingError: self.init(Self.code(for: error), error.description + Self.keys(for: error))
     case let error as ModelError: self.init(error.code == .unreadable ? .noInput : .badData, error.description)
     case let error as DatasetError: self.init(Self.code(for: error), error.description)
-    case let error as ImagingError: self.init(.badData, error.description)
+    case let error as ImagingError: self.init(error.isTransient ? .systemResource : .badData, error.description)
     case let error as StreamFailure: self.init(Self.code(for: error), error.description)
     case let error as ControlError: self.init(Self.code(for: error), error.description)
     default: self.init(.software, "\(error)")
@@ -37,6 +37,7 @@ extension CommandFailure {
   private static func code(for error: DatasetError) -> ExitCode {
     switch error {
     case .tooFewSamples: .configuration
+    case .unreadable(_, let errno) where SampleError.unreadable(errno: errno).isTransient: .systemResource
     default: .noInput
     }
   }

@@ -2,11 +2,12 @@ extension StatusReport {
   /// A share of the time below which a wait is not worth a word, in percent.
   private static let worthMentioning = 5.0
 
-  /// Who waits for whom, and what to change, in one line; `nil` where the daemon is not running.
+  /// Who waits for whom, and what to change, in one line; `nil` where the daemon is not running, or where the detail says what keeps it
+  /// from making batches.
   ///
   /// The rank whose trainer waits most speaks for all of them: ranks train in step.
   public var advice: String? {
-    guard state == .running else { return nil }
+    guard state == .running, detail.isEmpty else { return nil }
     let read = rings.filter { $0.readerProcess != nil }
     guard let ring = read.max(by: { $0.trainerStarvedPercent < $1.trainerStarvedPercent }) else {
       return "no trainer reads; batches are kept ready until one attaches"

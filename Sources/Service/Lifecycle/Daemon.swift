@@ -21,7 +21,6 @@ public final class Daemon: Sendable {
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var state = StatusReport.State.starting
-  private nonisolated(unsafe) var detail = ""
   private nonisolated(unsafe) var configuration: ServiceConfiguration
 
   /// A daemon for the configuration in the file at `configurationPath`.
@@ -42,7 +41,7 @@ public final class Daemon: Sendable {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
     let configuration = current
     let places = try ServicePlaces(configuration)
-    let startedAt = Date.now
+    let startedAt = Moment()
     let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
     let index = try places.openIndex(windowBatches: configuration.index.windowBatches, death: death)
     defer { index.close() }
@@ -54,18 +53,25 @@ public final class Daemon: Sendable {
     }
     let quarantine = Quarantine(
       fraction: configuration.limits.maximumBadFraction, total: stream.source.catalog.count)
+    let waiting = WaitingWorkers { [journal] shortage in
+      journal.write(
+        .warning, kind: "waiting workers",
+        "a worker waits, for \(SampleLoader.standardPatience) s at most: \(shortage)")
+    }
     let lanes = try makeLanes(configuration, stream: stream, death: death)
     defer { for lane in lanes { lane.ring.close() } }
     let pipeline = makePipeline(
-      configuration, stream: stream, lanes: lanes, quarantine: quarantine, index: index, signals: signals, death: death)
+      configuration, stream: stream, lanes: lanes, quarantine: quarantine, waiting: waiting, index: index,
+      signals: signals, death: death)
     let instance = Self.uuid(lanes[0].ring.geometry.instance)
-    recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt, index: index)
+    recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
     let reporter = StatusReporter(
-      configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, index: index, startedAt: startedAt)
+      configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
+      startedAt: startedAt)
     let control = try ControlServer(path: places.controlPath) { [self] request in
       switch request {
       case .status:
-        reporter.report(state: lock.withLock { state }, detail: lock.withLock { detail }).json(pretty: false)
+        reporter.report(state: lock.withLock { state }).json(pretty: false)
       }
     }
     defer { control.close() }
@@ -75,10 +81,12 @@ public final class Daemon: Sendable {
         + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
         + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.shortFingerprint)")
     pipeline.start()
-    watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine)
+    watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
     notifier.stopping()
     lock.withLock { state = .draining }
     defer { index.recordStop(ofInstance: instance, at: .now) }
+    // A batch that waits for what the machine lacks would hold up the end for longer than a service manager waits.
+    waiting.giveUp()
     try pipeline.drain()
     journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
   }
@@ -123,10 +131,11 @@ public final class Daemon: Sendable {
 
   private func makePipeline(
     _ configuration: ServiceConfiguration, stream: OpenedStream, lanes: [StreamPipeline.Lane], quarantine: Quarantine,
-    index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
+    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
   ) -> StreamPipeline {
     let catalog = stream.source.catalog
-    let loader = SampleLoader(source: stream.source, quarantine: quarantine) { [journal] sample, reason in
+    let loader = SampleLoader(source: stream.source, quarantine: quarantine, waiting: waiting) {
+      [journal] sample, reason in
       let path = catalog.path(of: sample)
       journal.write(.warning, kind: "bad files", "\(path) cannot be used and is replaced: \(reason)")
       index.record(QuarantinedFile(path: path.bytes, sampleID: Int64(sample), reason: reason, seenAt: .now))
@@ -157,7 +166,7 @@ public final class Daemon: Sendable {
   /// Waits for signals, and between them looks at the stream: readiness, watchdog, status line, history, what was consumed.
   private func watch(
     _ pipeline: StreamPipeline, reporter: StatusReporter, signals: SignalInbox, index: BatchIndex,
-    quarantine: Quarantine
+    quarantine: Quarantine, waiting: WaitingWorkers
   ) {
     var history = ThroughputHistory(pipeline: pipeline, index: index, interval: Self.historyInterval)
     var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
@@ -177,16 +186,20 @@ public final class Daemon: Sendable {
       guard isReady else { continue }
       consumption.update()
       history.update()
-      // No sign of life where nothing moves although some ring has room: that is what the watchdog is for.
-      if counts.steps != seenSteps || pipeline.isWaitingForReaders { notifier.watchdog() }
+      // No sign of life where nothing moves although some ring has room: that is what the watchdog is for. Not where workers wait
+      // for the machine: their patience has an end of its own.
+      let shortage = waiting.sentence
+      if counts.steps != seenSteps || pipeline.isWaitingForReaders || shortage != nil { notifier.watchdog() }
       seenSteps = counts.steps
       reporter.observe()
-      let report = reporter.report(state: .running, detail: "")
+      let report = reporter.report(state: .running)
       notifier.status(
-        String(
-          format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
-          report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +), report.quarantinedFiles
-        ))
+        shortage
+          ?? String(
+            format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
+            report.quarantinedFiles
+          ))
     }
   }
 

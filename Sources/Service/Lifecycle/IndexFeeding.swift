@@ -22,7 +22,7 @@ struct ThroughputHistory {
   private let pipeline: StreamPipeline
   private let index: BatchIndex
   private let interval: TimeInterval
-  private var startedAt = Date.now
+  private var startedAt = Moment()
   private var last: [RingCounters]
 
   init(pipeline: StreamPipeline, index: BatchIndex, interval: TimeInterval) {
@@ -34,22 +34,21 @@ struct ThroughputHistory {
 
   /// Records the interval that has passed, if one has.
   mutating func update() {
-    let now = Date.now
-    let duration = now.timeIntervalSince(startedAt)
+    let duration = startedAt.secondsSince
     guard duration >= interval else { return }
     for (position, lane) in pipeline.lanes.enumerated() {
       let counters = lane.ring.counters
       let before = last[position]
       index.record(
         ThroughputRecord(
-          startedAt: startedAt, rank: lane.schedule.rank, duration: .seconds(duration),
+          startedAt: startedAt.date, rank: lane.schedule.rank, duration: .seconds(duration),
           images: Int(counters.published - before.published) * lane.schedule.batchSize,
           ringFull: .nanoseconds(Int64(counters.producerWaitedNanoseconds - before.producerWaitedNanoseconds)),
           starved: .nanoseconds(
             Int64(clamping: counters.consumerWaitedNanoseconds) - Int64(clamping: before.consumerWaitedNanoseconds))))
       last[position] = counters
     }
-    startedAt = now
+    startedAt = Moment()
   }
 }
 

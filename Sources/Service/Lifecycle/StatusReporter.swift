@@ -12,30 +12,32 @@ final class StatusReporter: Sendable {
   private let stream: OpenedStream
   private let pipeline: StreamPipeline
   private let quarantine: Quarantine
+  private let waiting: WaitingWorkers
   private let index: BatchIndex
-  private let startedAt: Date
+  private let startedAt: Moment
   private let lock = NSLock()
   /// Guarded by `lock`: one for each lane.
-  private nonisolated(unsafe) var waiting: [WaitingWindow]
+  private nonisolated(unsafe) var windows: [WaitingWindow]
 
   /// A reporter on a stream that runs, or is about to.
   init(
     _ configuration: ServiceConfiguration, stream: OpenedStream, pipeline: StreamPipeline, quarantine: Quarantine,
-    index: BatchIndex, startedAt: Date
+    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment
   ) {
     self.configuration = configuration
     self.stream = stream
     self.pipeline = pipeline
     self.quarantine = quarantine
+    self.waiting = waiting
     self.index = index
     self.startedAt = startedAt
-    waiting = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
+    windows = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
   }
 
   /// Notes who waits for whom; call it every second or so, whether or not anybody asks.
   func observe() {
     lock.withLock {
-      for (position, lane) in pipeline.lanes.enumerated() { waiting[position].note(Self.mark(lane.ring.counters)) }
+      for (position, lane) in pipeline.lanes.enumerated() { windows[position].note(Self.mark(lane.ring.counters)) }
     }
   }
 
@@ -46,12 +48,12 @@ final class StatusReporter: Sendable {
   }
 
   /// The whole state now.
-  func report(state: StatusReport.State, detail: String) -> StatusReport {
+  func report(state: StatusReport.State) -> StatusReport {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     return StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: getpid(),
-      startedAtSeconds: startedAt.timeIntervalSince1970, uptimeSeconds: Date.now.timeIntervalSince(startedAt),
+      programVersion: programVersion, name: configuration.stream.name, state: state, detail: waiting.sentence ?? "",
+      process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
       fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
@@ -69,7 +71,7 @@ final class StatusReporter: Sendable {
     let lane = pipeline.lanes[position]
     let counters = lane.ring.counters
     let plan = lane.schedule.batch(counters.nextBatch)
-    let waited = lock.withLock { waiting[position].percentages(until: Self.mark(counters)) }
+    let waited = lock.withLock { windows[position].percentages(until: Self.mark(counters)) }
     return StatusReport.Ring(
       rank: lane.schedule.rank, slots: lane.ring.geometry.slotCount, sizeBytes: Int(lane.ring.geometry.segmentBytes),
       readyBatches: Int(counters.ready), leasedBatches: Int(counters.leased), publishedBatches: counters.published,

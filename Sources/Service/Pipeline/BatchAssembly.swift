@@ -128,8 +128,8 @@ package final class BatchAssembly: @unchecked Sendable {
     let model = source.model!
     let side = model.predictorSide!
     return try tools.times.measure(.embed) { () throws(StreamFailure) -> StyleEmbedding in
+      if tools.predictorPicture.width != side { tools.predictorPicture = RGBImage(width: side, height: side) }
       let input = tools.predictorPicture
-      if input.width != side || input.height != side { input.reshape(width: side, height: side) }
       input.pixels.resize(from: picture, workspace: tools.pixelWorkspace)
       do throws(ModelError) {
         return try model.embed(pixels: input.pixels.base, workspace: tools.styleWorkspace)

@@ -61,7 +61,7 @@ package enum StreamFailure: Error, Sendable, CustomStringConvertible {
   /// A sample is bad, and so was every replacement that was drawn for it.
   case noReplacement(sample: Int, attempts: Int)
   /// The machine lacks what reading a file needs, and has for a long time.
-  case machineAtFault(detail: String, seconds: Int)
+  case machineAtFault(Shortage, seconds: Int)
   /// The style network refused.
   case style(String)
   /// The ring refused.
@@ -74,8 +74,8 @@ package enum StreamFailure: Error, Sendable, CustomStringConvertible {
         + "'sasslctl status' lists them: repair or remove them, or raise the limit"
     case .noReplacement(let sample, let attempts):
       "sample \(sample) cannot be used, and neither can any of the \(attempts) samples drawn to replace it; check the dataset"
-    case .machineAtFault(let detail, let seconds):
-      "reading files has failed for \(seconds) s: \(detail); raise the limits of the process or free what it lacks"
+    case .machineAtFault(let shortage, let seconds):
+      "a worker has waited for \(seconds) s in vain: \(shortage)"
     case .style(let detail): "style transfer failed: \(detail)"
     case .ring(let detail): detail
     }

@@ -7,19 +7,31 @@ import Imaging
 package struct SampleLoader: Sendable {
   /// How many replacements are drawn before the stream gives up.
   static let maximumReplacements = 64
-  /// For how long reading is tried again while the machine is at fault, in seconds.
-  static let patience = 60
+  /// For how long a picture is tried again while the machine is at fault, in seconds.
+  package static let standardPatience = 60
 
   private let source: StreamSource
   private let quarantine: Quarantine
+  private let waiting: WaitingWorkers
+  private let patience: Int
   /// Told of each bad file when it is found first: sample and reason.
   private let onBadFile: @Sendable (Int, String) -> Void
 
+  /// A loader of the samples of `source`.
+  ///
+  /// - Parameters:
+  ///   - quarantine: where bad files are noted.
+  ///   - waiting: where it is noted that a worker waits for what the machine lacks.
+  ///   - patience: for how long it waits, in seconds.
+  ///   - onBadFile: told of each bad file when it is found first.
   package init(
-    source: StreamSource, quarantine: Quarantine, onBadFile: @escaping @Sendable (Int, String) -> Void
+    source: StreamSource, quarantine: Quarantine, waiting: WaitingWorkers = WaitingWorkers(),
+    patience: Int = standardPatience, onBadFile: @escaping @Sendable (Int, String) -> Void
   ) {
     self.source = source
     self.quarantine = quarantine
+    self.waiting = waiting
+    self.patience = patience
     self.onBadFile = onBadFile
   }
 
@@ -48,15 +60,18 @@ package struct SampleLoader: Sendable {
 
   /// Decodes one sample; returns what is wrong with its file, or `nil`. Faults of the machine are waited out.
   private func decode(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) throws(StreamFailure) -> String? {
-    let deadline = ProcessInfo.processInfo.systemUptime + Double(Self.patience)
+    let began = clockNanoseconds()
+    var isWaiting = false
+    defer { if isWaiting { waiting.end() } }
     while true {
       switch attempt(sample, draws: draws, tools: tools) {
       case .decoded: return nil
       case .badFile(let reason): return reason
-      case .machineAtFault(let detail):
-        guard ProcessInfo.processInfo.systemUptime <= deadline else {
-          throw .machineAtFault(detail: detail, seconds: Self.patience)
-        }
+      case .machineAtFault(let shortage):
+        let seconds = Int((clockNanoseconds() - began) / 1_000_000_000)
+        guard seconds < patience, !waiting.isInVain else { throw .machineAtFault(shortage, seconds: seconds) }
+        if !isWaiting { waiting.begin(shortage) }
+        isWaiting = true
         // Descriptors and memory come back when other work ends; asking faster would not bring them sooner.
         usleep(100_000)
       }
@@ -67,35 +82,32 @@ package struct SampleLoader: Sendable {
     case decoded
     case badFile(String)
     /// Nothing is known about the file, so replacing it would make another stream of this one.
-    case machineAtFault(String)
+    case machineAtFault(Shortage)
   }
 
   private func attempt(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) -> Outcome {
-    do throws(SampleError) {
-      let bytes = try tools.times.measure(.read) { () throws(SampleError) in
-        try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes)
+    do {
+      let file = try tools.times.measure(.read) {
+        try source.catalog.read(sample, limit: source.limits.maximumBytes, into: &tools.file)
       }
-      return tools.times.measure(.decode) { decode(bytes, draws: draws, tools: tools) }
+      try tools.times.measure(.decode) { try decode(file, draws: draws, tools: tools) }
+      return .decoded
     } catch {
-      return error.isTransient ? .machineAtFault(error.description) : .badFile(error.description)
+      let shortage = Shortage(error, path: source.catalog.path(of: sample))
+      return shortage.map(Outcome.machineAtFault) ?? .badFile("\(error)")
     }
   }
 
-  private func decode(_ bytes: [UInt8], draws: [ViewDraws], tools: WorkerTools) -> Outcome {
-    let recipes = source.recipes
+  private func decode(
+    _ file: UnsafeRawBufferPointer, draws: [ViewDraws], tools: WorkerTools
+  ) throws(ImagingError) {
     let limits = source.limits
-    return bytes.withUnsafeBytes { file -> Outcome in
-      do throws(ImagingError) {
-        let header = try tools.decoder.header(of: file, limits: limits)
-        let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
-        let side = recipes.map(\.side).max()!
-        let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
-        try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
-        return .decoded
-      } catch {
-        if case .codecUnavailable = error { return .machineAtFault(error.description) }
-        return .badFile(error.description)
-      }
-    }
+    let header = try tools.decoder.header(of: file, limits: limits)
+    let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
+    let side = source.recipes.map(\.side).max()!
+    let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
+    try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
+    // Here, where it can be waited for.
+    for crop in crops { try tools.pixelWorkspace.reserve(forCrop: crop, of: tools.picture, width: side) }
   }
 }

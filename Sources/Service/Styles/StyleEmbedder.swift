@@ -27,8 +27,9 @@ public final class StyleEmbedder {
   /// The style of the picture in a file's bytes.
   ///
   /// - Throws: `ImagingError` for the file.
-  public func embed(file: [UInt8]) throws -> StyleEmbedding {
-    try file.withUnsafeBytes { try decoder.decode($0, limits: limits, into: picture) }
+  public func embed(file: UnsafeRawBufferPointer) throws -> StyleEmbedding {
+    try decoder.decode(file, limits: limits, into: picture)
+    try pixelWorkspace.reserve(forCrop: picture.fullFrame, of: picture, width: input.width)
     return try embed(picture.pixels)
   }
 

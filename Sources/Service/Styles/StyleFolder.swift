@@ -2,6 +2,7 @@ import BatchIndex
 import Dataset
 import Foundation
 import Imaging
+import Memory
 import StyleTransfer
 
 /// The pictures of a folder as styles: each is embedded once per model, and the embedding is kept in the index.
@@ -28,7 +29,7 @@ public struct StyleFolder: Sendable {
   ///   - limits: what one file may cost.
   ///   - progress: told how many pictures are done, and of how many.
   /// - Throws: `DatasetError` for the folder, `ModelError` for a model without a predictor, `CommandFailure` where no
-  ///   picture is left.
+  ///   picture is left, or where the machine lacks what reading one needs.
   public init(
     at folder: String, model: StyleModel, modelFingerprint: UInt64, reader: BatchIndexReader?, writer: BatchIndex?,
     limits: DecodeLimits, progress: (Int, Int) -> Void
@@ -40,10 +41,11 @@ public struct StyleFolder: Sendable {
     var refused: [(path: String, reason: String)] = []
     var bank: [StyleBankRecord.Style] = []
     var reused = 0
+    var file = GrowingMemory<UInt8>()
     for sample in 0..<catalog.count {
       let path = catalog.relativePath(of: sample)
       do {
-        let bytes = try catalog.bytes(of: sample, limit: limits.maximumBytes)
+        let bytes = try catalog.read(sample, limit: limits.maximumBytes, into: &file)
         let contentHash = Fingerprint { $0.append(bytes: bytes) }.rawValue
         let known = try? reader?.styleEmbedding(contentHash: contentHash, modelFingerprint: modelFingerprint)
         if let known, known.count == model.architecture.embedding {
@@ -58,10 +60,13 @@ public struct StyleFolder: Sendable {
         }
         names.append(path.description)
         bank.append(StyleBankRecord.Style(path: catalog.path(of: sample).bytes, contentHash: contentHash))
-      } catch let error as SampleError {
-        refused.append((path.description, error.description))
-      } catch let error as ImagingError {
-        refused.append((path.description, error.description))
+      } catch {
+        guard error is SampleError || error is ImagingError else { throw error }
+        // Left out for a fault of the machine, a picture would leave its number to the next, and the stream would be another.
+        if let shortage = Shortage(error, path: catalog.path(of: sample)) {
+          throw CommandFailure(.systemResource, shortage.description)
+        }
+        refused.append((path.description, "\(error)"))
       }
       progress(sample + 1, catalog.count)
     }

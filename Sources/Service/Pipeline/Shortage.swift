@@ -1,0 +1,72 @@
+import Dataset
+import Foundation
+import Imaging
+
+/// What the machine lacks for one file, and what to do about it. Nothing is known about the file itself.
+package struct Shortage: Sendable, Equatable, CustomStringConvertible {
+  /// One sentence without its full stop.
+  package let description: String
+
+  /// What `error` says that reading or decoding the file at `path` lacked; `nil` where the file is at fault.
+  package init?(_ error: any Error, path: BytePath) {
+    switch error {
+    case let error as SampleError where error.isTransient:
+      description = "\(path) \(error.description); \(Self.remedy(for: error))"
+    case ImagingError.outOfMemory(let detail):
+      description = "\(path) cannot be decoded: no memory (\(detail)); \(Self.memoryRemedy)"
+    default: return nil
+    }
+  }
+
+  private static func remedy(for error: SampleError) -> String {
+    switch error {
+    case .unreadable(EMFILE): "raise the process's limit on open files (LimitNOFILE=, ulimit -n)"
+    case .unreadable(ENFILE): "close files of other programs, or raise fs.file-max"
+    case .unreadable(ENOMEM): memoryRemedy
+    default: "find out who keeps the file busy"
+    }
+  }
+
+  private static let memoryRemedy =
+    "free memory, raise the process's limit on it (LimitAS=, ulimit -v) or lower workers.count"
+}
+
+/// The workers that wait because the machine lacks something.
+package final class WaitingWorkers: Sendable {
+  /// Told when a worker begins to wait.
+  private let onWait: @Sendable (Shortage) -> Void
+  private let lock = NSLock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var count = 0
+  private nonisolated(unsafe) var last: Shortage?
+  private nonisolated(unsafe) var hasEnded = false
+
+  /// No worker waits yet.
+  package init(onWait: @escaping @Sendable (Shortage) -> Void = { _ in }) { self.onWait = onWait }
+
+  /// A worker begins to wait; `end()` must follow.
+  func begin(_ shortage: Shortage) {
+    lock.withLock {
+      count += 1
+      last = shortage
+    }
+    onWait(shortage)
+  }
+
+  /// A worker goes on, or gives up.
+  func end() { lock.withLock { count -= 1 } }
+
+  /// The stream ends: nobody waits any longer, or begins to.
+  package func giveUp() { lock.withLock { hasEnded = true } }
+
+  /// Whether the stream ends, so that there is nothing to wait for.
+  var isInVain: Bool { lock.withLock { hasEnded } }
+
+  /// Why nothing comes, or less than usual; `nil` while no worker waits.
+  package var sentence: String? {
+    lock.withLock {
+      guard count > 0, let last else { return nil }
+      return "\(count) \(count == 1 ? "worker waits" : "workers wait"): \(last)"
+    }
+  }
+}
