@@ -61,6 +61,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             terminalreporter.write_line(line)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    # Where many kills are asked for, everything else is provoked several times too.
+    rounds = metafunc.config.getoption("--kills") // 300
+    if "provoked" in metafunc.fixturenames and rounds > 1:
+        metafunc.fixturenames.append("repetition")
+        metafunc.parametrize("repetition", range(rounds))
+
+
 TABLE = pytest.StashKey[Table]()
 
 

@@ -27,6 +27,9 @@ from streams import digest_of, read
 
 if TYPE_CHECKING:
     from conftest import Daemon, Size
+    from reliability import Provocations
+
+pytestmark = pytest.mark.reliability
 
 COUNT = 24
 SECONDS_A_YEAR = 31_556_952
@@ -151,11 +154,11 @@ def test_a_killed_daemon_is_followed_by_the_next_without_a_gap(
 
 
 def test_a_daemon_at_a_standstill_is_waited_for(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
         found = digests(ring, 3)
-        with stopped(daemon.process.pid):
+        with provoked("the daemon stopped until the ring is empty"), stopped(daemon.process.pid):
             found += read_until_dry(ring)
             assert len(found) < COUNT
             status = daemon.control("status", "--json")
@@ -168,12 +171,15 @@ def test_a_daemon_at_a_standstill_is_waited_for(
 
 
 def test_out_of_descriptors_the_stream_waits_and_no_file_is_blamed(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon:
         with sassl.attach(daemon.name, start=0) as ring:
             found = digests(ring, 3)
-            with limited(daemon.process.pid, resource.RLIMIT_NOFILE, 3):
+            with (
+                provoked("no descriptors until the ring is empty"),
+                limited(daemon.process.pid, resource.RLIMIT_NOFILE, 3),
+            ):
                 found += read_until_dry(ring)
                 assert len(found) < COUNT
             found += digests(ring, COUNT - len(found))
@@ -182,7 +188,7 @@ def test_out_of_descriptors_the_stream_waits_and_no_file_is_blamed(
 
 
 def test_out_of_memory_the_stream_waits_and_no_file_is_blamed(
-    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, provoked: Provocations
 ) -> None:
     folder = tmp_path / "data"
     write_good(folder, 5 * size.batch)
@@ -197,7 +203,11 @@ def test_out_of_memory_the_stream_waits_and_no_file_is_blamed(
         refused = f"{giant} cannot be decoded: no memory (108000000 bytes for pixels)"
         with sassl.attach(daemon.name, start=0) as ring:
             found = digests(ring, 1)
-            with limited(daemon.process.pid, resource.RLIMIT_AS, address_space(daemon.process.pid) + (48 << 20)):
+            scarce = address_space(daemon.process.pid) + (48 << 20)
+            with (
+                provoked("no memory for a picture until the ring is empty"),
+                limited(daemon.process.pid, resource.RLIMIT_AS, scarce),
+            ):
                 found += read_until_dry(ring)
                 assert len(found) == 3
                 status = daemon.status()
@@ -217,6 +227,7 @@ def test_a_clock_that_jumps_by_years_changes_nothing(
     data: pathlib.Path,
     size: Size,
     expected: list[bytes],
+    provoked: Provocations,
 ) -> None:
     library, jump = tmp_path / "jumping_clock.so", tmp_path / "jump"
     subprocess.run(
@@ -233,8 +244,9 @@ def test_a_clock_that_jumps_by_years_changes_nothing(
         index = index_of(workplace, daemon)
         found: list[bytes] = []
         for years in (0, 20, -20, 0):
-            clock.seek(0)
-            clock.write(struct.pack("=q", years * SECONDS_A_YEAR))
+            with provoked("the clock jumps by 20 or 40 years"):
+                clock.seek(0)
+                clock.write(struct.pack("=q", years * SECONDS_A_YEAR))
             found += digests(ring, COUNT // 4)
             status = daemon.status()
             assert status["state"] == "running"
@@ -325,11 +337,12 @@ def trainer(name: str, first: int, last: int, ending: str) -> subprocess.Popen[s
 
 @pytest.mark.parametrize("ending", ["os._exit(0)", "os.kill(os.getpid(), 9)", "raise SystemExit", "raise MemoryError"])
 def test_a_trainer_that_ends_without_closing_leaves_what_it_held(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], ending: str
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], ending: str, provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon:
         first = trainer(daemon.name, 0, 5, ending)
-        output, _ = first.communicate(timeout=60)
+        with provoked("the trainer exits, crashes or is killed while it holds a batch"):
+            output, _ = first.communicate(timeout=60)
         found = [bytes.fromhex(line.split()[1]) for line in output.splitlines()]
         assert found == expected[:6]
         # Batch 5 was held and never given back, so it comes again.
@@ -360,14 +373,15 @@ def test_a_trainer_at_a_standstill_keeps_its_place(
 
 
 def test_an_index_deleted_while_running_is_made_anew(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
         index = index_of(workplace, daemon)
         found = digests(ring, 3)
         eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
-        for file in index.parent.iterdir():
-            file.unlink()
+        with provoked("the index deleted"):
+            for file in index.parent.iterdir():
+                file.unlink()
         found += digests(ring, COUNT - 3)
         assert found == expected
         eventually(lambda: COUNT - 1 in indexed_batches(index), "the last batch is in the new index")
@@ -376,7 +390,7 @@ def test_an_index_deleted_while_running_is_made_anew(
 
 
 def test_an_index_overwritten_while_running_is_made_anew(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
         index = index_of(workplace, daemon)
@@ -385,7 +399,8 @@ def test_an_index_overwritten_while_running_is_made_anew(
         # As a careless copy does it: another file of the same name.
         rubbish = index.with_suffix(".rubbish")
         rubbish.write_bytes(b"This is no database. " * 1000)
-        rubbish.rename(index)
+        with provoked("the index overwritten"):
+            rubbish.rename(index)
         found += digests(ring, COUNT - 3)
         assert found == expected
         eventually(lambda: COUNT - 1 in indexed_batches(index), "the last batch is in the new index")
@@ -393,13 +408,16 @@ def test_an_index_overwritten_while_running_is_made_anew(
 
 
 def test_a_locked_index_is_told_and_heals(
-    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
 ) -> None:
     with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as ring:
         index = index_of(workplace, daemon)
         found = digests(ring, 3)
         eventually(lambda: 2 in indexed_batches(index), "batch 2 is in the index")
-        with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as database:
+        with (
+            provoked("the index locked"),
+            contextlib.closing(sqlite3.connect(index, isolation_level=None)) as database,
+        ):
             database.execute("BEGIN IMMEDIATE")
             found += digests(ring, COUNT - 3)
             eventually(lambda: daemon.status()["index"].startswith("degraded: "), "the status says degraded")
@@ -412,7 +430,12 @@ def test_a_locked_index_is_told_and_heals(
 
 @pytest.mark.skipif(os.geteuid() != 0 or not may_mount(), reason="only root may look into another process's mounts")
 def test_a_full_disk_is_told_and_the_index_heals(
-    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, expected: list[bytes]
+    workplace: Workplace,
+    tmp_path: pathlib.Path,
+    data: pathlib.Path,
+    size: Size,
+    expected: list[bytes],
+    provoked: Provocations,
 ) -> None:
     small = tmp_path / "small"
     small.mkdir()
@@ -427,12 +450,13 @@ def test_a_full_disk_is_told_and_the_index_heals(
         inside = pathlib.Path(f"/proc/{daemon.process.pid}/root{small}")
         found = digests(ring, 3)
         filling = inside / "filling"
-        with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        found += digests(ring, 9)
-        eventually(lambda: daemon.status()["index"].startswith("degraded: "), "the status says degraded")
-        filling.unlink()
+        with provoked("the disk full"):
+            with contextlib.suppress(OSError), filling.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+            found += digests(ring, 9)
+            eventually(lambda: daemon.status()["index"].startswith("degraded: "), "the status says degraded")
+            filling.unlink()
         found += digests(ring, COUNT - len(found))
         assert found == expected
         eventually(lambda: daemon.status()["index"].startswith("ok"), "the index heals")

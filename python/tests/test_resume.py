@@ -20,6 +20,9 @@ from streams import digest_of, digest_of_arrays, read
 
 if TYPE_CHECKING:
     from conftest import Size
+    from reliability import Provocations
+
+pytestmark = pytest.mark.reliability
 
 EPOCH = 5
 EPOCHS = 3
@@ -119,6 +122,7 @@ def test_the_rest_of_a_resumed_stream_is_that_of_an_undisturbed_one(
     workers: int,
     slots: int,
     world_size: int,
+    provoked: Provocations,
 ) -> None:
     for point, state in states.items():
         with workplace.daemon(
@@ -131,7 +135,8 @@ def test_the_rest_of_a_resumed_stream_is_that_of_an_undisturbed_one(
             batch__world_size=world_size,
             batch__ranks=list(range(world_size)),
         ) as daemon:
-            ranks = [reading(daemon.name, rank, state) for rank in range(world_size)]
+            with provoked("a checkpoint resumed with other workers, slots or ranks"):
+                ranks = [reading(daemon.name, rank, state) for rank in range(world_size)]
             # One batch of each rank at a time; `range` first, so that none is asked for more than is wanted.
             rest = [digest_of_arrays(*slices) for _, *slices in zip(range(point, BATCHES), *ranks, strict=False)]
             for rank in ranks:
