@@ -93,7 +93,7 @@ class RingDataset(IterableDataset[TensorBatch]):
             views = [view.to(device).permute(0, 3, 1, 2).float() / 255 for view in batch.views]
 
     It attaches when it is first iterated. It works inside `DataLoader(dataset, batch_size=None)`, but gains nothing
-    there except `pin_memory=True`.
+    there except `pin_memory=True`. The arguments are those of `sassl.attach`.
     """
 
     def __init__(
@@ -106,10 +106,12 @@ class RingDataset(IterableDataset[TensorBatch]):
         daemon_timeout: float = 60.0,
         verify: bool = False,
         directory: str | os.PathLike[str] | None = None,
+        accept_change: bool = False,
     ) -> None:
         super().__init__()
         self._name, self._rank, self._start = name, rank, start
         self._wait, self._daemon_timeout, self._verify, self._directory = wait, daemon_timeout, verify, directory
+        self._accept_change = accept_change
         self._attached: Reader | None = None
         self._state: tuple[Mapping[str, Any], bool] | None = None
 
@@ -130,6 +132,7 @@ class RingDataset(IterableDataset[TensorBatch]):
                 daemon_timeout=self._daemon_timeout,
                 verify=self._verify,
                 directory=self._directory,
+                accept_change=self._accept_change,
             )
             if self._state is not None:
                 self._attached.load_state_dict(self._state[0], force=self._state[1])

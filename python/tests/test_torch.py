@@ -65,6 +65,17 @@ def test_an_attached_dataset_is_not_pickled(directory: str) -> None:
         ring.close()
 
 
+def test_another_configuration_is_read_by_who_accepts_it(directory: str) -> None:
+    ring = RingDataset("test", directory=directory, wait=0, accept_change=True)
+    producer = Producer(directory)
+    assert ring.reader.position == 0
+    producer.abandon()
+    with Producer(directory, fingerprint=b"g" * 32) as successor:
+        successor.produce()
+        assert next(iter(ring)).number == 0
+        ring.close()
+
+
 def test_training_goes_on_where_its_checkpoint_was_taken(directory: str) -> None:
     with Producer(directory, slots=2) as producer:
         ring = dataset(directory)
