@@ -23,10 +23,13 @@ private func report(
   return try StatusReport(json: JSONSerialization.data(withJSONObject: fields))
 }
 
-private func ring(rank: Int = 0, starved: Double, full: Double, reader: Int? = 99) -> [String: Any] {
+private func ring(
+  rank: Int = 0, starved: Double, full: Double, leased: Int = 1, reader: Int? = 99
+) -> [String: Any] {
   var fields: [String: Any] = [
-    "rank": rank, "slots": 8, "size_bytes": 4096, "ready_batches": 3, "leased_batches": 1, "published_batches": 20,
-    "released_batches": 16, "next_batch": 20, "epoch": 2, "step": 4, "batches_per_epoch": 8, "full_percent": full,
+    "rank": rank, "slots": 8, "size_bytes": 4096, "ready_batches": 3, "leased_batches": leased,
+    "published_batches": 20, "released_batches": 16, "next_batch": 20, "epoch": 2, "step": 4, "batches_per_epoch": 8,
+    "full_percent": full,
     "trainer_starved_percent": starved,
   ]
   fields["reader_process"] = reader
@@ -61,6 +64,12 @@ struct StatusAdviceTests {
   func bottleneck(stage: String, expected: String) throws {
     let busy = try report(workers: 8, rings: [ring(starved: 50, full: 0)], stages: [stage: 1000])
     #expect(try #require(busy.advice).contains(expected))
+  }
+
+  @Test("a trainer that holds every slot waits for itself")
+  func holdsAll() throws {
+    let advice = try #require(try report(rings: [ring(starved: 50, full: 50, leased: 8)]).advice)
+    #expect(advice.contains("holds all 8 slots"), "\(advice)")
   }
 
   @Test("the rank that waits most decides, and rings without a reader do not count")

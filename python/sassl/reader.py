@@ -329,6 +329,12 @@ class Reader(Iterator[Batch]):
             if result != c.TIMEOUT:
                 c.raise_error(result, error)
             if time.monotonic() >= deadline:
+                slots = self.information.slot_count
+                if self.status.held >= slots:
+                    raise BatchTimeoutError(
+                        f"no batch within {timeout} s: this reader holds all {slots} slots of the ring, the oldest of "
+                        "which must be released before the next batch can be made (or raise ring.slots)"
+                    )
                 raise BatchTimeoutError(
                     f"no batch within {timeout} s; sassld lives, `sasslctl status` says what it does"
                 )

@@ -64,7 +64,8 @@ def main() -> None:
             wandering = False
             here = reader.position
             reader.seek(here + 1000)
-            assert reader.next(timeout=60).number == here + 1000
+            with reader.next(timeout=60) as far:
+                assert far.number == here + 1000
             reader.seek(here)
         try:
             batch = reader.next(timeout=0.05)

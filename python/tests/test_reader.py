@@ -393,6 +393,20 @@ def test_waiting_gives_up_in_time_and_counts_as_the_reader_waiting(directory: st
         assert reader.status.daemon_is_alive
 
 
+def test_a_reader_that_holds_every_slot_is_told_what_it_waits_for(directory: str) -> None:
+    with Producer(directory, slots=2) as producer, attach(directory) as reader:
+        producer.produce()
+        producer.produce()
+        first, second = reader.next(timeout=5), reader.next(timeout=5)
+        # In the order of the stream: the slot of the second is of no use before that of the first.
+        second.release()
+        with pytest.raises(sassl.BatchTimeoutError, match="this reader holds all 2 slots"):
+            reader.next(timeout=0.01)
+        first.release()
+        with pytest.raises(sassl.BatchTimeoutError, match="sassld lives"):
+            reader.next(timeout=0.01)
+
+
 def test_information_tells_what_the_ring_holds(directory: str) -> None:
     with Producer(directory, slots=5, settings=SETTINGS), attach(directory) as reader:
         information = reader.information

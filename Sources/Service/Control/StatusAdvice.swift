@@ -12,6 +12,10 @@ extension StatusReport {
     guard let ring = read.max(by: { $0.trainerStarvedPercent < $1.trainerStarvedPercent }) else {
       return "no trainer reads; batches are kept ready until one attaches"
     }
+    if ring.leasedBatches >= ring.slots && ring.trainerStarvedPercent >= Self.worthMentioning {
+      return
+        "the trainer holds all \(ring.slots) slots and waits for another batch: release the oldest, or raise ring.slots"
+    }
     let starves = ring.trainerStarvedPercent >= Self.worthMentioning
     // A little fullness beside much starving is what is left of the time before the trainer came.
     let isFull = ring.fullPercent >= max(Self.worthMentioning, ring.trainerStarvedPercent / 4)
