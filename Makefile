@@ -71,13 +71,13 @@ test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
 
 # Both end with the table that docs/reliability.md explains.
-PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -v -m reliability python/tests
+PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -m reliability
 
 reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a running stream (MINUTES=10, about)
-	$(PROVOKE) --kills $$(($(or $(MINUTES),10) * 30)) --soak-minutes $$(($(or $(MINUTES),10) / 3))
+	$(PROVOKE) -v python/tests $$(awk 'BEGIN { m = $(or $(MINUTES),10); print "--kills", int(m * 30), "--soak-minutes", m * 0.3 }')
 
 soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
-	$(PROVOKE)/test_soak.py -s --soak-minutes $(or $(MINUTES),30)
+	$(PROVOKE) -s python/tests/test_soak.py --soak-minutes $(or $(MINUTES),30)
 
 lint:
 	swift format lint --strict -r Sources Tests Package.swift

@@ -76,7 +76,10 @@ static void append_slice(struct sentence *sentence, struct slice slice) {
   }
   for (size_t index = 0; index < length; index++) {
     unsigned char byte = (unsigned char)slice.start[index];
-    append_byte(sentence, byte < 0x20 || byte == 0x7F ? '?' : (char)byte);
+    // U+0080 to U+009F, which some terminals obey, are two bytes.
+    bool is_late_control = byte == 0xC2 && index + 1 < length && ((unsigned char)slice.start[index + 1] & 0xE0) == 0x80;
+    append_byte(sentence, byte < 0x20 || byte == 0x7F || is_late_control ? '?' : (char)byte);
+    if (is_late_control) index++;
   }
   if (length < slice.length) append(sentence, "...");
 }

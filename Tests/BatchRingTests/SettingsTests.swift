@@ -126,6 +126,7 @@ private func difference(_ former: String, _ present: String, capacity: Int = 409
     ("no setting at all", "a = 1", "a was unset and is 1", 1),
     // A terminal would obey these.
     ("a = \u{1B}[2J\n", "a = 1\u{7F}\r\n", "a was ?[2J and is 1??", 1),
+    ("a = \u{9B}2J\n", "a = \u{A0}é\n", "a was ?2J and is \u{A0}é", 1),
   ])
   func theDifferenceOfTwoTextsIsASentence(former: String, present: String, words: String, count: Int) {
     #expect(difference(former, present) == (words, count))

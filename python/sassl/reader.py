@@ -329,15 +329,18 @@ class Reader(Iterator[Batch]):
             if result != c.TIMEOUT:
                 c.raise_error(result, error)
             if time.monotonic() >= deadline:
-                slots = self.information.slot_count
-                if self.status.held >= slots:
-                    raise BatchTimeoutError(
-                        f"no batch within {timeout} s: this reader holds all {slots} slots of the ring, the oldest of "
-                        "which must be released before the next batch can be made (or raise ring.slots)"
-                    )
-                raise BatchTimeoutError(
-                    f"no batch within {timeout} s; sassld lives, `sasslctl status` says what it does"
-                )
+                raise BatchTimeoutError(f"no batch within {timeout} s: {self._what_is_waited_for()}")
+
+    def _what_is_waited_for(self) -> str:
+        status, slots = self.status, self.information.slot_count
+        if not status.daemon_is_alive:
+            return "sassld is gone, and has not come back yet"
+        if status.held >= slots:
+            return (
+                f"this reader holds all {slots} slots of the ring, the oldest of which must be released before "
+                "the next batch can be made (or raise ring.slots)"
+            )
+        return "sassld lives, `sasslctl status` says what it does"
 
     def _mapping_of(self, lease: c.Lease) -> _Mapping:
         # While we hold a mapping it stays mapped, so an equal address is the same mapping.

@@ -98,8 +98,10 @@ def provoked(request: pytest.FixtureRequest, table: Table) -> Iterator[Provocati
     provocations = Provocations()
     with provocations.watching():
         yield provocations
-    if request.node.stash[PASSED]:
+    if request.node.stash.get(PASSED, False):
         provocations.report(table)
+    else:
+        table.note(f"FAILED, and not in the table: {request.node.name}")
 
 
 PASSED = pytest.StashKey[bool]()

@@ -23,7 +23,7 @@ def troubles() -> list[list[str]]:
 @pytest.mark.parametrize("row", troubles(), ids=lambda row: str(row[0]))
 def test_every_trouble_names_a_test_that_provokes_it(row: list[str], here: Path) -> None:
     sources = "".join(file.read_text() for file in (*here.glob("test_*.py"), *(ROOT / "Tests").rglob("*Tests.swift")))
-    tests = re.findall(r"^(?:def|struct|final class) (\w*[Tt]est\w*)", sources, re.MULTILINE)
+    tests = re.findall(r"^(?:@Suite )?(?:def|struct|final class) (\w*[Tt]est\w*)", sources, re.MULTILINE)
     keys = re.findall(r"`(\w+)`", row[3])
     assert keys
     for key in keys:

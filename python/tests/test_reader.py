@@ -6,6 +6,7 @@ import gc
 import itertools
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -85,6 +86,21 @@ def test_arrays_cannot_be_written(directory: str) -> None:
         producer.produce()
         with pytest.raises(ValueError, match="read-only"):
             next(reader).views[0][0] = 0
+
+
+def test_the_memory_itself_cannot_be_written(directory: str) -> None:
+    program = (
+        "import ctypes, sassl, sys\n"
+        "batch = sassl.attach('test', directory=sys.argv[1], wait=0).next(timeout=5)\n"
+        "print('read', batch.views[0].sum() > 0, flush=True)\n"
+        "ctypes.memset(batch.views[0].__array_interface__['data'][0], 0, 1)\n"
+        "print('written')\n"
+    )
+    with Producer(directory) as producer:
+        producer.produce()
+        done = subprocess.run([sys.executable, "-c", program, directory], capture_output=True, text=True, check=False)
+        assert done.stdout == "read True\n"
+        assert done.returncode == -signal.SIGSEGV
 
 
 def test_arrays_outlive_batch_reader_and_daemon(directory: str) -> None:
@@ -404,6 +420,14 @@ def test_a_reader_that_holds_every_slot_is_told_what_it_waits_for(directory: str
             reader.next(timeout=0.01)
         first.release()
         with pytest.raises(sassl.BatchTimeoutError, match="sassld lives"):
+            reader.next(timeout=0.01)
+
+
+def test_a_reader_that_waits_for_a_daemon_to_come_back_is_told(directory: str) -> None:
+    producer = Producer(directory)
+    with sassl.attach("test", directory=directory, daemon_timeout=60) as reader:
+        producer.abandon()
+        with pytest.raises(sassl.BatchTimeoutError, match="sassld is gone"):
             reader.next(timeout=0.01)
 
 

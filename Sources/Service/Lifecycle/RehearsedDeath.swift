@@ -3,13 +3,13 @@ import CSASSLRing
 import Foundation
 import Synchronization
 
-/// A crash that is rehearsed: the process kills itself at a named moment, as `kill -9` would, for whoever wants to see that
+/// A crash that is rehearsed: the process kills itself at a named step, as `kill -9` would, for whoever wants to see that
 /// nothing gets lost by it.
 ///
-/// The environment variable `SASSLD_DIE_AT` asks for it: `MOMENT` or `MOMENT:N` for the N-th time that the moment comes.
+/// The environment variable `SASSLD_DIE_AT` asks for it: `STEP` or `STEP:N` for the N-th time that the step is taken.
 package final class RehearsedDeath: Sendable {
-  /// Moments at which death could do most harm, in the order of a batch's life.
-  package enum Moment: String, CaseIterable, Sendable {
+  /// Steps at which death could do most harm, in the order of a batch's life.
+  package enum Step: String, CaseIterable, Sendable {
     /// The ring's memory is reserved, its file has no name.
     case segmentReserved
     /// The ring's header is complete, its file has no name.
@@ -20,7 +20,7 @@ package final class RehearsedDeath: Sendable {
     case segmentVisible
     /// A slot was chosen for a batch.
     case slotChosen
-    /// Half of a batch's pictures are finished in their slot.
+    /// The picture in the middle of a batch is finished in its slot, others are not.
     case picturesHalfWritten
     /// The pictures are complete, what the slot says of them is half written.
     case halfWritten
@@ -37,9 +37,9 @@ package final class RehearsedDeath: Sendable {
     /// The ring is closed, its file is still there.
     case closed
 
-    /// The moment that a step of the ring's protocol is, where it is the producer's.
-    fileprivate init?(_ step: sassl_ring_step) {
-      switch step {
+    /// What a step of the ring's protocol is called here, where it is the producer's.
+    fileprivate init?(_ ringStep: sassl_ring_step) {
+      switch ringStep {
       case SASSL_RING_STEP_SEGMENT_RESERVED: self = .segmentReserved
       case SASSL_RING_STEP_SEGMENT_WRITTEN: self = .segmentWritten
       case SASSL_RING_STEP_SEGMENT_NAMED: self = .segmentNamed
@@ -59,37 +59,37 @@ package final class RehearsedDeath: Sendable {
   /// The variable that asks for a rehearsal.
   package static let variable = "SASSLD_DIE_AT"
 
-  private let moment: Moment
+  private let step: Step
   private let arrivalsLeft: Atomic<Int>
 
   /// The rehearsal that the environment asks for; `nil` where it asks for none.
   ///
-  /// - Throws: `CommandFailure` with the moments that there are.
+  /// - Throws: `CommandFailure` with the steps that there are.
   package init?(environment: [String: String]) throws(CommandFailure) {
     guard let request = environment[Self.variable] else { return nil }
     let parts = request.split(separator: ":", omittingEmptySubsequences: false)
-    guard let moment = Moment(rawValue: String(parts[0])), parts.count <= 2,
+    guard let step = Step(rawValue: String(parts[0])), parts.count <= 2,
       let arrival = parts.count == 1 ? 1 : Int(parts[1]), arrival >= 1
     else {
       throw CommandFailure(
         .usage,
-        "\(Self.variable)=\(request) is not MOMENT or MOMENT:N with one of the moments "
-          + Moment.allCases.map(\.rawValue).joined(separator: ", "))
+        "\(Self.variable)=\(request) is not STEP or STEP:N with one of the steps "
+          + Step.allCases.map(\.rawValue).joined(separator: ", "))
     }
-    self.moment = moment
+    self.step = step
     arrivalsLeft = Atomic(arrival)
   }
 
-  /// Says that a moment has come. Does not return where it is the one to die at.
-  package func reached(_ moment: Moment) {
-    guard moment == self.moment, arrivalsLeft.subtract(1, ordering: .relaxed).newValue == 0 else { return }
+  /// Says that a step has been reached. Does not return where it is the one to die at.
+  package func reached(_ step: Step) {
+    guard step == self.step, arrivalsLeft.subtract(1, ordering: .relaxed).newValue == 0 else { return }
     kill(getpid(), SIGKILL)
   }
 
   /// What the ring calls at each step of its protocol.
   var ringHook: RingProducer.Hook {
-    { step in
-      if let moment = Moment(step) { self.reached(moment) }
+    { ringStep in
+      if let step = Step(ringStep) { self.reached(step) }
       return false
     }
   }
