@@ -85,7 +85,7 @@ def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: P
     import torch
 
     torch.manual_seed(0)
-    predictor = networks.StylePredictor(networks.PredictorShape.compact())
+    predictor = networks.StylePredictor(networks.PredictorShape.compact(128))
     transformer = networks.StyleTransformer(networks.TransformerShape(4, 5, 7, 1))
     pictures = torch.rand(2, 3, 128, 128)
     predictor(pictures)  # Moves the running statistics that are to be folded.
@@ -105,7 +105,7 @@ def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: P
 def test_a_model_file_describes_its_architecture(networks: Any, tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    predictor = networks.StylePredictor(networks.PredictorShape.compact())
+    predictor = networks.StylePredictor(networks.PredictorShape.compact(128))
     transformer = networks.StyleTransformer(networks.TransformerShape(8, 5, 7, 3))
     path = tmp_path / "model.safetensors"
     tool("model_file").save_model(path, predictor, transformer, "a test", "none")
@@ -155,3 +155,49 @@ def test_soap_beats_a_badly_conditioned_problem_that_adam_crawls_on(networks: An
     soap = remaining(lambda parameters: tool("optimiser").Soap(parameters, lr=2e-2))
     adam = remaining(lambda parameters: torch.optim.Adam(parameters, lr=2e-2))
     assert soap < 0.5 * adam
+
+
+def test_training_that_was_stopped_continues_as_if_it_had_not_been(networks: Any, tmp_path: Path) -> None:
+    import torch
+
+    training = tool("training")
+
+    def run(folder: str, origin: str = "", stop_after: int | None = None) -> Any:
+        torch.manual_seed(0)
+        student = torch.nn.Linear(4, 3)
+        optimiser = tool("optimiser").Soap(student.parameters(), lr=1e-2)
+        made = training.Training(tmp_path / folder / "student.pt", student, optimiser, "a line", origin)
+
+        def losses(step: int) -> list[Any]:
+            if step + 1 == stop_after:
+                made.stop()
+            x = torch.from_numpy(np.random.default_rng(step).standard_normal((8, 4))).float()
+            return [(student(x) - x[:, :3]).square().mean()]
+
+        made.run(training.Schedule(30, 1e-2), ["loss"], losses, largest_gradient=1.0)
+        return made
+
+    whole = run("whole")
+    assert run("parts", stop_after=11).step == 11
+    continued = run("parts")
+    assert continued.step == whole.step == 30
+    for state in ("student", "averaged"):
+        assert torch.equal(getattr(continued, state).weight, getattr(whole, state).weight)
+    with pytest.raises(SystemExit, match="another student"):
+        run("parts", origin="elsewhere")
+
+
+def test_a_grown_transformer_keeps_what_it_knew(networks: Any) -> None:
+    import torch
+
+    torch.manual_seed(0)
+    grown = tool("train_transformer").grown
+    start = networks.StyleTransformer(networks.TransformerShape(4, 5, 5, 4))
+    same = grown(start, start.shape, 5)
+    content, z = torch.rand(1, 3, 24, 32), torch.randn(1, 100)
+    with torch.inference_mode():
+        assert torch.equal(same(content, z), start(content, z))
+    larger = grown(start, networks.TransformerShape(4, 5, 5, 5), 5)
+    for old, new in enumerate([0, 1, 3, 4]):
+        assert torch.equal(larger.residual[new][0].weight, start.residual[old][0].weight)
+    assert torch.equal(larger.expand[2].shift.weight, start.expand[2].shift.weight)
