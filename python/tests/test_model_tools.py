@@ -201,3 +201,79 @@ def test_a_grown_transformer_keeps_what_it_knew(networks: Any) -> None:
     for old, new in enumerate([0, 1, 3, 4]):
         assert torch.equal(larger.residual[new][0].weight, start.residual[old][0].weight)
     assert torch.equal(larger.expand[2].shift.weight, start.expand[2].shift.weight)
+
+
+@pytest.fixture
+def rendered(tmp_path: Path) -> Path:
+    """A folder of views as `prepare_views.py` leaves it when it is stopped: the last one is still to be rendered."""
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    np.save(folder / "views.npy", random.integers(0, 256, (9, 112, 112, 3), dtype=np.uint8))
+    np.save(folder / "embeddings.npy", random.standard_normal((9, 100), dtype=np.float32))
+    np.save(folder / "contents.npy", np.array([3, -1, 0, 1, 2, 4, 5, 6, -2], np.int32))
+    return folder
+
+
+def test_what_is_heard_of_an_error_is_what_it_changes_in_the_picture(networks: Any, rendered: Path) -> None:
+    import torch
+
+    views = tool("prepare_views").Views(rendered)
+    assert len(views) == 8
+    random = np.random.default_rng(1)
+    torch.manual_seed(0)
+    transformer = networks.StyleTransformer(networks.TransformerShape(2, 3, 3, 1)).requires_grad_(False)
+    heard = tool("hearing").heard_map(transformer, views, seed=1)
+    shown = np.flatnonzero(views.contents >= 0)
+    x, own = views.images(shown), views.embeddings[shown]
+    z = own.lerp(views.embeddings[torch.from_numpy(random.permutation(8)[: len(shown)])], 0.2)
+    picture = transformer(x, z)
+    for seed in range(3):
+        error = 1e-2 * torch.randn(100, generator=torch.Generator().manual_seed(seed))
+        change = (transformer(x, z + error) - picture).square().sum(dim=(1, 2, 3)).mean()
+        assert 0.6 < float((heard @ error).square().sum() / change) < 1.6
+
+
+def test_checkpoints_become_a_model_file_that_can_be_continued(
+    networks: Any, rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    training, model_file, pair = tool("training"), tool("model_file"), tool("train_jointly").Pair
+
+    def save(name: str, network: Any, described: str, origin: str) -> None:
+        optimiser = tool("optimiser").Soap(network.parameters(), lr=1e-3)
+        training.Training(tmp_path / name, network, optimiser, described, origin).save()
+
+    def export(work: str, out: str, *more: str) -> Path:
+        command = [
+            "export",
+            "--views",
+            str(rendered),
+            "--work",
+            str(tmp_path / work),
+            "--out",
+            str(tmp_path / out),
+            *more,
+        ]
+        monkeypatch.setattr(sys, "argv", command)
+        tool("export_model").main()
+        return tmp_path / out
+
+    torch.manual_seed(0)
+    predictor = networks.StylePredictor(networks.PredictorShape.compact(32))
+    transformer = networks.StyleTransformer(networks.TransformerShape(4, 3, 3, 1))
+    for name, network in (("predictor", predictor), ("transformer", transformer)):
+        save(f"first/{name}.pt", network, networks.shape_as_json(network.shape), "")
+    first = export("first", "first.safetensors")
+    assert "random weights" in model_file.provenance_of(first)
+
+    both = pair(*model_file.load_model(first))
+    save("joint/joint.pt", both, both.described(), model_file.provenance_of(first))
+    second = export("joint", "second.safetensors", "--from", str(first))
+    assert model_file.provenance_of(second).startswith(model_file.provenance_of(first))
+    content, z = torch.rand(1, 3, 32, 32), torch.randn(1, 100)
+    with torch.inference_mode():
+        for old, new in zip(model_file.load_model(first), model_file.load_model(second), strict=True):
+            given = (content, z) if isinstance(old, networks.StyleTransformer) else (content,)
+            assert torch.equal(old(*given), new(*given))

@@ -21,9 +21,9 @@ def calibrated(
 ) -> StylePredictor:
     """A copy whose statistics and last matrix fit the averaged weights.
 
-    Batch normalisation, where the predictor still has it, kept its statistics from weights that have moved since; they
-    are measured again. Then the last matrix is solved for by weighted least squares, which removes what bias the
-    averaged features have: an error that all photographs share shifts the colours of every one of them.
+    Batch normalisation kept its statistics from weights that have moved since; they are measured again. Then the last
+    matrix is solved for by weighted least squares, which removes what bias the averaged features have: an error that
+    all photographs share shifts the colours of every one of them.
 
     - chosen: numbers of the views to calibrate on; weights: how much each of them counts.
     - ridge: pull towards the matrix that was learnt, as a share of the features' mean square.
@@ -39,7 +39,7 @@ def calibrated(
         norm.reset_running_stats()
         norm.momentum = None  # Plain averages over all batches.
     result.train()
-    for batch in batches if norms else []:
+    for batch in batches:
         result(shown(batch))
     result.eval()
 

@@ -6,7 +6,8 @@
 
 Takes the averaged weights, at whatever step they are: of joint.pt where it is in the work folder, else of predictor.pt
 and transformer.pt. Where the trainers continued from a model file, name it by `--from MODEL`: a network that has no
-checkpoint is taken from there. The predictor is calibrated on the first training views.
+checkpoint is taken from there. A predictor that still has batch normalisation is calibrated on the first training
+views; one that was continued is not: its last matrix is no worse than the closed form would make it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from calibration import calibrated
 from model_file import load_model, provenance_of, save_model
@@ -82,11 +84,12 @@ def main() -> None:
     arguments = parser.parse_args()
 
     pair, provenance = trained(arguments.work, arguments.start)
-    views = Views(arguments.views)
-    chosen = np.arange(min(CALIBRATION_VIEWS, len(views)))
-    weights = torch.from_numpy(np.where(views.contents[chosen] >= 0, PHOTOGRAPH_WEIGHT, 1.0))
-    predictor = calibrated(pair.predictor, views, chosen, weights)
-    save_model(arguments.out, predictor, pair.transformer, provenance, LICENCE)
+    if any(isinstance(module, nn.BatchNorm2d) for module in pair.predictor.modules()):
+        views = Views(arguments.views)
+        chosen = np.arange(min(CALIBRATION_VIEWS, len(views)))
+        weights = torch.from_numpy(np.where(views.contents[chosen] >= 0, PHOTOGRAPH_WEIGHT, 1.0))
+        pair.predictor = calibrated(pair.predictor, views, chosen, weights)
+    save_model(arguments.out, pair.predictor, pair.transformer, provenance, LICENCE)
     size = arguments.out.stat().st_size
     if size > LARGEST_FILE:
         raise SystemExit(f"{arguments.out} has {size} bytes; at most {LARGEST_FILE} may be embedded")

@@ -154,7 +154,7 @@ def main() -> None:
 
     def losses(step: int) -> list[Tensor]:
         whole = step >= (1 - LARGE_SHARE) * arguments.steps
-        batch = max(1, arguments.batch // 4) if whole else arguments.batch
+        batch = max(2, arguments.batch // 4) if whole else arguments.batch
         contents, styles, alpha, random = draws.draw(step, batch)
         x = views.images(contents).to(device)
         wanted_own, wanted_other = views.embeddings[contents].to(device), views.embeddings[styles].to(device)
