@@ -85,7 +85,7 @@ def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: P
     import torch
 
     torch.manual_seed(0)
-    predictor = networks.StylePredictor(networks.PredictorShape.compact(128))
+    predictor = networks.StylePredictor(networks.PredictorShape.compact())
     transformer = networks.StyleTransformer(networks.TransformerShape(4, 5, 7, 1))
     pictures = torch.rand(2, 3, 128, 128)
     predictor(pictures)  # Moves the running statistics that are to be folded.
@@ -105,7 +105,7 @@ def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: P
 def test_a_model_file_describes_its_architecture(networks: Any, tmp_path: Path) -> None:
     from safetensors import safe_open
 
-    predictor = networks.StylePredictor(networks.PredictorShape.compact(128))
+    predictor = networks.StylePredictor(networks.PredictorShape.compact())
     transformer = networks.StyleTransformer(networks.TransformerShape(8, 5, 7, 3))
     path = tmp_path / "model.safetensors"
     tool("model_file").save_model(path, predictor, transformer, "a test", "none")

@@ -34,6 +34,8 @@ from training import Schedule, Training, training_parser
 
 TYPICAL_DIFFERENCE = 0.03
 LARGEST_GRADIENT = 5.0
+PREDICTOR_RATE = 0.25
+"""The predictor's learning rate as a share of the transformer's."""
 LARGE_SHARE = 0.1
 """Share of the steps, the last ones, in which whole views are repainted instead of windows."""
 
@@ -112,15 +114,9 @@ class Unseen:
 
 
 def main() -> None:
-    parser = training_parser(__doc__, steps=15_000, batch=4, rate=1.5e-3)
+    parser = training_parser(__doc__, steps=6_000, batch=4, rate=8e-4)
     parser.add_argument("--from", type=Path, dest="start", metavar="MODEL", required=True, help="the model to continue")
     parser.add_argument("--side", type=int, default=112, help="side of the windows that are repainted")
-    parser.add_argument(
-        "--predictor-rate",
-        type=float,
-        default=0.25,
-        help="its learning rate as a share of the transformer's; 0: as it is",
-    )
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -131,10 +127,9 @@ def main() -> None:
     unseen = Unseen(load_predictor(models / "predict.tflite"), teacher, views.pixels.shape[1]).to(device)
     teacher.to(device)
     student = Pair(*load_model(arguments.start)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    student.predictor.requires_grad_(arguments.predictor_rate > 0)
     groups = [
         {"params": list(student.transformer.parameters()), "share": 1.0},
-        {"params": list(student.predictor.parameters()), "share": arguments.predictor_rate},
+        {"params": list(student.predictor.parameters()), "share": PREDICTOR_RATE},
     ]
     training = Training(
         arguments.work / "joint.pt",

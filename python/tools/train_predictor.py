@@ -5,10 +5,10 @@
 
 It learns from the views of `prepare_views.py` and what the teacher says about them. The student starts from random
 weights, or with `--from MODEL` from the predictor of a model file, whose batch normalisation is folded already: it then
-learns without any, and may be given another side. Stopping and starting the same command again continues from the last
-checkpoint (predictor.pt in the work folder); the log of the losses is predictor.csv beside it, with the cosine to the
-teacher on the held-out pictures, which are never learnt from. A GPU is used if there is one. The allocator settings
-that `train_transformer.py` names help here too.
+learns without any. Stopping and starting the same command again continues from the last checkpoint (predictor.pt in the
+work folder); the log of the losses is predictor.csv beside it, with the cosine to the teacher on the held-out pictures,
+which are never learnt from. A GPU is used if there is one. The allocator settings that `train_transformer.py` names
+help here too.
 
 An error in the embedding matters as far as it shows in the picture. The loss therefore measures it by how much the
 teacher's transformer changes the picture for it (hearing.py), together with a little of the plain distance.
@@ -16,7 +16,6 @@ teacher's transformer changes the picture for it (hearing.py), together with a l
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +36,8 @@ PLAIN_WEIGHT = 0.25
 
 
 def main() -> None:
-    parser = training_parser(__doc__, steps=8_000, batch=16, rate=1e-3)
+    parser = training_parser(__doc__, steps=8_000, batch=16, rate=3e-3)
     parser.add_argument("--from", type=Path, dest="start", metavar="MODEL", help="model file to start from")
-    parser.add_argument("--side", type=int, default=160, help="side of what the predictor sees")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -60,12 +58,11 @@ def main() -> None:
         held_out_wanted = torch.cat([teacher(resized(four, TEACHER_SIDE)) for four in fours(held_out)])
 
     if arguments.start is None:
-        student, origin = StylePredictor(PredictorShape.compact(arguments.side)), ""
+        student, origin = StylePredictor(PredictorShape.compact()), ""
         with torch.no_grad():
             student.embedding.bias.copy_(views.embeddings.mean(dim=0))
     else:
         student, origin = load_model(arguments.start)[0].train(), provenance_of(arguments.start)
-        student.shape = replace(student.shape, side=arguments.side)
     student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     held_out_views = resized(held_out, student.shape.side).to(device)
     optimiser = Soap(student.parameters(), lr=arguments.rate)
