@@ -4,10 +4,10 @@
     python export_model.py --views /tmp/distill/views --work /tmp/distill/first \\
         --out ../../Sources/CEmbeddedModel/model.safetensors
 
-Takes the averaged weights, at whatever step they are: of joint.pt where it is in the work folder, else of predictor.pt
-and transformer.pt. Where the trainers continued from a model file, name it by `--from MODEL`: a network that has no
-checkpoint is taken from there. A predictor that still has batch normalisation is calibrated on the first training
-views; one that was continued is not: its last matrix is no worse than the closed form would make it.
+Takes the averaged weights of predictor.pt and transformer.pt in the work folder, at whatever step they are. Where the
+trainers continued from a model file, name it by `--from MODEL`: a network that has no checkpoint is taken from there. A
+predictor that still has batch normalisation is calibrated on the first training views; one that was continued is not:
+its last matrix is no worse than the closed form would make it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from calibration import calibrated
 from model_file import load_model, provenance_of, save_model
 from networks import StylePredictor, StyleTransformer, TransformerShape, parameter_count, predictor_shape_from_json
 from prepare_views import Views
-from train_jointly import Pair
 from training import read_checkpoint
 
 LARGEST_FILE = 2_000_000
@@ -51,9 +50,9 @@ def transformer_of(state: dict[str, Any]) -> StyleTransformer:
     return transformer
 
 
-def trained(work: Path, start: Path | None) -> tuple[Pair, str]:
+def trained(work: Path, start: Path | None) -> tuple[StylePredictor, StyleTransformer, str]:
     """The two networks, and where they come from."""
-    paths = {name: work / f"{name}.pt" for name in ("joint", "predictor", "transformer")}
+    paths = {name: work / f"{name}.pt" for name in ("predictor", "transformer")}
     states = {name: read_checkpoint(path) for name, path in paths.items() if path.exists()}
     predictor, transformer = load_model(start) if start is not None else (None, None)
     if "predictor" in states:
@@ -62,17 +61,16 @@ def trained(work: Path, start: Path | None) -> tuple[Pair, str]:
         transformer = transformer_of(states["transformer"])
     if predictor is None or transformer is None:
         raise SystemExit(f"{work} does not hold both networks: name the model file that they continued from")
-    pair = Pair(predictor, transformer)
-    if "joint" in states:
-        pair.load_state_dict(states["joint"]["averaged"])
     steps = ", ".join(f"{name} {state['step']}" for name, state in states.items())
     if start is not None:
-        return pair, f"{provenance_of(start)} Continued from there by python/tools (steps: {steps})."
-    return pair, (
-        f"SASSL embedded model: random weights trained by python/tools (steps: {steps}) to imitate Magenta's public "
-        "arbitrary-image-stylization lite pair (Apache-2.0), which was the teacher only; no weight was copied. "
-        "See docs/model-card.md."
-    )
+        provenance = f"{provenance_of(start)} Continued from there by python/tools (steps: {steps})."
+    else:
+        provenance = (
+            f"SASSL embedded model: random weights trained by python/tools (steps: {steps}) to imitate Magenta's "
+            "public arbitrary-image-stylization lite pair (Apache-2.0), which was the teacher only; no weight was "
+            "copied. See docs/model-card.md."
+        )
+    return predictor, transformer, provenance
 
 
 def main() -> None:
@@ -83,17 +81,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the model file to write")
     arguments = parser.parse_args()
 
-    pair, provenance = trained(arguments.work, arguments.start)
-    if any(isinstance(module, nn.BatchNorm2d) for module in pair.predictor.modules()):
+    predictor, transformer, provenance = trained(arguments.work, arguments.start)
+    if any(isinstance(module, nn.BatchNorm2d) for module in predictor.modules()):
         views = Views(arguments.views)
         chosen = np.arange(min(CALIBRATION_VIEWS, len(views)))
         weights = torch.from_numpy(np.where(views.contents[chosen] >= 0, PHOTOGRAPH_WEIGHT, 1.0))
-        pair.predictor = calibrated(pair.predictor, views, chosen, weights)
-    save_model(arguments.out, pair.predictor, pair.transformer, provenance, LICENCE)
+        predictor = calibrated(predictor, views, chosen, weights)
+    save_model(arguments.out, predictor, transformer, provenance, LICENCE)
     size = arguments.out.stat().st_size
     if size > LARGEST_FILE:
         raise SystemExit(f"{arguments.out} has {size} bytes; at most {LARGEST_FILE} may be embedded")
-    print(f"{arguments.out}: {size} bytes, about {parameter_count(pair)} parameters")
+    print(
+        f"{arguments.out}: {size} bytes, about {parameter_count(predictor) + parameter_count(transformer)} parameters"
+    )
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Training:
             while self.step < schedule.steps and not self.stopping:
                 rate = schedule.at(self.step)
                 for group in self.optimiser.param_groups:
-                    group["lr"] = rate * group.get("share", 1.0)
+                    group["lr"] = rate
                 values = losses(self.step)
                 self.optimiser.zero_grad(set_to_none=True)
                 values[0].backward()  # type: ignore[no-untyped-call]
