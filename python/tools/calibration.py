@@ -10,19 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from networks import StylePredictor
+from prepare_views import Views, resized
 
 BATCH = 32
 
 
-def batches(views: NDArray[np.uint8]) -> list[Tensor]:
-    """The views as network inputs."""
-    parts = [views[start : start + BATCH] for start in range(0, len(views), BATCH)]
-    return [torch.from_numpy(np.array(part)).permute(0, 3, 1, 2).float() / 255 for part in parts]
-
-
 @torch.no_grad()
 def calibrated(
-    predictor: StylePredictor, views: NDArray[np.uint8], embeddings: Tensor, weights: Tensor, ridge: float = 1e-2
+    predictor: StylePredictor, views: Views, chosen: NDArray[np.int64], weights: Tensor, ridge: float = 3e-2
 ) -> StylePredictor:
     """A copy whose statistics and last matrix fit the averaged weights.
 
@@ -30,25 +25,30 @@ def calibrated(
     matrix is solved for by weighted least squares, which removes what bias the averaged features have: an error that
     all photographs share shifts the colours of every one of them.
 
-    - views: [n, side, side, 3]; embeddings: what the teacher says about them; weights: how much each view counts.
+    - chosen: numbers of the views to calibrate on; weights: how much each of them counts.
     - ridge: pull towards the matrix that was learnt, as a share of the features' mean square.
     """
+    batches = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+
+    def shown(batch: NDArray[np.int64]) -> Tensor:
+        return resized(views.images(batch), predictor.shape.side)
+
     result = copy.deepcopy(predictor)
     norms = [module for module in result.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # Plain averages over all batches.
     result.train()
-    for batch in batches(views):
-        result(batch)
+    for batch in batches:
+        result(shown(batch))
     result.eval()
 
     features: list[Tensor] = []
     hook = result.embedding.register_forward_hook(lambda _, inputs, __: features.append(inputs[0]))
-    predicted = torch.cat([result(batch) for batch in batches(views)])
+    predicted = torch.cat([result(shown(batch)) for batch in batches])
     hook.remove()
-    known = torch.cat([torch.cat(features), torch.ones(len(views), 1)], dim=1).double()
-    missing = (embeddings - predicted).double()
+    known = torch.cat([torch.cat(features), torch.ones(len(chosen), 1)], dim=1).double()
+    missing = (views.embeddings[chosen] - predicted).double()
     weighted = known * weights.double()[:, None]
     square = known.T @ weighted
     pull = ridge * square.diagonal().mean() * torch.eye(len(square), dtype=torch.float64)

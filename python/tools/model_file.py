@@ -100,3 +100,10 @@ def load_model(path: Path) -> tuple[StylePredictor, StyleTransformer]:
         {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
     )
     return predictor.eval(), transformer.eval()
+
+
+def provenance_of(path: Path) -> str:
+    """What a model file says about where its weights come from."""
+    with safe_open(path, "pt") as file:
+        text: str = file.metadata()["provenance"]
+    return text

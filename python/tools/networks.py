@@ -65,10 +65,10 @@ class PredictorShape:
         )
 
     @staticmethod
-    def compact() -> PredictorShape:
+    def compact(side: int = 128) -> PredictorShape:
         """The student's table: half the input side, about a ninth of the work, few channels where maps are large."""
         return PredictorShape.from_rows(
-            128, 24, [(1, 32, 1, 2), (3, 32, 1, 1), (4, 48, 2, 2), (4, 80, 3, 2), (6, 96, 1, 1)], 640
+            side, 24, [(1, 32, 1, 2), (3, 32, 1, 1), (4, 48, 2, 2), (4, 80, 3, 2), (6, 96, 1, 1)], 640
         )
 
     @staticmethod
@@ -291,6 +291,12 @@ class StylePredictor(nn.Module):
             x = block(x)
         result: Tensor = self.embedding(self.head(x).mean(dim=(2, 3)))
         return result
+
+    def fold(self) -> None:
+        """Turns every convolution and its batch normalisation into one biased convolution."""
+        for part in self.modules():
+            if isinstance(part, NormedConvolution):
+                part.load_folded(*part.folded())
 
     def macs(self) -> int:
         """Multiply-accumulates of one embedding."""

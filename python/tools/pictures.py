@@ -116,6 +116,24 @@ def recoloured(picture: Picture, random: np.random.Generator) -> Picture:
     return array
 
 
+def relit(picture: Picture, random: np.random.Generator) -> Picture:
+    """The same photograph as if exposed, lit and developed otherwise: still a photograph, unlike what `recoloured`
+    makes."""
+    exponents = np.exp(random.normal(0, 0.3) + random.normal(0, 0.12, 3))
+    gain = random.uniform(0.8, 1.1)
+    table = np.concatenate([255 * np.clip(gain * np.linspace(0, 1, 256) ** exponent, 0, 1) for exponent in exponents])
+    image = Image.fromarray(np.ascontiguousarray(picture)).point([round(value) for value in table])
+    image = ImageEnhance.Contrast(image).enhance(random.uniform(0.75, 1.3))
+    return np.asarray(ImageEnhance.Color(image).enhance(random.uniform(0.5, 1.5)))
+
+
+def turned(picture: Picture, random: np.random.Generator) -> Picture:
+    """Now and then upside down, now and then with rows and columns exchanged."""
+    if random.random() < 0.25:
+        picture = picture[::-1]
+    return picture.transpose(1, 0, 2) if random.random() < 0.25 else picture
+
+
 def mixed(first: Picture, second: Picture, random: np.random.Generator) -> Picture:
     """Two pictures of one size in one: blended, or one pasted into the other."""
     if random.random() < 0.5:
@@ -139,12 +157,36 @@ class ViewSource:
         """View `number` and the index of the content it shows, or -1 where it shows something else."""
         random = np.random.default_rng([self.seed, number])
         kind = random.random()
-        if kind < 0.42:  # A content as it is: what SASSL asks for most.
+        if kind < 0.3:  # A content as it is: what SASSL asks for most.
             index = int(random.integers(len(self.contents)))
-            return np.ascontiguousarray(random_crop(self.contents[index], random, side)), index
-        if kind < 0.84:
+            return np.ascontiguousarray(random_crop(self.contents[index], random, side, (0.2, 1.0))), index
+        if kind < 0.55:  # There are few contents; other light makes more of them, and so does putting them together.
+            return relit(turned(self.photograph(random, side), random), random), -1
+        if kind < 0.8:
+            collage = self.collage(random, side)
+            return relit(collage, random) if random.random() < 0.5 else collage, -1
+        if kind < 0.93:
             return np.ascontiguousarray(recoloured(self.plain(random, side), random)), -1
         return recoloured(mixed(self.plain(random, side), self.plain(random, side), random), random), -1
+
+    def photograph(self, random: np.random.Generator, side: int) -> Picture:
+        """A crop of any content, now and then of a style."""
+        pictures = self.contents if random.random() < 0.85 else self.styles
+        return random_crop(pictures[int(random.integers(len(pictures)))], random, side, (0.1, 1.0))
+
+    def collage(self, random: np.random.Generator, side: int) -> Picture:
+        """Two to four photographs, each in its part of the picture."""
+        result = np.empty((side, side, 3), np.uint8)
+        row, column = (int(side * random.uniform(0.3, 0.7)) for _ in range(2))
+        rows = [slice(0, row), slice(row, side)]
+        if random.random() < 0.3:
+            rows = [slice(0, side)]
+        for part in rows:
+            for across in (slice(0, column), slice(column, side)):
+                height, width = part.stop - part.start, across.stop - across.start
+                piece = turned(self.photograph(random, max(height, width)), random)
+                result[part, across] = piece[:height, :width]
+        return result
 
     def plain(self, random: np.random.Generator, side: int) -> Picture:
         """A crop of a style, a content or a procedural texture."""

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
+import tflite  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import torch
 from torch import Tensor, nn
 
+from import_model import UnusableInputError, dequantized
 from networks import (
     InvertedResidual,
     NormedConvolution,
@@ -29,24 +30,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def dequantized_tensors(path: Path) -> dict[str, Tensor]:
     """Every constant of a TensorFlow Lite file by its name, as float32."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(
-        model_path=str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    )
+    model = tflite.Model.GetRootAsModel(path.read_bytes(), 0)
+    graph = model.Subgraphs(0)
     tensors: dict[str, Tensor] = {}
-    for detail in interpreter.get_tensor_details():
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
         try:
-            value = interpreter.get_tensor(detail["index"])
-        except ValueError:  # An activation: it has no value before the network runs.
+            tensors[tensor.Name().decode()] = torch.from_numpy(dequantized(model, tensor))
+        except UnusableInputError:  # An activation: it has no value before the network runs.
             continue
-        scales = detail["quantization_parameters"]["scales"]
-        if len(scales) and value.dtype in (np.int8, np.int32):
-            zero = detail["quantization_parameters"]["zero_points"].astype(np.float32)
-            along = [1] * value.ndim
-            along[detail["quantization_parameters"]["quantized_dimension"]] = -1
-            value = (value.astype(np.float32) - zero.reshape(along)) * scales.reshape(along)
-        tensors[detail["name"]] = torch.from_numpy(np.array(value))
     return tensors
 
 

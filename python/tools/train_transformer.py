@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Distils the teacher's transformer into a smaller one that starts from random weights.
+"""Distils the teacher's transformer into a smaller one.
 
-    python train_transformer.py --data ../../../shared --work /tmp/distill --steps 20000
+    python train_transformer.py --data ../../../shared --views /tmp/distill/views --work /tmp/distill/first
 
-`prepare_views.py` must have filled the work folder: its embeddings are the styles that are learnt. Stopping and
-starting the same command again continues from the last checkpoint (transformer.pt in the work folder); the log of
-the losses is transformer.csv beside it. A GPU is used if there is one.
+The embeddings that `prepare_views.py` left are the styles that are learnt. The student starts from random weights, or
+with `--from MODEL` from the transformer of a model file, which may have fewer residual blocks: then the missing ones
+are new. Stopping and starting the same command again continues from the last checkpoint (transformer.pt in the work
+folder); the log of the losses is transformer.csv beside it. A GPU is used if there is one.
 
 Two phases. At first every stage of the student is given the teacher's features as its input and learns to produce
 the teacher's next ones: no error is handed down, so all stages learn at once and fast. Then the student runs as a
@@ -18,23 +19,20 @@ export MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=4000000000 MALLO
 
 from __future__ import annotations
 
-import argparse
-import copy
-import math
-import signal
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from networks import StyleTransformer, TransformerShape
+from model_file import load_model, provenance_of
+from networks import StyleTransformer, TransformerShape, shape_as_json
 from optimiser import Soap
 from pictures import Picture, load, random_crop, recoloured, split
-from progress import Log, bar
+from prepare_views import Views, as_images
 from teacher import load_transformer
 from textures import texture
+from training import Schedule, Training, training_parser
 
 OUTPUT_SCALE = 0.02
 """Typical squared error of a bad student: brings the output loss to the order of the feature losses."""
@@ -43,10 +41,9 @@ OUTPUT_SCALE = 0.02
 class StyleSource:
     """Embeddings as SASSL mixes them, from what the teacher's predictor said about the training views."""
 
-    def __init__(self, work: Path, contents: int) -> None:
-        self.embeddings = np.load(work / "embeddings.npy")
-        shown = np.load(work / "contents.npy")
-        self.of_content = [np.flatnonzero(shown == index) for index in range(contents)]
+    def __init__(self, views: Views, contents: int) -> None:
+        self.embeddings = views.embeddings.numpy()
+        self.of_content = [np.flatnonzero(views.contents == index) for index in range(contents)]
         self.mean = self.embeddings.mean(axis=0)
         self.factor = np.linalg.cholesky(np.cov(self.embeddings.T) + 1e-6 * np.eye(self.embeddings.shape[1]))
 
@@ -66,7 +63,7 @@ class StyleSource:
         """The embedding a content is to be repainted with: z_c blended towards a style, or the style itself."""
         style = self.any(random)
         kind = random.random()
-        if kind < 0.45:
+        if kind < 0.3:
             return style
         views = self.of_content[content] if content >= 0 else np.empty(0, np.int64)
         own = self.embeddings[views[random.integers(len(views))]] if len(views) else self.any(random)
@@ -128,21 +125,28 @@ def forced_stages(student: StyleTransformer, x: Tensor, z: Tensor, teacher: list
     return results
 
 
+def grown(start: StyleTransformer, shape: TransformerShape, blocks_of_teacher: int) -> StyleTransformer:
+    """A transformer with more residual blocks than the one it starts from. Blocks that end where the teacher has a
+    counterpart keep their place; the ones between them are new."""
+    result = StyleTransformer(shape)
+    result.contract.load_state_dict(start.contract.state_dict())
+    result.expand.load_state_dict(start.expand.state_dict())
+    known = teacher_blocks(start.shape.residual_blocks, blocks_of_teacher)
+    for index, place in enumerate(teacher_blocks(shape.residual_blocks, blocks_of_teacher)):
+        if place in known:
+            result.residual[index].load_state_dict(start.residual[known.index(place)].state_dict())
+    return result
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/content, images/style, models")
-    parser.add_argument("--work", type=Path, required=True, help="folder of prepare_views.py; checkpoints go there")
-    parser.add_argument("--steps", type=int, default=11_000)
+    parser = training_parser(__doc__, steps=11_000, batch=4, rate=8e-3)
     parser.add_argument("--forced", type=float, default=0.05, help="share of the steps fed with the teacher's features")
-    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--side", type=int, default=112, help="side of the crops; the last twelfth uses twice that")
-    parser.add_argument("--rate", type=float, default=8e-3, help="highest learning rate")
+    parser.add_argument("--from", type=Path, dest="start", metavar="MODEL", help="model file to start from")
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--first-kernel", type=int, default=5)
     parser.add_argument("--last-kernel", type=int, default=5)
-    parser.add_argument("--residual-blocks", type=int, default=4)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--residual-blocks", type=int, default=5)
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -150,94 +154,48 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = split(arguments.data / "images/content", arguments.data / "images/style")
     contents = ContentSource([load(path) for path in parts.contents], [load(path) for path in parts.styles])
-    styles = StyleSource(arguments.work, len(parts.contents))
+    styles = StyleSource(Views(arguments.views), len(parts.contents))
 
     teacher = load_transformer(arguments.data / "models/magenta-lite/transfer.tflite").to(device)
     shape = TransformerShape(arguments.width, arguments.first_kernel, arguments.last_kernel, arguments.residual_blocks)
-    student = StyleTransformer(shape).to(device)
+    if arguments.start is None:
+        student, origin = StyleTransformer(shape), ""
+    else:
+        start, origin = load_model(arguments.start)[1], provenance_of(arguments.start)
+        student = grown(start, shape, teacher.shape.residual_blocks)
+    student.to(device)
     for network in (teacher, student):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    averaged = copy.deepcopy(student)
-    optimiser = Soap(student.parameters(), lr=arguments.rate)
-    step = 0
-    checkpoint = arguments.work / "transformer.pt"
-    if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["shape"] != asdict(shape):
-            raise SystemExit(f"{checkpoint} holds another shape, {state['shape']}: use another work folder")
-        student.load_state_dict(state["student"])
-        averaged.load_state_dict(state["averaged"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
-
-    def save() -> None:
-        state = {
-            "shape": asdict(shape),
-            "step": step,
-            "student": student.state_dict(),
-            "averaged": averaged.state_dict(),
-            "optimiser": optimiser.state_dict(),
-        }
-        torch.save(state, checkpoint.with_suffix(".partial"))
-        checkpoint.with_suffix(".partial").replace(checkpoint)
-
-    stopping = False
-
-    def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-
     blocks = shape.residual_blocks
+
+    def losses(step: int) -> list[Tensor]:
+        done = step / arguments.steps
+        forced = done < arguments.forced
+        large = done > 0.92
+        side = arguments.side * 2 if large else arguments.side
+        batch = max(2, arguments.batch // 4) if large else arguments.batch
+        random = np.random.default_rng([arguments.seed, step])
+        drawn = [contents.draw(random, side) for _ in range(batch)]
+        z = torch.from_numpy(np.stack([styles.draw(random, index) for _, index in drawn])).float().to(device)
+        x = as_images(np.stack([crop for crop, _ in drawn])).to(device)
+
+        with torch.no_grad():
+            wanted = matched_features(teacher.stages(x, z), blocks)
+        got = forced_stages(student, x, z, wanted) if forced else student.stages(x, z)
+        features = [relative_error(a, b) for a, b in zip(got[:-1], wanted[:-1], strict=True)]
+        output = (got[-1] - wanted[-1]).square().mean()
+        feature_weight = 1.0 if forced else 0.03 + 0.3 * max(0.0, 1 - (done - arguments.forced) / 0.6)
+        # The first two maps are only a means: once the student runs as a whole it may choose its own.
+        weights = torch.tensor([1.0 if forced or index > 1 else 0.1 for index in range(len(features))])
+        loss = output / OUTPUT_SCALE + feature_weight * (weights.to(device) * torch.stack(features)).sum()
+        unexplained = output / (x - wanted[-1]).square().mean()
+        return [loss, unexplained, output, *features]
+
     names = ["contract0", "contract1", "contract2", *(f"residual{i}" for i in range(blocks)), "expand0", "expand1"]
-    log = Log(arguments.work / "transformer.csv", ["step", "rate", "loss", "unexplained", "output", *names])
-    with bar(step, arguments.steps, "step") as progress:
-        while step < arguments.steps and not stopping:
-            done = step / arguments.steps
-            forced = done < arguments.forced
-            large = done > 0.92
-            side = arguments.side * 2 if large else arguments.side
-            batch = max(2, arguments.batch // 4) if large else arguments.batch
-            random = np.random.default_rng([arguments.seed, step])
-            drawn = [contents.draw(random, side) for _ in range(batch)]
-            z = torch.from_numpy(np.stack([styles.draw(random, index) for _, index in drawn])).float().to(device)
-            pixels = torch.from_numpy(np.stack([crop for crop, _ in drawn])).to(device)
-            x = pixels.permute(0, 3, 1, 2).float() / 255  # Permuted bytes are channels_last already.
-
-            with torch.no_grad():
-                wanted = matched_features(teacher.stages(x, z), blocks)
-            got = forced_stages(student, x, z, wanted) if forced else student.stages(x, z)
-            features = [relative_error(a, b) for a, b in zip(got[:-1], wanted[:-1], strict=True)]
-            output = (got[-1] - wanted[-1]).square().mean()
-            feature_weight = 1.0 if forced else 0.03 + 0.3 * max(0.0, 1 - (done - arguments.forced) / 0.6)
-            # The first two maps are only a means: once the student runs as a whole it may choose its own.
-            weights = torch.tensor([1.0 if forced or index > 1 else 0.1 for index in range(len(features))])
-            loss = output / OUTPUT_SCALE + feature_weight * (weights.to(device) * torch.stack(features)).sum()
-
-            rate = arguments.rate * min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            keep = min(0.998, (step + 1) / (step + 20))
-            with torch.no_grad():
-                for average, parameter in zip(averaged.parameters(), student.parameters(), strict=True):
-                    average.lerp_(parameter, 1 - keep)
-
-            unexplained = output / (x - wanted[-1]).square().mean()
-            values = [loss, unexplained, output, *features]
-            log.add(step, rate, [value.item() for value in values])
-            progress.set_postfix(unexplained=f"{log.mean(1):.4f}", refresh=False)
-            progress.update()
-            if step % 250 == 0:
-                save()
-    save()
-    log.close()
+    optimiser = Soap(student.parameters(), lr=arguments.rate)
+    training = Training(arguments.work / "transformer.pt", student, optimiser, shape_as_json(shape), origin)
+    schedule = Schedule(arguments.steps, arguments.rate)
+    training.run(schedule, ["loss", "unexplained", "output", *names], losses, largest_gradient=1.0)
 
 
 if __name__ == "__main__":
