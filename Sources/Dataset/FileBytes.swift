@@ -37,10 +37,10 @@ package enum FileBytes {
     guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
     let size = Int(status.st_size)
     guard size > 0 else { throw .empty }
-    // One byte more than the file should have tells a file that grew.
     guard size <= min(limit, .max - 1) else { throw .tooLarge(bytes: size, limit: limit) }
     let bytes: UnsafeMutablePointer<UInt8>
     do throws(MemoryRefused) {
+      // One byte more than the file should have tells a file that grew.
       bytes = try memory.reserve(size + 1)
     } catch {
       throw .unreadable(errno: ENOMEM)

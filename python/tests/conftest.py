@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,12 @@ def eventually(look: Callable[[], Result], what: str, seconds: float = 60) -> Re
             return found
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         time.sleep(0.02)
+
+
+def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
+    """What the SQLite index answers."""
+    with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
+        return database.execute(query).fetchall()
 
 
 @dataclasses.dataclass

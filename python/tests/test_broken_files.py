@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import collections
-import contextlib
 import datetime
 import itertools
 import json
 import os
 import pathlib
 import re
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import sassl
-from conftest import Workplace, control, eventually
+from conftest import Workplace, control, eventually, rows
 from keyed_draws import replacements
 from picture_files import MAXIMUM_FILE_BYTES, flat_picture, write_broken, write_good
 from streams import digest_of
@@ -98,11 +96,6 @@ def printed(path: bytes) -> str:
     """A path as it is shown: on one line, whatever its bytes."""
     text = path.decode(errors="surrogateescape").replace("\n", "\\n")
     return re.sub("[\udc80-\udcff]", lambda byte: f"\\x{ord(byte[0]) - 0xDC00:02X}", text)
-
-
-def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
-    with contextlib.closing(sqlite3.connect(f"file:{index}?mode=ro", uri=True)) as database:
-        return database.execute(query).fetchall()
 
 
 def test_every_good_sample_comes_and_no_broken_one(mixed: Mixed) -> None:
