@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.reliability
 
-#: How much resident memory may differ between two parts of a run. Over the million batches of a long one that is a few
+#: How much resident memory may differ between two parts of a run. Over the millions of batches of a long one that is a few
 #: bytes each, so nothing that is kept of a batch goes unnoticed.
-ALLOWED_GROWTH_BYTES = 4 << 20
+ALLOWED_GROWTH_BYTES = 8 << 20
 #: Between digests that are remembered, seeks to them, and attaching anew.
 REMEMBER_EVERY, SEEK_EVERY, ATTACH_EVERY = 997, 5_000, 20_000
 
