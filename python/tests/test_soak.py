@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.reliability
 
-#: How much resident memory may differ between two parts of a run. Over the millions of batches of a long one that is a few
-#: bytes each, so nothing that is kept of a batch goes unnoticed.
+#: How much resident memory may differ between two parts of a run. Over the millions of batches of a long one that is a
+#: byte or so each, so nothing that is kept of a batch goes unnoticed.
 ALLOWED_GROWTH_BYTES = 8 << 20
 #: Between digests that are remembered, seeks to them, and attaching anew.
 REMEMBER_EVERY, SEEK_EVERY, ATTACH_EVERY = 997, 5_000, 20_000
