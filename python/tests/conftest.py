@@ -239,6 +239,12 @@ class Workplace:
     ) -> Iterator[Daemon]:
         """A daemon for the length of a `with`; it must end well."""
         name, configuration = self.configure(data, size, **changes)
+        with self.running(name, configuration, through) as daemon:
+            yield daemon
+
+    @contextlib.contextmanager
+    def running(self, name: str, configuration: pathlib.Path, through: Sequence[str] = ()) -> Iterator[Daemon]:
+        """The same for a configuration that is written already."""
         process = self.launch(configuration, through)
         daemon = Daemon(name, configuration, process)
         try:
