@@ -19,8 +19,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint reliability soak sanitize fuzz \
-        bench format install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
+        reliability soak sanitize fuzz bench format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,9 +62,6 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/ruff check python
-	$(VENV)/bin/ruff format --check python
-	cd python && ../$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q python/tests
 
 test-systemd: build $(VENV)/.ready
@@ -79,8 +76,15 @@ reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a runnin
 soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
 	$(PROVOKE) -s python/tests/test_soak.py --soak-minutes $(or $(MINUTES),30)
 
-lint:
+lint: lint-swift lint-python ## hold the sources against their rules
+
+lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
+
+lint-python: $(VENV)/.ready
+	$(VENV)/bin/ruff check python
+	$(VENV)/bin/ruff format --check python
+	cd python && ../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
