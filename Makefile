@@ -12,6 +12,9 @@ MODEL ?=
 BIN  := .build/release
 VENV := .venv
 RING := .build/c/libsasslring.so
+# Other loaders and runtimes, which benchmarks compare with.
+PEERS := .venv-peers
+export PEER_PYTHON
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -20,7 +23,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
 TEST_PACKAGES := systemd systemd-container spin
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        reliability soak sanitize fuzz bench format install clean
+        reliability soak sanitize fuzz bench bench-peers format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -82,8 +85,8 @@ lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
 
 lint-python: $(VENV)/.ready
-	$(VENV)/bin/ruff check python
-	$(VENV)/bin/ruff format --check python
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
 	cd python && ../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
@@ -97,9 +100,17 @@ sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and t
 fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
 	Tests/Fuzz/run $(or $(SECONDS),60)
 
-bench: build $(VENV)/.ready ## measure, beside other runtimes where PEER_PYTHON has them (JSON=1: machine-readable)
+bench: build $(VENV)/.ready ## measure (JSON=1: machine-readable)
 	$(VENV)/bin/pip install -q ./python
 	bash Benchmarks/run $(if $(JSON),--json)
+
+bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (6 GB)
+	$(MAKE) bench PEER_PYTHON=$(CURDIR)/$(PEERS)/bin/python
+
+$(PEERS)/.ready: Benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q -r $<
+	touch $@
 
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
@@ -137,4 +148,4 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
-	rm -rf .build $(VENV) demo python/build python/*.egg-info
+	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info
