@@ -36,6 +36,8 @@ struct sassl_ring_consumer {
   uint64_t absent_since;
   uint64_t absence_timeout_ns;
   char path[4096];
+  int64_t owner_id;  // of a user whose ring may be read besides those of the trusted ones
+  uid_t owner;       // of current; its successors must have the same
   bool superseded;  // current's successor exists, or is about to
   bool emptied;     // current is dead and drained, and its memory was given back
   bool verify;
@@ -170,16 +172,24 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
       return fail(error, SASSL_RING_ERROR_ABSENT, cause, "there is no ring at %s: start sassld, or check the ring's name and rank",
                   consumer->path);
     }
-    const char *hint = cause == ELOOP    ? " (it is a symbolic link, which is never followed)"
-                       : cause == EACCES ? " (this user must be in the group that the ring belongs to)"
-                                         : "";
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot open %s: %s%s", consumer->path, strerror(cause), hint);
+    return segment_refused(consumer->path, cause, consumer->owner_id, error);
+  }
+  uid_t owner;
+  int code = segment_check_owner(descriptor, consumer->path, consumer->owner_id, &owner, error);
+  if (code == SASSL_RING_OK && consumer->current != NULL && owner != consumer->owner) {
+    code = fail(error, SASSL_RING_ERROR_OWNER, 0,
+                "sassld came back as another user: %.255s belongs to %s now, and to %s before. If that is meant, attach anew",
+                consumer->path, user_name(owner).words, user_name(consumer->owner).words);
+  }
+  if (code != SASSL_RING_OK) {
+    close(descriptor);
+    return code;
   }
   struct sassl_ring_geometry geometry;
   struct sassl_ring_field *fields = NULL;
   struct sassl_ring_mapping *mapping = NULL;
   char *settings = NULL;
-  int code = segment_inspect(descriptor, consumer->path, &geometry, &fields, error);
+  code = segment_inspect(descriptor, consumer->path, &geometry, &fields, error);
   if (code == SASSL_RING_OK && !byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK)) {
     free(fields);
     code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is dead: restart sassld", consumer->path,
@@ -230,6 +240,7 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   consumer->settings = settings;
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
+  consumer->owner = owner;
   consumer->superseded = consumer->emptied = false;
   return SASSL_RING_OK;
 }
@@ -297,18 +308,21 @@ int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options
   consumer->verify = options->verify != 0;
   consumer->accept_change = options->accept_change != 0;
   consumer->absence_timeout_ns = options->absence_timeout_ns;
+  consumer->owner_id = options->owner_id;
   consumer->hook = options->hook;
   consumer->hook_context = options->hook_context;
   fork_guard_enter(&consumer->guard, &consumer->lock_descriptor);
-  int code = sassl_ring_path(options->directory, options->name, options->rank, consumer->path, sizeof consumer->path, error);
   uint64_t start = monotonic_ns();
-  while (code == SASSL_RING_OK) {
+  int code;
+  for (;;) {
+    // Each time: without a directory, where the ring is depends on where it turns up.
+    code = sassl_ring_path(options->directory, options->name, options->rank, consumer->path, sizeof consumer->path, error);
+    if (code != SASSL_RING_OK) break;
     pthread_mutex_lock(&consumer->mutex);
     code = try_attach(consumer, error);
     pthread_mutex_unlock(&consumer->mutex);
     if (code != SASSL_RING_ERROR_ABSENT || monotonic_ns() - start >= options->attach_timeout_ns) break;
     sleep_ns(ARRIVAL_POLL_NS);
-    code = SASSL_RING_OK;
   }
   if (code != SASSL_RING_OK) {
     sassl_ring_consumer_abandon(consumer);

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /// A wait never sleeps longer than this without looking whether the other side lives.
 #define WAIT_SLICE_NS 100000000ull
@@ -69,6 +70,18 @@ bool byte_is_locked(int descriptor, int byte);
 
 bool same_file(int descriptor, const char *path);
 int segment_open(const char *path, int flags);
+/// As `owner_id` of the functions below: nobody is trusted besides root, this process's user and the service's.
+#define NO_OTHER_OWNER (-1)
+/// A user's name and number for messages, such as "'alice' (1001)".
+struct user_name {
+  char words[96];
+};
+struct user_name user_name(uid_t user);
+/// Whether the file behind a descriptor may be believed: it belongs to a trusted user, and not everybody may write to it.
+/// `*owner` says whose it is.
+int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error);
+/// The error for a file that cannot be opened for `cause`, with its owner where that is the reason.
+int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_ring_error *error);
 /// Reads and checks header and field table against the file's true size. On success `*fields` is malloced.
 int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry *geometry,
                     struct sassl_ring_field **fields, struct sassl_ring_error *error);

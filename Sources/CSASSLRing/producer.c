@@ -443,7 +443,8 @@ int sassl_ring_producer_create(const struct sassl_ring_producer_options *options
   producer->hook_context = options->hook_context;
   int descriptor = -1;
   struct predecessor predecessor = {.descriptor = -1};
-  code = sassl_ring_path(options->directory, options->name, options->rank, producer->path, sizeof producer->path, error);
+  const char *directory = options->directory == NULL ? SASSL_RING_DEFAULT_DIRECTORY : options->directory;
+  code = sassl_ring_path(directory, options->name, options->rank, producer->path, sizeof producer->path, error);
   if (code == SASSL_RING_OK) code = create_segment(options, producer, &geometry, &fields, &predecessor, &descriptor, error);
   if (descriptor >= 0) close(descriptor);
   if (predecessor.mapping != NULL) sassl_ring_mapping_release(predecessor.mapping);

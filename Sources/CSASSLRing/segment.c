@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +34,78 @@ bool name_is_valid(const char *name, size_t capacity) {
   return true;
 }
 
+// Owners
+
+/// Asks for the service's user only where nothing simpler decides: a directory of users may be far away.
+static bool is_trusted(uid_t user, int64_t owner_id) {
+  if (user == 0 || user == geteuid() || (owner_id >= 0 && user == (uid_t)owner_id)) return true;
+  char text[4096];
+  struct passwd entry, *found = NULL;
+  return getpwnam_r(SASSL_RING_SERVICE_USER, &entry, text, sizeof text, &found) == 0 && found != NULL &&
+         found->pw_uid == user;
+}
+
+struct user_name user_name(uid_t user) {
+  struct user_name name;
+  char text[4096];
+  struct passwd entry, *found = NULL;
+  bool is_known = getpwuid_r(user, &entry, text, sizeof text, &found) == 0 && found != NULL;
+  if (is_known) snprintf(name.words, sizeof name.words, "'%.64s' (%u)", found->pw_name, user);
+  else snprintf(name.words, sizeof name.words, "%u", user);
+  return name;
+}
+
+static int foreign(struct sassl_ring_error *error, const char *path, uid_t owner) {
+  return fail(error, SASSL_RING_ERROR_OWNER, 0,
+              "%.255s belongs to user %s, who is neither root, nor this user, nor the service's: choose another stream.name, or, "
+              "where batches of that user are meant to be read, name the user when attaching (owner=)",
+              path, user_name(owner).words);
+}
+
+int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error) {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot examine %s: %s", path, strerror(errno));
+  }
+  *owner = status.st_uid;
+  if (!is_trusted(status.st_uid, owner_id)) return foreign(error, path, status.st_uid);
+  if (S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH) != 0) {
+    return fail(error, SASSL_RING_ERROR_OWNER, 0,
+                "everybody may write to %.255s (mode %04o), so nothing in it can be believed: 'chmod o-w' it, or restart sassld",
+                path, status.st_mode & 07777u);
+  }
+  return SASSL_RING_OK;
+}
+
+int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_ring_error *error) {
+  struct stat status;
+  if (cause == EACCES && lstat(path, &status) == 0 && !is_trusted(status.st_uid, owner_id)) {
+    return foreign(error, path, status.st_uid);
+  }
+  const char *hint = cause == ELOOP    ? " (it is a symbolic link, which is never followed: remove it)"
+                     : cause == EACCES ? " (this user must be in the group that the ring belongs to)"
+                                       : "";
+  return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot open %s: %s%s", path, strerror(cause), hint);
+}
+
+/// Whether outsiders can make names in the service's directory is for its owner and mode to say.
+static bool service_directory_is_sound(void) {
+  struct stat status;
+  return lstat(SASSL_RING_SERVICE_DIRECTORY, &status) == 0 && S_ISDIR(status.st_mode) &&
+         (status.st_mode & S_IWOTH) == 0 && is_trusted(status.st_uid, NO_OTHER_OWNER);
+}
+
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error) {
-  if (directory == NULL) directory = SASSL_RING_DEFAULT_DIRECTORY;
   if (name == NULL || !name_is_valid(name, SASSL_RING_NAME_BYTES)) {
     return fail(error, SASSL_RING_ERROR_ARGUMENT, 0,
                 "a ring's name is 1 to 63 letters, digits, '-' or '_'; '%.80s' is not", name == NULL ? "" : name);
+  }
+  if (directory == NULL) {
+    snprintf(path, path_bytes, "%s/sassl.%s.%u", SASSL_RING_SERVICE_DIRECTORY, name, rank);
+    struct stat status;
+    bool is_there = service_directory_is_sound() && lstat(path, &status) == 0;
+    directory = is_there ? SASSL_RING_SERVICE_DIRECTORY : SASSL_RING_DEFAULT_DIRECTORY;
   }
   int length = snprintf(path, path_bytes, "%s/sassl.%s.%u", directory, name, rank);
   if (length < 0 || (size_t)length >= path_bytes) {

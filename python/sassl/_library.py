@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import pwd
 from ctypes import POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64
 from ctypes import c_void_p as c_pointer
 from typing import ClassVar, NoReturn
@@ -12,7 +13,7 @@ from typing import ClassVar, NoReturn
 from . import errors
 
 OK, TIMEOUT, VOID, ABANDONED = 0, 1, 2, 3
-ARGUMENT, SYSTEM, SPACE, BUSY, ABSENT, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, STATE = range(-1, -12, -1)
+ARGUMENT, SYSTEM, SPACE, BUSY, ABSENT, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, STATE, OWNER = range(-1, -13, -1)
 CONTINUE = 2**64 - 1
 FIELD_NAME_BYTES, MAXIMUM_DIMENSIONS, NAME_BYTES = 32, 8, 64
 
@@ -105,6 +106,7 @@ class ConsumerOptions(Structure):
         ("absence_timeout_ns", c_uint64),
         ("accept_change", c_int32),
         ("reserved", c_uint32),
+        ("owner_id", c_int64),
         ("hook", Hook),
         ("hook_context", c_pointer),
     ]
@@ -256,6 +258,7 @@ def raise_error(result: int, error: Error) -> NoReturn:
         CHANGED: errors.ConfigurationChangedError,
         CHECKSUM: errors.ChecksumError,
         FORKED: errors.ForkedError,
+        OWNER: errors.RingOwnerError,
     }
     raise kinds.get(result, errors.SasslError)(message or f"ring error {result}")
 
@@ -263,6 +266,20 @@ def raise_error(result: int, error: Error) -> NoReturn:
 def nanoseconds(seconds: float) -> int:
     """A duration as the library wants it; infinity is for ever."""
     return min(int(max(seconds, 0.0) * 1e9), 2**64 - 1) if seconds != float("inf") else 2**64 - 1
+
+
+def user_number(user: str | int | None) -> int:
+    """The number of a user given by name or number, -1 for nobody."""
+    if user is None:
+        return -1
+    if isinstance(user, int):
+        if not 0 <= user < 2**32 - 1:
+            raise ValueError(f"owner={user} is not the number of a user")
+        return user
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ValueError(f"owner={user!r}: there is no such user on this machine") from None
 
 
 def encoded(path: str | os.PathLike[str] | None) -> bytes | None:

@@ -39,6 +39,10 @@ class CorruptRingError(SasslError):
     """The shared memory says something impossible."""
 
 
+class RingOwnerError(SasslError, PermissionError):
+    """The ring belongs to a user who is not trusted, or everybody may write to it. The message names the user."""
+
+
 class ChecksumError(SasslError):
     """A batch does not match its checksum. It was asked for again: the next call returns it made anew."""
 

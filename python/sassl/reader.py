@@ -221,6 +221,7 @@ class Reader(Iterator[Batch]):
         verify: bool,
         directory: str | os.PathLike[str] | None,
         accept_change: bool,
+        owner: str | int | None,
     ) -> None:
         self._held: list[Batch] = []
         self._mappings: weakref.WeakValueDictionary[int, _Mapping] = weakref.WeakValueDictionary()
@@ -233,6 +234,7 @@ class Reader(Iterator[Batch]):
             start=c.CONTINUE if start is None else start,
             absence_timeout_ns=c.nanoseconds(daemon_timeout),
             accept_change=accept_change,
+            owner_id=c.user_number(owner),
         )
         if start is not None and not 0 <= start < 2**63:
             raise ValueError(f"start={start} is not a batch number")
@@ -431,6 +433,7 @@ def attach(
     verify: bool = False,
     directory: str | os.PathLike[str] | None = None,
     accept_change: bool = False,
+    owner: str | int | None = None,
 ) -> Reader:
     """Attaches to the ring that `sassld` fills under this name.
 
@@ -445,11 +448,13 @@ def attach(
     :param wait: seconds to wait for sassld at first.
     :param daemon_timeout: seconds to wait for sassld to come back once it has gone.
     :param verify: check each batch's checksum.
-    :param directory: of the ring's file, /dev/shm by default.
+    :param directory: of the ring's file; by default /dev/shm/sassl, where the service's rings lie, and then /dev/shm.
     :param accept_change: go on when sassld comes back with another configuration.
+    :param owner: name or number of a user whose sassld may be read besides root's, one's own and the service's.
     :raises NoDaemonError: nobody fills such a ring.
     :raises ReaderBusyError: another process reads it.
     :raises VersionMismatchError: sassld writes another format.
+    :raises RingOwnerError: the ring belongs to somebody else, or everybody may write to it.
     """
     return Reader(
         name,
@@ -460,6 +465,7 @@ def attach(
         verify=verify,
         directory=directory,
         accept_change=accept_change,
+        owner=owner,
     )
 
 

@@ -107,11 +107,12 @@ class RingDataset(IterableDataset[TensorBatch]):
         verify: bool = False,
         directory: str | os.PathLike[str] | None = None,
         accept_change: bool = False,
+        owner: str | int | None = None,
     ) -> None:
         super().__init__()
         self._name, self._rank, self._start = name, rank, start
         self._wait, self._daemon_timeout, self._verify, self._directory = wait, daemon_timeout, verify, directory
-        self._accept_change = accept_change
+        self._accept_change, self._owner = accept_change, owner
         self._attached: Reader | None = None
         self._state: tuple[Mapping[str, Any], bool] | None = None
 
@@ -133,6 +134,7 @@ class RingDataset(IterableDataset[TensorBatch]):
                 verify=self._verify,
                 directory=self._directory,
                 accept_change=self._accept_change,
+                owner=self._owner,
             )
             if self._state is not None:
                 self._attached.load_state_dict(self._state[0], force=self._state[1])

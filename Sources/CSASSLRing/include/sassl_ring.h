@@ -32,6 +32,10 @@ extern "C" {
 #define SASSL_RING_ABI_VERSION 1u
 #define SASSL_RING_BYTE_ORDER 0x01020304u
 #define SASSL_RING_DEFAULT_DIRECTORY "/dev/shm"
+/// Where the installed service keeps its rings: only its user can make names in there. Readers look here first.
+#define SASSL_RING_SERVICE_DIRECTORY "/dev/shm/sassl"
+/// The system user whose rings every reader trusts.
+#define SASSL_RING_SERVICE_USER "sassl"
 #define SASSL_RING_HEADER_BYTES 4096u
 #define SASSL_RING_NAME_BYTES 64u
 #define SASSL_RING_FIELD_NAME_BYTES 32u
@@ -220,6 +224,7 @@ enum sassl_ring_result {
   SASSL_RING_ERROR_CHECKSUM = -9,   ///< a batch does not match its CRC-32C
   SASSL_RING_ERROR_FORKED = -10,    ///< this handle belongs to the parent process
   SASSL_RING_ERROR_STATE = -11,     ///< not in this order: released twice, published twice, closed
+  SASSL_RING_ERROR_OWNER = -12,     ///< the file belongs to a user who is not trusted, or everybody may write to it
 };
 
 /// What went wrong, in words. Every function that takes one accepts NULL.
@@ -290,6 +295,8 @@ struct sassl_ring_counters {
 // Names, sizes, checksums
 
 /// Writes the path of a ring's file to `path`. Names are [A-Za-z0-9_-]+ of at most 63 bytes, so none can leave the directory.
+/// Where `directory` is NULL, the ring is looked for as readers do: in SASSL_RING_SERVICE_DIRECTORY, if that belongs to
+/// a trusted user and has such a file, else in SASSL_RING_DEFAULT_DIRECTORY.
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error);
 /// Bytes of one element, 0 for an unknown type.
@@ -379,7 +386,7 @@ void sassl_ring_producer_abandon(struct sassl_ring_producer *producer);
 // The consumer's side. One thread calls `next` and `seek`; `release` may be called from any.
 
 struct sassl_ring_consumer_options {
-  const char *directory;  ///< NULL for /dev/shm
+  const char *directory;  ///< NULL for the service's directory, if the ring is there, else /dev/shm
   const char *name;
   uint32_t rank;
   int32_t verify;               ///< non-zero: check each batch's CRC-32C
@@ -388,6 +395,7 @@ struct sassl_ring_consumer_options {
   uint64_t absence_timeout_ns;  ///< how long to wait for a new producer once one has gone
   int32_t accept_change;        ///< non-zero: go on with a new instance of another configuration
   uint32_t reserved;
+  int64_t owner_id;             ///< a user whose ring may be read besides root's, one's own and the service's; -1 for nobody else
   sassl_ring_hook hook;
   void *hook_context;
 };
@@ -407,11 +415,12 @@ struct sassl_ring_lease {
   struct sassl_ring_mapping *mapping;
 };
 
-/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT.
+/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT, OWNER.
 int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options, struct sassl_ring_consumer **consumer,
                                struct sassl_ring_error *error);
 /// Waits for the next batch of the stream. When the producer goes, finishes what it had published, waits for a
-/// successor and goes on there with the same next batch. Returns TIMEOUT. Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED.
+/// successor and goes on there with the same next batch. The successor's owner must be the predecessor's. Returns TIMEOUT.
+/// Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, OWNER.
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
                              struct sassl_ring_error *error);
 /// Gives a batch back, in any order. Errors: STATE, FORKED.
@@ -441,7 +450,7 @@ const struct sassl_ring_field *sassl_ring_mapping_fields(const struct sassl_ring
 
 // The observer's side: looks, holds no lock, changes nothing.
 
-/// Opens a ring read-only, also one whose producer is dead. Errors: ARGUMENT, SYSTEM, ABSENT (no such file), VERSION, CORRUPT.
+/// Opens a ring read-only, also one whose producer is dead. Errors: ARGUMENT, SYSTEM, ABSENT (no such file), VERSION, CORRUPT, OWNER.
 int sassl_ring_observer_open(const char *directory, const char *name, uint32_t rank, struct sassl_ring_observer **observer,
                              struct sassl_ring_error *error);
 const struct sassl_ring_geometry *sassl_ring_observer_geometry(const struct sassl_ring_observer *observer);
