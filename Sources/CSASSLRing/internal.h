@@ -92,9 +92,25 @@ int segment_settings(int descriptor, const char *path, const struct sassl_ring_g
 int segment_map(int descriptor, const char *path, const struct sassl_ring_geometry *geometry,
                 struct sassl_ring_field *fields, enum mapping_access access, struct sassl_ring_mapping **mapping,
                 struct sassl_ring_error *error);
-/// Reads the counters; `descriptor` is asked for the locks, `own_*` for those that this process holds through it.
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, bool own_producer, bool own_consumer,
-                      struct sassl_ring_counters *counters);
+/// What a producer has written to the header: its own copy, which alone it believes.
+struct producer_words {
+  uint64_t published;
+  uint64_t next_batch;
+  uint64_t seek_acknowledged;
+  uint64_t heartbeat_ns;
+  uint64_t producing;
+  uint64_t waited_ns;
+  uint64_t waiting_since_ns;
+  uint32_t state;
+};
+
+/// Reads the counters, and makes of impossible ones the nearest that are possible: whoever calculates with them may rely on
+/// released <= taken <= published <= released + slots, and on no more than was asked. `descriptor` is asked for the locks; `own`
+/// is the caller's where it is the producer, else NULL; `own_consumer` says that the caller holds the consumer's lock.
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+                      bool own_consumer, struct sassl_ring_counters *counters);
+/// Whether a count of seeks comes after another. It may wrap around.
+static inline bool is_newer(uint64_t count, uint64_t than) { return (int64_t)(count - than) > 0; }
 bool name_is_valid(const char *name, size_t capacity);
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)

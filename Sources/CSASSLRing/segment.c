@@ -319,37 +319,69 @@ const struct sassl_ring_field *sassl_ring_mapping_fields(const struct sassl_ring
   return mapping->fields;
 }
 
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, bool own_producer, bool own_consumer,
-                      struct sassl_ring_counters *counters) {
+static uint64_t smaller(uint64_t left, uint64_t right) { return left < right ? left : right; }
+
+/// Words in a header have any value. What is made of them here has one that was possible at some time.
+static void make_possible(const struct sassl_ring_geometry *geometry, struct sassl_ring_counters *counters) {
+  uint64_t published = counters->published;
+  if (counters->released > published) counters->released = published;
+  if (published - counters->released > geometry->slot_count) counters->released = published - geometry->slot_count;
+  if (counters->taken < counters->released) counters->taken = counters->released;
+  if (counters->taken > published) counters->taken = published;
+  counters->dropped = smaller(counters->dropped, counters->taken);
+  counters->producing = smaller(counters->producing, geometry->slot_count);
+  counters->next_batch = smaller(counters->next_batch, SASSL_RING_MAXIMUM_NUMBER);
+  counters->reader_next = smaller(counters->reader_next, SASSL_RING_MAXIMUM_NUMBER);
+  counters->seek_target = smaller(counters->seek_target, SASSL_RING_MAXIMUM_NUMBER);
+  uint64_t now = counters->now_ns;
+  uint64_t age = now > geometry->created_ns ? now - geometry->created_ns : 0;
+  counters->producer_waited_ns = smaller(counters->producer_waited_ns, age);
+  counters->consumer_waited_ns = smaller(counters->consumer_waited_ns, age);
+  counters->heartbeat_ns = smaller(counters->heartbeat_ns, now);
+  counters->consumer_attached_ns = smaller(counters->consumer_attached_ns, now);
+}
+
+static uint64_t with_present_wait(uint64_t waited, uint64_t since, uint64_t now) {
+  return since != 0 && since < now ? waited + (now - since) : waited;
+}
+
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+                      bool own_consumer, struct sassl_ring_counters *counters) {
   struct sassl_ring_header *header = mapping->header;
   memset(counters, 0, sizeof *counters);
   // `released` before `published`: both only grow and released never passes published, so neither does this pair.
   counters->released = LOAD(header->released);
   counters->taken = LOAD(header->taken);
-  counters->published = LOAD(header->published);
-  counters->next_batch = LOAD(header->next_batch);
   counters->reader_next = LOAD(header->reader_next);
   counters->seek_target = LOAD(header->seek_target);
-  counters->seek_acknowledged = LOAD(header->seek_acknowledged);
   counters->seek_requested = LOAD(header->seek_requested);
-  counters->heartbeat_ns = LOAD(header->heartbeat_ns);
-  counters->producing = LOAD(header->producing);
   counters->dropped = LOAD(header->dropped);
-  counters->producer_state = LOAD(header->producer_state);
   counters->consumer_pid = LOAD(header->consumer_pid);
   counters->consumer_start_ticks = LOAD(header->consumer_start_ticks);
   counters->consumer_attached_ns = LOAD(header->consumer_attached_ns);
-  counters->producer_alive = own_producer || byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
+  struct producer_words words = own != NULL ? *own
+                                            : (struct producer_words){
+                                                  .published = LOAD(header->published),
+                                                  .next_batch = LOAD(header->next_batch),
+                                                  .seek_acknowledged = LOAD(header->seek_acknowledged),
+                                                  .heartbeat_ns = LOAD(header->heartbeat_ns),
+                                                  .producing = LOAD(header->producing),
+                                                  .waited_ns = LOAD(header->producer_waited_ns),
+                                                  .waiting_since_ns = LOAD(header->producer_waiting_since_ns),
+                                                  .state = LOAD(header->producer_state),
+                                              };
+  counters->published = words.published;
+  counters->next_batch = words.next_batch;
+  counters->seek_acknowledged = words.seek_acknowledged;
+  counters->heartbeat_ns = words.heartbeat_ns;
+  counters->producing = words.producing;
+  counters->producer_state = words.state;
+  counters->producer_alive = own != NULL || byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
   counters->consumer_alive = own_consumer || byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK);
-  counters->now_ns = monotonic_ns();
-  counters->producer_waited_ns = LOAD(header->producer_waited_ns);
-  counters->consumer_waited_ns = LOAD(header->consumer_waited_ns);
-  uint64_t since = LOAD(header->producer_waiting_since_ns);
-  if (counters->producer_alive && since != 0 && since < counters->now_ns) {
-    counters->producer_waited_ns += counters->now_ns - since;
-  }
-  since = LOAD(header->consumer_waiting_since_ns);
-  if (counters->consumer_alive && since != 0 && since < counters->now_ns) {
-    counters->consumer_waited_ns += counters->now_ns - since;
-  }
+  uint64_t now = counters->now_ns = monotonic_ns();
+  counters->producer_waited_ns =
+      with_present_wait(words.waited_ns, counters->producer_alive ? words.waiting_since_ns : 0, now);
+  counters->consumer_waited_ns = with_present_wait(
+      LOAD(header->consumer_waited_ns), counters->consumer_alive ? LOAD(header->consumer_waiting_since_ns) : 0, now);
+  make_possible(&mapping->geometry, counters);
 }

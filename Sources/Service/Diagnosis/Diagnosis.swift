@@ -126,8 +126,15 @@ public struct Diagnosis {
 
   private func name() -> Finding {
     for location in locations() {
-      guard let observer = try? RingObserver(at: location), observer.counters.producerIsAlive else { continue }
-      return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      do throws(RingError) {
+        let observer = try RingObserver(at: location)
+        guard observer.counters.producerIsAlive else { continue }
+        return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      } catch where error.kind == .owner {
+        return .problem("name", error.description, remedy: "choose another stream.name")
+      } catch {
+        // What is no ring is nobody's; a start replaces it, or says what is in the way.
+      }
     }
     return .ok("name", "'\(configuration.stream.name)' is free")
   }
