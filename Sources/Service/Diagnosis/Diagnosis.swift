@@ -130,7 +130,7 @@ public struct Diagnosis {
         let observer = try RingObserver(at: location)
         guard observer.counters.producerIsAlive else { continue }
         return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
-      } catch where error.kind == .owner {
+      } catch  where error.kind == .owner {
         return .problem("name", error.description, remedy: "choose another stream.name")
       } catch {
         // What is no ring is nobody's; a start replaces it, or says what is in the way.
