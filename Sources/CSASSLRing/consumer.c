@@ -177,9 +177,12 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   uid_t owner;
   int code = segment_check_owner(descriptor, consumer->path, consumer->owner_id, &owner, error);
   if (code == SASSL_RING_OK && consumer->current != NULL && owner != consumer->owner) {
+    char present[USER_NAME_BYTES], former[USER_NAME_BYTES];
+    sassl_ring_user_name(owner, present, sizeof present);
+    sassl_ring_user_name(consumer->owner, former, sizeof former);
     code = fail(error, SASSL_RING_ERROR_OWNER, 0,
                 "sassld came back as another user: %.255s belongs to %s now, and to %s before. If that is meant, attach anew",
-                consumer->path, user_name(owner).words, user_name(consumer->owner).words);
+                consumer->path, present, former);
   }
   if (code != SASSL_RING_OK) {
     close(descriptor);

@@ -72,11 +72,8 @@ bool same_file(int descriptor, const char *path);
 int segment_open(const char *path, int flags);
 /// As `owner_id` of the functions below: nobody is trusted besides root, this process's user and the service's.
 #define NO_OTHER_OWNER (-1)
-/// A user's name and number for messages, such as "'alice' (1001)".
-struct user_name {
-  char words[96];
-};
-struct user_name user_name(uid_t user);
+/// Enough for the name of a user.
+#define USER_NAME_BYTES 96
 /// Whether the file behind a descriptor may be believed: it belongs to a trusted user, and not everybody may write to it.
 /// `*owner` says whose it is.
 int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error);

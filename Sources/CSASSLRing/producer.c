@@ -183,10 +183,12 @@ static int busy(struct sassl_ring_error *error, const char *path, int descriptor
 
 /// A producer replaces files of its own user alone: whose a ring is does not change from one instance to the next.
 static int anothers(struct sassl_ring_error *error, const char *path, uid_t owner) {
+  char name[USER_NAME_BYTES];
+  sassl_ring_user_name(owner, name, sizeof name);
   return fail(error, SASSL_RING_ERROR_OWNER, 0,
               "%.255s belongs to user %s and not to this one (%u): a stream of that user has the same name. Choose another "
               "stream.name, or have that user's sassld stopped and the file removed",
-              path, user_name(owner).words, geteuid());
+              path, name, geteuid());
 }
 
 static int refused(struct sassl_ring_error *error, const char *path) {
@@ -416,7 +418,10 @@ static int name_segment(struct sassl_ring_producer *producer, const char *self, 
 
 /// Who may open the file. By fchmod: the umask has no say.
 static int set_access(int descriptor, int64_t group_id, struct sassl_ring_error *error) {
-  if (group_id >= 0 && fchown(descriptor, (uid_t)-1, (gid_t)group_id) != 0) {
+  // Only where it has another group: a service's system call filter may refuse to change any.
+  struct stat status;
+  bool has_group = fstat(descriptor, &status) == 0 && status.st_gid == (gid_t)group_id;
+  if (group_id >= 0 && !has_group && fchown(descriptor, (uid_t)-1, (gid_t)group_id) != 0) {
     int cause = errno;
     return fail(error, SASSL_RING_ERROR_SYSTEM, cause,
                 "cannot give the ring to group %" PRId64 ": %s (this user must be a member of that group)", group_id,
@@ -961,7 +966,8 @@ int sassl_ring_producer_is_named(struct sassl_ring_producer *producer) {
 static int find_obstacle(struct sassl_ring_producer *producer, struct sassl_ring_error *error) {
   if (access(producer->directory, W_OK | X_OK) != 0) {
     int cause = errno;
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot make rings in %s any more: %s", producer->directory,
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, 
+                "no ring can be made in %s any more: %s. See that it can, and restart sassld", producer->directory,
                 strerror(cause));
   }
   struct stat status;

@@ -36,30 +36,30 @@ bool name_is_valid(const char *name, size_t capacity) {
 
 // Owners
 
-/// Asks for the service's user only where nothing simpler decides: a directory of users may be far away.
-static bool is_trusted(uid_t user, int64_t owner_id) {
+int sassl_ring_user_is_trusted(uint32_t user, int64_t owner_id) {
   if (user == 0 || user == geteuid() || (owner_id >= 0 && user == (uid_t)owner_id)) return true;
+  // Only where nothing simpler decides: the directory of users may be far away.
   char text[4096];
   struct passwd entry, *found = NULL;
   return getpwnam_r(SASSL_RING_SERVICE_USER, &entry, text, sizeof text, &found) == 0 && found != NULL &&
          found->pw_uid == user;
 }
 
-struct user_name user_name(uid_t user) {
-  struct user_name name;
+void sassl_ring_user_name(uint32_t user, char *words, size_t capacity) {
   char text[4096];
   struct passwd entry, *found = NULL;
   bool is_known = getpwuid_r(user, &entry, text, sizeof text, &found) == 0 && found != NULL;
-  if (is_known) snprintf(name.words, sizeof name.words, "'%.64s' (%u)", found->pw_name, user);
-  else snprintf(name.words, sizeof name.words, "%u", user);
-  return name;
+  if (is_known) snprintf(words, capacity, "'%.64s' (%u)", found->pw_name, user);
+  else snprintf(words, capacity, "%u", user);
 }
 
 static int foreign(struct sassl_ring_error *error, const char *path, uid_t owner) {
+  char name[USER_NAME_BYTES];
+  sassl_ring_user_name(owner, name, sizeof name);
   return fail(error, SASSL_RING_ERROR_OWNER, 0,
               "%.255s belongs to user %s, who is neither root, nor this user, nor the service's: choose another stream.name, or, "
               "where batches of that user are meant to be read, name the user when attaching (owner=)",
-              path, user_name(owner).words);
+              path, name);
 }
 
 int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error) {
@@ -68,7 +68,7 @@ int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_
     return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot examine %s: %s", path, strerror(errno));
   }
   *owner = status.st_uid;
-  if (!is_trusted(status.st_uid, owner_id)) return foreign(error, path, status.st_uid);
+  if (!sassl_ring_user_is_trusted(status.st_uid, owner_id)) return foreign(error, path, status.st_uid);
   if (S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH) != 0) {
     return fail(error, SASSL_RING_ERROR_OWNER, 0,
                 "everybody may write to %.255s (mode %04o), so nothing in it can be believed: 'chmod o-w' it, or restart sassld",
@@ -79,7 +79,7 @@ int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_
 
 int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_ring_error *error) {
   struct stat status;
-  if (cause == EACCES && lstat(path, &status) == 0 && !is_trusted(status.st_uid, owner_id)) {
+  if (cause == EACCES && lstat(path, &status) == 0 && !sassl_ring_user_is_trusted(status.st_uid, owner_id)) {
     return foreign(error, path, status.st_uid);
   }
   const char *hint = cause == ELOOP    ? " (it is a symbolic link, which is never followed: remove it)"
@@ -92,7 +92,7 @@ int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_
 static bool service_directory_is_sound(void) {
   struct stat status;
   return lstat(SASSL_RING_SERVICE_DIRECTORY, &status) == 0 && S_ISDIR(status.st_mode) &&
-         (status.st_mode & S_IWOTH) == 0 && is_trusted(status.st_uid, NO_OTHER_OWNER);
+         (status.st_mode & S_IWOTH) == 0 && sassl_ring_user_is_trusted(status.st_uid, NO_OTHER_OWNER);
 }
 
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,

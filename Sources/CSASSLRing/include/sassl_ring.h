@@ -302,6 +302,11 @@ struct sassl_ring_counters {
 /// a trusted user and has such a file, else in SASSL_RING_DEFAULT_DIRECTORY.
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error);
+/// Whether what belongs to a user may be believed: root's, this process's own, the service's, and that of `owner_id`, if that is not -1.
+int sassl_ring_user_is_trusted(uint32_t user, int64_t owner_id);
+/// A user's name and number for messages, such as "'alice' (1001)"; the number alone where there is no name. As much as fits
+/// `capacity` bytes, the terminating NUL included.
+void sassl_ring_user_name(uint32_t user, char *words, size_t capacity);
 /// Bytes of one element, 0 for an unknown type.
 uint64_t sassl_ring_dtype_bytes(uint32_t dtype);
 /// CRC-32C (Castagnoli) of `bytes`, continuing `seed` (0 to begin). SSE4.2 where the processor has it.
