@@ -50,9 +50,11 @@ class Lease:
         release: Any = c.library.sassl_ring_consumer_release,
         process_ends: Callable[[], bool] = sys.is_finalizing,
     ) -> None:
-        # What is still held when the process ends was not done: the next reader gets it.
-        if self.struct.identifier and not process_ends():
-            release(self.handle.address, self.struct.identifier, None)
+        # An exception may have come before there was anything in it. What is still held when the process ends was not
+        # done: the next reader gets it.
+        struct = getattr(self, "struct", None)
+        if struct is not None and struct.identifier and not process_ends():
+            release(self.handle.address, struct.identifier, None)
 
 
 class _Memory:
