@@ -145,7 +145,9 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
-	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
+	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
+	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
 	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

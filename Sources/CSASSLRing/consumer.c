@@ -184,9 +184,12 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   uid_t owner;
   int code = segment_check_owner(descriptor, consumer->path, consumer->owner_id, &owner, error);
   if (code == SASSL_RING_OK && consumer->current != NULL && owner != consumer->owner) {
+    char present[USER_NAME_BYTES], former[USER_NAME_BYTES];
+    sassl_ring_user_name(owner, present, sizeof present);
+    sassl_ring_user_name(consumer->owner, former, sizeof former);
     code = fail(error, SASSL_RING_ERROR_OWNER, 0,
                 "sassld came back as another user: %.255s belongs to %s now, and to %s before. If that is meant, attach anew",
-                consumer->path, user_name(owner).words, user_name(consumer->owner).words);
+                consumer->path, present, former);
   }
   if (code != SASSL_RING_OK) {
     close(descriptor);
@@ -274,6 +277,9 @@ static int take_over(struct sassl_ring_consumer *consumer, struct sassl_ring_err
   consumer->waited_ns = LOAD(header->consumer_waited_ns);
   consumer->dropped = LOAD(header->dropped);
   consumer->generation = LOAD(header->seek_requested);
+  // A stray write may have put the count back; then only one that comes after what the producer knows is a request.
+  uint64_t acknowledged = LOAD(header->seek_acknowledged);
+  if (is_newer(acknowledged, consumer->generation)) consumer->generation = acknowledged;
   // What a dead reader held, it had not released: its slots come back simply because we start at its `released`.
   consumer->taken = LOAD(header->released);
   if (consumer->continues) {
@@ -403,7 +409,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
 static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *lease, struct sassl_ring_error *error) {
   uint64_t published;
   int code = read_published(consumer, &published, error);
-  bool found = false, overshot = false;
+  bool found = false, astray = false;
   uint64_t dropped = consumer->dropped;
   struct sassl_ring_slot slot = {0};
   while (code == SASSL_RING_OK && !found && consumer->taken < published) {
@@ -411,13 +417,21 @@ static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *l
     if (slot.sequence != consumer->taken) return scribbled(consumer, error, "a slot holds another sequence than it should");
     found = slot.generation == consumer->generation && slot.number == consumer->wanted;
     if (found) break;
-    // A later batch than ours, made for our own request: never so between correct programs, but asking again is always right.
-    if (slot.generation == consumer->generation && slot.number > consumer->wanted) overshot = true;
+    // A later batch than ours, made for our own request, or one that is further behind than `align` puts up with: never so
+    // between correct programs, but asking again is always right.
+    uint64_t patience = 2 * (uint64_t)consumer->current->geometry.slot_count;
+    if (slot.generation == consumer->generation && slot.number + patience - consumer->wanted > patience) astray = true;
     consumer->taken++;
     consumer->dropped++;
   }
   if (code == SASSL_RING_OK && consumer->dropped != dropped) code = commit(consumer);
-  if (code == SASSL_RING_OK && overshot && !found) code = request_seek(consumer);
+  // A seek that nobody asked for: a stray write made the producer believe in it.
+  uint64_t acknowledged = LOAD(consumer->current->header->seek_acknowledged);
+  if (code == SASSL_RING_OK && !found && is_newer(acknowledged, consumer->generation)) {
+    consumer->generation = acknowledged;
+    astray = true;
+  }
+  if (code == SASSL_RING_OK && astray && !found) code = request_seek(consumer);
   if (code != SASSL_RING_OK) return code;
   return found ? hand_out(consumer, &slot, lease, error) : SASSL_RING_TIMEOUT;
 }
@@ -660,7 +674,7 @@ void sassl_ring_consumer_describe(struct sassl_ring_consumer *consumer, struct s
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters) {
   bool own = !fork_guard_tripped(&consumer->guard);
   if (own) pthread_mutex_lock(&consumer->mutex);  // in a forked child another thread may have held it for ever
-  segment_counters(consumer->current, consumer->lock_descriptor, false, own, counters);
+  segment_counters(consumer->current, consumer->lock_descriptor, NULL, own, counters);
   if (own) pthread_mutex_unlock(&consumer->mutex);
 }
 

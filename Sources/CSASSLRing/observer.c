@@ -58,7 +58,7 @@ const struct sassl_ring_field *sassl_ring_observer_fields(const struct sassl_rin
 }
 
 void sassl_ring_observer_counters(struct sassl_ring_observer *observer, struct sassl_ring_counters *counters) {
-  segment_counters(observer->mapping, observer->descriptor, false, false, counters);
+  segment_counters(observer->mapping, observer->descriptor, NULL, false, counters);
 }
 
 int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t number, struct sassl_ring_slot *slot,

@@ -19,7 +19,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give fil
 
 
 def attach(directory: str, **options: object) -> sassl.Reader:
-    return sassl.attach("test", directory=directory, **{"wait": 0, "daemon_timeout": 0, **options})  # type: ignore[arg-type]
+    return sassl.attach("test", directory=directory, **{"start": 0, "wait": 0, "daemon_timeout": 0, **options})  # type: ignore[arg-type]
 
 
 def give_away(directory: str) -> None:

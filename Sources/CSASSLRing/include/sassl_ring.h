@@ -172,7 +172,9 @@ struct sassl_ring_header {
   uint64_t seek_target;                  ///< the batch number asked for; stored before seek_requested
   uint64_t seek_requested;               ///< counts requests; stored with release, pairs with the producer's acquire load. If a
                                          ///< producer sees an old count with a newer target, it acts once too often
-                                         ///< and the batches made in between are stale by their generation.
+                                         ///< and the batches made in between are stale by their generation. Only a count
+                                         ///< that comes after seek_acknowledged is a request; a reader that finds a seek
+                                         ///< acknowledged that it has not asked for asks for its own batch.
   uint64_t consumer_waited_ns;           ///< time spent waiting for a batch (the trainer starved), sum of finished waits
   uint64_t consumer_waiting_since_ns;    ///< CLOCK_MONOTONIC since when it has been waiting now, 0 when it is not
   uint64_t dropped;                      ///< published batches that were stale and never handed out
@@ -269,7 +271,8 @@ struct sassl_ring_geometry {
   uint64_t settings_bytes;
 };
 
-/// The counters of the header at about one moment, and what the locks say.
+/// The counters of the header at about one moment, and what the locks say. Impossible values have been made possible:
+/// released <= taken <= published <= released + slot_count, batch numbers are numbers, and no wait is longer than the ring is old.
 struct sassl_ring_counters {
   uint64_t now_ns;  ///< CLOCK_MONOTONIC when they were read
   uint64_t published;
@@ -300,6 +303,11 @@ struct sassl_ring_counters {
 /// a trusted user and has such a file, else in SASSL_RING_DEFAULT_DIRECTORY.
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error);
+/// Whether what belongs to a user may be believed: root's, this process's own, the service's, and that of `owner_id`, if that is not -1.
+int sassl_ring_user_is_trusted(uint32_t user, int64_t owner_id);
+/// A user's name and number for messages, such as "'alice' (1001)"; the number alone where there is no name. As much as fits
+/// `capacity` bytes, the terminating NUL included.
+void sassl_ring_user_name(uint32_t user, char *words, size_t capacity);
 /// Bytes of one element, 0 for an unknown type.
 uint64_t sassl_ring_dtype_bytes(uint32_t dtype);
 /// CRC-32C (Castagnoli) of `bytes`, continuing `seed` (0 to begin). SSE4.2 where the processor has it.
@@ -327,7 +335,7 @@ struct sassl_ring_producer_options {
   uint64_t batches_per_epoch;
   uint8_t fingerprint[32];
   const char *settings;   ///< what the fingerprint is made of, for messages: "key = value" lines, UTF-8; NULL for none
-  int64_t group_id;       ///< group of the file, -1 to leave it
+  int64_t group_id;       ///< group that may attach too, so that the file's mode is 0660; -1 for the user alone, 0600
   uint64_t space_timeout_ns;  ///< how long to wait for a dead predecessor's reader to let go of memory when space lacks
   sassl_ring_hook hook;
   void *hook_context;
@@ -354,7 +362,7 @@ struct sassl_ring_batch {
 
 /// Bytes of shared memory that these options ask for, or 0 (with an error) where they are not allowed.
 uint64_t sassl_ring_segment_bytes(const struct sassl_ring_producer_options *options, struct sassl_ring_error *error);
-/// Creates the segment, replacing that of a dead predecessor. Errors: ARGUMENT, SYSTEM, SPACE, BUSY.
+/// Creates the segment, replacing that of a dead predecessor of the same user. Errors: ARGUMENT, SYSTEM, SPACE, BUSY, OWNER.
 int sassl_ring_producer_create(const struct sassl_ring_producer_options *options, struct sassl_ring_producer **producer,
                                struct sassl_ring_error *error);
 /// Waits for a free slot and for the number of the batch to put there. Several may be out at once; numbers are handed out in
@@ -362,7 +370,8 @@ int sassl_ring_producer_create(const struct sassl_ring_producer_options *options
 /// reservations still out become void. Returns TIMEOUT when the ring stays full. Errors: CORRUPT, FORKED.
 int sassl_ring_producer_reserve(struct sassl_ring_producer *producer, uint64_t timeout_ns,
                                 struct sassl_ring_reservation *reservation, struct sassl_ring_error *error);
-/// Non-zero when a seek has overtaken this reservation, so that filling it further is in vain. Give it back with `publish` or `cancel`.
+/// Non-zero when a seek has overtaken this reservation, so that filling it further is in vain: once so, always so, and then `publish`
+/// publishes nothing. Give it back with `publish` or `cancel`.
 int sassl_ring_producer_is_void(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation);
 /// Computes the checksum and publishes, now or as soon as all earlier reservations are published. VOID when a seek has overtaken it.
 int sassl_ring_producer_publish(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation,
@@ -379,7 +388,17 @@ uint64_t sassl_ring_producer_start(const struct sassl_ring_producer *producer);
 /// Non-zero when that number came from a dead predecessor.
 int sassl_ring_producer_resumed(const struct sassl_ring_producer *producer);
 void sassl_ring_producer_counters(struct sassl_ring_producer *producer, struct sassl_ring_counters *counters);
-/// Says that nothing more will come, removes the file and frees the producer. A reader may finish what is published.
+/// Non-zero while the ring's name leads to the ring; zero when somebody has removed or replaced the file.
+int sassl_ring_producer_is_named(struct sassl_ring_producer *producer);
+/// Puts a new instance in the place of the present one, as a restarted producer does: when CORRUPT was returned, or the file has
+/// lost its name. The reader goes on there with its next batch. Reservations that are out become void, and TIMEOUT is returned
+/// while there are any; call again, from the thread that reserves. Errors: those of `create`, and STATE after `finish`; when something
+/// stands in the place of the file, that is told before the present instance is given up.
+int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t timeout_ns, struct sassl_ring_error *error);
+/// Says that nothing more will come and removes the file. Reservations that are out become void, and `reserve` returns STATE. A
+/// reader may finish what is published.
+int sassl_ring_producer_finish(struct sassl_ring_producer *producer);
+/// Finishes, and frees the producer.
 int sassl_ring_producer_close(struct sassl_ring_producer *producer);
 /// What the kernel does when the process dies: drops lock and mapping, and frees the producer. For tests.
 void sassl_ring_producer_abandon(struct sassl_ring_producer *producer);
