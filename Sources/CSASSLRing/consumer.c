@@ -115,6 +115,20 @@ static int request_seek(struct sassl_ring_consumer *consumer) {
   return SASSL_RING_OK;
 }
 
+/// Asks again for what is wanted, where a stray write has led the producer elsewhere or has undone what we asked. Mutex held.
+static int repeat_request(struct sassl_ring_consumer *consumer, bool is_astray) {
+  struct sassl_ring_header *header = consumer->current->header;
+  uint64_t acknowledged = LOAD(header->seek_acknowledged);
+  // A seek that nobody has asked for: ours comes after it.
+  if (is_newer(acknowledged, consumer->generation)) consumer->generation = acknowledged, is_astray = true;
+  if (is_astray) return request_seek(consumer);
+  if (LOAD(header->seek_requested) == consumer->generation) return SASSL_RING_OK;
+  STORE(header->seek_target, consumer->wanted);
+  STORE(header->seek_requested, consumer->generation);
+  futex_raise(&header->released_signal);
+  return SASSL_RING_OK;
+}
+
 static int read_published(struct sassl_ring_consumer *consumer, uint64_t *published, struct sassl_ring_error *error) {
   // Acquire, pairs with the release store in publish_ready: slots below this count are complete.
   *published = LOAD(consumer->current->header->published);
@@ -425,13 +439,7 @@ static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *l
     consumer->dropped++;
   }
   if (code == SASSL_RING_OK && consumer->dropped != dropped) code = commit(consumer);
-  // A seek that nobody asked for: a stray write made the producer believe in it.
-  uint64_t acknowledged = LOAD(consumer->current->header->seek_acknowledged);
-  if (code == SASSL_RING_OK && !found && is_newer(acknowledged, consumer->generation)) {
-    consumer->generation = acknowledged;
-    astray = true;
-  }
-  if (code == SASSL_RING_OK && astray && !found) code = request_seek(consumer);
+  if (code == SASSL_RING_OK && !found) code = repeat_request(consumer, astray);
   if (code != SASSL_RING_OK) return code;
   return found ? hand_out(consumer, &slot, lease, error) : SASSL_RING_TIMEOUT;
 }

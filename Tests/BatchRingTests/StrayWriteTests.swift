@@ -159,6 +159,20 @@ private func flow(_ producer: RingProducer, _ reader: inout RingConsumer?, at lo
     #expect(try flow(producer, &reader, at: location, turns: 8).prefix(4) == [3, 4, 5, 6])
   }
 
+  /// A stray write that is undone may undo a request of the reader's, too.
+  @Test func aRequestThatIsUndoneIsRepeated() throws {
+    let directory = try ScratchDirectory()
+    let location = directory.ring()
+    let producer = try makeProducer(location, slots: 2)
+    let reader = try makeConsumer(location)
+    try reader.seek(to: 5_000)
+    try Scribbler(path: location.path()).write(UInt64(0), at: requests)
+    #expect(try produceOne(producer) == 0)
+    #expect(try reader.next(timeout: .zero) == nil)
+    #expect(try produceOne(producer) == 5_000)
+    #expect(try reader.next(timeout: .zero)?.number == 5_000)
+  }
+
   /// The reader's own request is under way, and somebody writes another target into it.
   @Test(arguments: [0, 1 << 30] as [UInt64])
   func aSeekWithAStrayTargetIsAskedForAgain(target: UInt64) throws {
