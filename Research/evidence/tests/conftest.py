@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 torch = pytest.importorskip("torch")
+# As the scheduler has it: with one thread, sums come out the same every time.
+torch.set_num_threads(1)
 
 from drawings import write_classes, write_styles  # noqa: E402
 from evidence.study import Study, load  # noqa: E402
