@@ -12,6 +12,9 @@ MODEL ?=
 BIN  := .build/release
 VENV := .venv
 RING := .build/c/libsasslring.so
+# Other loaders and runtimes, which benchmarks compare with.
+PEERS := .venv-peers
+export PEER_PYTHON
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -19,8 +22,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint reliability soak sanitize fuzz \
-        bench format install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
+        reliability soak sanitize fuzz bench bench-peers format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,9 +65,6 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/ruff check python
-	$(VENV)/bin/ruff format --check python
-	cd python && ../$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q python/tests
 
 test-systemd: build $(VENV)/.ready
@@ -79,8 +79,15 @@ reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a runnin
 soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
 	$(PROVOKE) -s python/tests/test_soak.py --soak-minutes $(or $(MINUTES),30)
 
-lint:
+lint: lint-swift lint-python ## hold the sources against their rules
+
+lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
+
+lint-python: $(VENV)/.ready
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
+	cd python && ../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
@@ -93,9 +100,17 @@ sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and t
 fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
 	Tests/Fuzz/run $(or $(SECONDS),60)
 
-bench: build $(VENV)/.ready ## measure, beside other runtimes where PEER_PYTHON has them (JSON=1: machine-readable)
+bench: build $(VENV)/.ready ## measure (JSON=1: machine-readable)
 	$(VENV)/bin/pip install -q ./python
 	bash Benchmarks/run $(if $(JSON),--json)
+
+bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (6 GB)
+	$(MAKE) bench PEER_PYTHON=$(CURDIR)/$(PEERS)/bin/python
+
+$(PEERS)/.ready: Benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q -r $<
+	touch $@
 
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
@@ -133,4 +148,4 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
-	rm -rf .build $(VENV) demo python/build python/*.egg-info
+	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 import numpy as np
+
 import sassl
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -17,8 +17,9 @@ import tempfile
 import time
 from typing import Any
 
-import sassl
 from pipeline import CONFIGURATION, PROGRAMS, SHARED
+
+import sassl
 
 FAR = 10**9
 
