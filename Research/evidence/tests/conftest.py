@@ -53,7 +53,7 @@ def study(study_file: Path) -> Study:
     """The study in its folder, with drawings for data and nothing carried out."""
     folder = study_file.parent
     write_classes(folder / "data" / "train", 48, seed=1)
-    write_classes(folder / "data" / "val", 15, seed=2)
+    write_classes(folder / "data" / "val", 25, seed=2)
     write_classes(folder / "transfer" / "drawings" / "train", 12, seed=3)
     write_classes(folder / "transfer" / "drawings" / "val", 6, seed=4)
     write_styles(folder / "styles", 3)

@@ -16,6 +16,7 @@ import torch
 
 from conftest import STUDY
 from evidence.comparison import values_of
+from evidence.pictures import conflicts
 from evidence.pretraining import pretrain
 from evidence.record import read_facts, read_table
 from evidence.report import MAIN, write_report
@@ -55,7 +56,11 @@ def test_a_run_leaves_what_it_was_made_with_and_what_was_measured(carried_out: S
         *("clean", "grey", "blur", "noise", "jpeg", "stylized", "conflict", "transfer to drawings")
     }
     assert all(0 <= float(row["value"]) <= 1 for row in measured.values())
-    assert measured["linear", "clean", "0"]["count"] == measured["linear", "stylized", "3"]["count"] == "45"
+    assert measured["linear", "clean", "0"]["count"] == measured["linear", "stylized", "3"]["count"] == "75"
+    # In the folder's order there are 25 pictures of each class.
+    pairs = [zip(some.samples // 25, some.styles // 25, strict=True) for some in conflicts(carried_out.test, 32)]
+    apart = sum(content != style for pair in pairs for content, style in pair)
+    assert measured["decided for the style's class", "conflict", "0"]["count"] == str(apart)
     # Both looked with the same network at the same pictures.
     assert float(measured["neighbours", "clean", "0"]["value"]) == pytest.approx(
         float(rows[1]["neighbour_accuracy"]), abs=1e-4

@@ -43,7 +43,7 @@ def test_every_test_picture_is_asked_about_once_as_pillow_reads_it(study: Study)
     # At the size of the files, so that nothing is scaled.
     found = list(plain(study.test, SIDE))
     samples = np.concatenate([some.samples for some in found])
-    assert sorted(samples.tolist()) == list(range(45))
+    assert sorted(samples.tolist()) == list(range(75))
     files = sorted(study.test.glob("*/*.png"))
     for some in found:
         for pixels, label, sample in zip(some.pixels, some.labels, some.samples, strict=True):
@@ -62,7 +62,7 @@ def test_more_of_the_style_is_farther_from_the_picture(study: Study) -> None:
 def test_the_style_of_a_conflict_is_that_of_another_picture(study: Study) -> None:
     for some in conflicts(study.test, 32):
         assert (some.samples != some.styles).all()
-        assert set(some.styles.tolist()) <= set(range(45))
+        assert set(some.styles.tolist()) <= set(range(75))
 
 
 def test_a_stream_that_cannot_be_says_what_sassld_said(study: Study) -> None:
