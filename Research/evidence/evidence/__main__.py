@@ -17,7 +17,8 @@ from .study import StudyError, load
 
 
 def _say(text: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}", flush=True)
+    # In one piece, so that what several threads say does not mix.
+    print(f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime())} {text}\n", end="", flush=True)
 
 
 def _options() -> argparse.Namespace:
@@ -71,3 +72,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except StudyError as error:
         sys.exit(f"evidence: {error}")
+    except KeyboardInterrupt:
+        sys.exit("evidence: stopped; the same command goes on from here")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import signal
 import subprocess
 import sys
@@ -24,10 +25,6 @@ from evidence.scheduler import BUSY, carry_out_all
 from evidence.study import Run, Study, StudyError
 
 ROOT = Path(__file__).parents[1]
-
-
-def command(study_file: Path, run: str) -> list[str]:
-    return [sys.executable, "-m", "evidence", "run", str(study_file), str(study_file.parent), run]
 
 
 @pytest.fixture(scope="module")
@@ -130,30 +127,42 @@ def test_a_run_that_was_begun_otherwise_is_not_mixed_with(carried_out: Study) ->
         pretrain(longer, run, print)
 
 
-def test_a_killed_run_lets_go_of_its_daemon_and_of_its_folder(study: Study, tmp_path: Path) -> None:
+def test_slow_arithmetic_is_refused(study: Study, tmp_path: Path) -> None:
+    if torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        pytest.skip("this machine computes bfloat16")
+    halved = dataclasses.replace(study.training, precision="bfloat16")
+    with pytest.raises(StudyError, match=r"training\.precision: .*bfloat16"):
+        pretrain(dataclasses.replace(study, folder=tmp_path, training=halved), study.runs[0], print)
+
+
+def test_a_killed_queue_lets_go_of_everything_and_what_it_did_stays(study: Study, tmp_path: Path) -> None:
     (tmp_path / "data").symlink_to(study.folder / "data")
     file = tmp_path / "study.toml"
     file.write_text(STUDY.replace("epochs = 2", "epochs = 1000"))
-    with started(file, "simclr-off-0") as process:
-        assert "epoch 1," in first_line(process)
-        process.send_signal(signal.SIGSTOP)
-        daemons = children(process.pid)
+    with started("queue", file, "--processes", "1") as queue:
+        assert "begins on core" in next_line(queue)
+        assert "epoch 1," in next_line(queue)
+        (run,) = children(queue.pid)
+        os.kill(run, signal.SIGSTOP)
+        daemons = children(run)
         assert daemons
-        with started(file, "simclr-off-0") as second:
-            assert "another process is at it" in first_line(second)
+        with started("run", file, "simclr-off-0") as second:
+            assert "another process is at it" in next_line(second)
             assert second.wait() == BUSY
+        os.kill(run, signal.SIGCONT)
     deadline = time.monotonic() + 60
-    while any(state(daemon) != "Z" for daemon in daemons):
+    while any(state(process) != "Z" for process in (run, *daemons)):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    with started(file, "simclr-off-0") as third:
-        assert "goes on after epoch" in first_line(third)
+    with started("run", file, "simclr-off-0") as third:
+        assert "goes on after epoch" in next_line(third)
 
 
 @contextlib.contextmanager
-def started(study_file: Path, run: str) -> Iterator[subprocess.Popen[str]]:
-    """A run in a process of its own, which is killed in the end."""
-    process = subprocess.Popen(command(study_file, run), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+def started(command: str, study_file: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The program in a process of its own, which is killed in the end."""
+    words = [sys.executable, "-m", "evidence", command, str(study_file), str(study_file.parent), *arguments]
+    process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
@@ -161,8 +170,8 @@ def started(study_file: Path, run: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def first_line(process: subprocess.Popen[str]) -> str:
-    """What the run says first."""
+def next_line(process: subprocess.Popen[str]) -> str:
+    """What it says next."""
     assert process.stdout is not None
     return process.stdout.readline()
 
