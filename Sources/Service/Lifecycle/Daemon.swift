@@ -1,6 +1,9 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// The life of `sassld`: open everything, announce readiness with the first batch, watch, drain.
@@ -18,7 +21,7 @@ public final class Daemon: Sendable {
   private let configurationPath: String
   private let journal = Journal()
   private let notifier = ServiceNotifier()
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var state = StatusReport.State.starting
   private nonisolated(unsafe) var configuration: ServiceConfiguration
@@ -196,7 +199,7 @@ public final class Daemon: Sendable {
       notifier.status(
         shortage
           ?? String(
-            format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            printf: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
             report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
             report.quarantinedFiles
           ))
@@ -235,7 +238,7 @@ public final class Daemon: Sendable {
 
 /// What a thread hands to the one that waits for it.
 private final class Outcome<Value: Sendable>: Sendable {
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var result: Result<Value, any Error>?
 

@@ -1,5 +1,7 @@
+import Basics
 import BatchIndex
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The files of one stream outside shared memory: the index in the state directory, the control socket in the runtime directory.
 public struct ServicePlaces: Sendable {
@@ -28,7 +30,7 @@ public struct ServicePlaces: Sendable {
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     } catch {
       throw CommandFailure(
-        .cannotCreate, "cannot make the directory \(directory): \(error.localizedDescription); change \(key)")
+        .cannotCreate, "cannot make the directory \(directory): \(systemReason(of: error)); change \(key)")
     }
     guard access(directory, W_OK | X_OK) == 0 else {
       throw CommandFailure(
