@@ -43,6 +43,18 @@ $(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
 	$(CC) -std=gnu17 -O3 -fPIC -shared -pthread -Wall -Wextra -Wl,-soname,$(@F) -I Sources/CSASSLRing/include \
 	  -o $@ $(filter %.c,$^)
 
+# The same programs with the Swift runtime inside: what is given away must not need a toolchain.
+STATIC := .build/static/release
+
+.PHONY: static wheel
+static: deps
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sassld
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sasslctl
+
+wheel: static $(VENV)/.ready ## make a wheel that is the whole product, and a source distribution, in .build/wheel
+	$(VENV)/bin/pip install -q -r packaging/requirements.txt
+	packaging/wheel $(STATIC) .build/wheel
+
 venv: $(VENV)/.ready
 
 $(VENV)/.ready: python/pyproject.toml python/requirements-test.txt
