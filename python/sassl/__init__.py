@@ -13,6 +13,7 @@ from .errors import (
     ChecksumError,
     ConfigurationChangedError,
     CorruptRingError,
+    DaemonFailedError,
     DaemonGoneError,
     ForkedError,
     NoDaemonError,
@@ -22,6 +23,7 @@ from .errors import (
     WorkerProcessError,
 )
 from .reader import Batch, Reader, RingInformation, RingStatus, attach
+from .serving import ServedReader, serve
 
 __version__ = "0.1.0"
 
@@ -31,6 +33,7 @@ __all__ = [
     "ChecksumError",
     "ConfigurationChangedError",
     "CorruptRingError",
+    "DaemonFailedError",
     "DaemonGoneError",
     "ForkedError",
     "NoDaemonError",
@@ -39,7 +42,9 @@ __all__ = [
     "RingInformation",
     "RingStatus",
     "SasslError",
+    "ServedReader",
     "VersionMismatchError",
     "WorkerProcessError",
     "attach",
+    "serve",
 ]

@@ -19,6 +19,7 @@ public final class Daemon: Sendable {
   private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
 
   private let configurationPath: String
+  private let parent: pid_t?
   private let journal = Journal()
   private let notifier = ServiceNotifier()
   private let lock = Lock()
@@ -28,9 +29,11 @@ public final class Daemon: Sendable {
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
+  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
   /// - Throws: `ConfigurationError`.
-  public init(configurationPath: String) throws {
+  public init(configurationPath: String, parent: pid_t? = nil) throws {
     self.configurationPath = configurationPath
+    self.parent = parent
     configuration = try ServiceConfiguration.load(path: configurationPath)
   }
 
@@ -42,6 +45,7 @@ public final class Daemon: Sendable {
   /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
   public func run() throws {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     let configuration = current
     let places = try ServicePlaces(configuration)
     let startedAt = Moment()
