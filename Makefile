@@ -55,6 +55,10 @@ wheel: static $(VENV)/.ready ## make a wheel that is the whole product, and a so
 	$(VENV)/bin/pip install -q -r packaging/requirements.txt
 	packaging/wheel $(STATIC) .build/wheel
 
+.PHONY: test-wheel
+test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
+	Tests/packaging/wheel .build/wheel/*.whl
+
 venv: $(VENV)/.ready
 
 $(VENV)/.ready: python/pyproject.toml python/requirements-test.txt
