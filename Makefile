@@ -20,7 +20,7 @@ export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev \
                 python3-venv
-TEST_PACKAGES := systemd systemd-container spin
+TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
         reliability soak sanitize fuzz bench bench-peers format install clean
@@ -104,8 +104,8 @@ lint-swift:
 	  { echo "import FoundationEssentials, and what Sources/Basics has, in place of Foundation"; exit 1; }
 
 lint-python: $(VENV)/.ready
-	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
-	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks ../packaging ../Tests/packaging
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks ../packaging ../Tests/packaging
 	cd python && ../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
@@ -162,6 +162,7 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 README.md LICENSE docs/*.md "$(SHARE)/doc/sassl/"
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
+	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
 	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"

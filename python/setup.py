@@ -29,7 +29,11 @@ def brought() -> dict[str, Any]:
     programs = ["sassld", "sasslctl"]
     return {
         "packages": ["sassl", "sassl_programs"],
-        "data_files": [("share/sassl", ["data/sassld.toml"])],
+        "data_files": [
+            (str(folder.relative_to("data")), [str(file) for file in folder.iterdir() if file.is_file()])
+            for folder in Path("data").rglob("*/")
+            if folder.is_dir()
+        ],
         "entry_points": {"console_scripts": [f"{name} = sassl_programs:{name}" for name in programs]},
     }
 
