@@ -22,6 +22,7 @@ struct sassl_ring_mapping {
   unsigned char *body;  // file offset page_bytes and after
   size_t header_mapped;
   size_t body_mapped;
+  uint64_t *handed_out;  // by slot, atomic: number of the batch that was handed out last; NULL but for consumers
 };
 
 static inline struct sassl_ring_slot *mapping_slot(const struct sassl_ring_mapping *mapping, uint64_t sequence) {
@@ -89,6 +90,13 @@ int segment_settings(int descriptor, const char *path, const struct sassl_ring_g
 int segment_map(int descriptor, const char *path, const struct sassl_ring_geometry *geometry,
                 struct sassl_ring_field *fields, enum mapping_access access, struct sassl_ring_mapping **mapping,
                 struct sassl_ring_error *error);
+/// Replaces the memory of a slot by a private copy in the same place: it shows the same bytes from now on, whatever becomes
+/// of the slot. Nothing that is read there through this mapping later is the ring's.
+int mapping_move_aside(struct sassl_ring_mapping *mapping, uint64_t sequence, const char *path,
+                       struct sassl_ring_error *error);
+/// From now on a write to this mapping's payload is explained, where `sassl_ring_explain_writes` was called.
+void faults_watch(const struct sassl_ring_mapping *mapping);
+void faults_forget(const struct sassl_ring_mapping *mapping);
 /// What a producer has written to the header: its own copy, which alone it believes.
 struct producer_words {
   uint64_t published;

@@ -295,6 +295,14 @@ int segment_map(int descriptor, const char *path, const struct sassl_ring_geomet
   }
   mapping->header = header;
   mapping->body = body;
+  if (access == MAP_FOR_CONSUMER) {
+    mapping->handed_out = calloc(geometry->slot_count, sizeof *mapping->handed_out);
+    if (mapping->handed_out == NULL) {
+      sassl_ring_mapping_release(mapping);
+      return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+    }
+    faults_watch(mapping);
+  }
   *result = mapping;
   return SASSL_RING_OK;
 }
@@ -305,8 +313,10 @@ void sassl_ring_mapping_retain(struct sassl_ring_mapping *mapping) {
 
 void sassl_ring_mapping_release(struct sassl_ring_mapping *mapping) {
   if (__atomic_sub_fetch(&mapping->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+  if (mapping->handed_out != NULL) faults_forget(mapping);
   munmap(mapping->header, mapping->header_mapped);
   munmap(mapping->body, mapping->body_mapped);
+  free(mapping->handed_out);
   free(mapping->fields);
   free(mapping);
 }

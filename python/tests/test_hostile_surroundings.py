@@ -339,9 +339,10 @@ def test_what_one_ranks_reader_scribbles_is_nothing_to_the_others(
 ) -> None:
     ranks: dict[str, Any] = PLAIN | {"batch__world_size": 2, "batch__ranks": [0, 1]}
     with workplace.daemon(data, size, **ranks) as undisturbed:
-        whole = read(undisturbed.name, 0, COUNT, rank=1)
+        whole = read(undisturbed.name, 0, COUNT, rank=1, world_size=2)
     with workplace.daemon(data, size, **ranks) as daemon:
-        bad, good = pathlib.Path(f"/dev/shm/sassl.{daemon.name}.0"), sassl.attach(daemon.name, rank=1, start=0)
+        bad = pathlib.Path(f"/dev/shm/sassl.{daemon.name}.0")
+        good = sassl.attach(daemon.name, rank=1, world_size=2, start=0)
         found = digests(good, 4)
 
         def has_ended() -> bool:
@@ -368,7 +369,7 @@ def test_a_removed_ring_is_put_back(
             found += digests(ring, 6)
         # Also for a reader that comes later, and with nobody there to notice.
         rings_of(daemon.name)[0].unlink()
-        with sassl.attach(daemon.name, wait=60) as ring:
+        with sassl.attach(daemon.name, start="continue", wait=60) as ring:
             found += digests(ring, COUNT - 18)
         assert found == expected
         assert "served by process" in daemon.control("doctor").stdout
@@ -471,7 +472,7 @@ def test_a_trainer_that_ends_without_closing_leaves_what_it_held(
         found = [bytes.fromhex(line.split()[1]) for line in output.splitlines()]
         assert found == expected[:6]
         # Batch 5 was held and never given back, so it comes again.
-        with sassl.attach(daemon.name) as ring:
+        with sassl.attach(daemon.name, start="continue") as ring:
             assert ring.position == 5
             assert digests(ring, COUNT - 5) == expected[5:]
 

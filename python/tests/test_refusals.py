@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -170,10 +171,13 @@ def test_a_name_that_a_running_instance_holds(workplace: Workplace, data: pathli
 
 
 def test_a_second_reader_is_told_who_reads(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
-    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name) as first:
+    program = "import sassl, sys; sassl.attach(sys.argv[1])"
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as first:
         assert first.next().number == 0
-        with pytest.raises(sassl.ReaderBusyError, match=rf"process {os.getpid()}\b"):
-            sassl.attach(daemon.name)
+        second = subprocess.run(
+            [sys.executable, "-c", program, daemon.name], capture_output=True, text=True, check=False
+        )
+        assert re.search(rf"ReaderBusyError: .* is being read by process {os.getpid()}\b", second.stderr)
         assert first.next().number == 1
 
 

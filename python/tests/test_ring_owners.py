@@ -19,7 +19,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give fil
 
 
 def attach(directory: str, **options: object) -> sassl.Reader:
-    return sassl.attach("test", directory=directory, **{"wait": 0, "daemon_timeout": 0, **options})  # type: ignore[arg-type]
+    return sassl.attach("test", directory=directory, **{"start": 0, "wait": 0, "daemon_timeout": 0, **options})  # type: ignore[arg-type]
 
 
 def give_away(directory: str) -> None:
@@ -89,15 +89,15 @@ subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=1777,size=8m", "tmpfs", "/de
 with Producer("/dev/shm", start=3) as common:
     common.produce()
     os.mkdir("/dev/shm/sassl", 0o755)
-    with sassl.attach("test", wait=0) as reader:
+    with sassl.attach("test", start="continue", wait=0) as reader:
         print(reader.next(0).number)
     with Producer("/dev/shm/sassl", start=5) as service:
         service.produce()
-        with sassl.attach("test", wait=0) as reader:
+        with sassl.attach("test", start="continue", wait=0) as reader:
             print(reader.next(0).number)
         os.chmod("/dev/shm/sassl", 0o777)
         common.produce()
-        with sassl.attach("test", wait=0) as reader:
+        with sassl.attach("test", start="continue", wait=0) as reader:
             print(reader.next(0).number)
 """
 

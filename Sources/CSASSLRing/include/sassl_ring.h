@@ -227,6 +227,7 @@ enum sassl_ring_result {
   SASSL_RING_ERROR_FORKED = -10,    ///< this handle belongs to the parent process
   SASSL_RING_ERROR_STATE = -11,     ///< not in this order: released twice, published twice, closed
   SASSL_RING_ERROR_OWNER = -12,     ///< the file belongs to a user who is not trusted, or everybody may write to it
+  SASSL_RING_ERROR_WORLD = -13,     ///< the ring is one of another number of ranks, see needed (ours) and available (theirs)
 };
 
 /// What went wrong, in words. Every function that takes one accepts NULL.
@@ -402,7 +403,7 @@ int sassl_ring_producer_close(struct sassl_ring_producer *producer);
 /// What the kernel does when the process dies: drops lock and mapping, and frees the producer. For tests.
 void sassl_ring_producer_abandon(struct sassl_ring_producer *producer);
 
-// The consumer's side. One thread calls `next` and `seek`; `release` may be called from any.
+// The consumer's side. Its functions may be called from any thread; `close` and `abandon` when no other call is under way.
 
 struct sassl_ring_consumer_options {
   const char *directory;  ///< NULL for the service's directory, if the ring is there, else /dev/shm
@@ -413,14 +414,14 @@ struct sassl_ring_consumer_options {
   uint64_t attach_timeout_ns;   ///< how long to wait for a producer at first
   uint64_t absence_timeout_ns;  ///< how long to wait for a new producer once one has gone
   int32_t accept_change;        ///< non-zero: go on with a new instance of another configuration
-  uint32_t reserved;
+  uint32_t world_size;          ///< readers of the stream, or 0 to take whatever the ring says
   int64_t owner_id;             ///< a user whose ring may be read besides root's, one's own and the service's; -1 for nobody else
   sassl_ring_hook hook;
   void *hook_context;
 };
 
-/// A batch that the consumer holds. Payload and field table stay readable until it is released, and mapped until the
-/// mapping's last holder lets go.
+/// A batch that the consumer holds. Its payload stays what it is until the batch is released, also beyond `detach`; payload and
+/// field table stay mapped until the mapping's last holder lets go.
 struct sassl_ring_lease {
   uint64_t identifier;
   uint64_t number;
@@ -434,15 +435,15 @@ struct sassl_ring_lease {
   struct sassl_ring_mapping *mapping;
 };
 
-/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT, OWNER.
+/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT, OWNER, WORLD.
 int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options, struct sassl_ring_consumer **consumer,
                                struct sassl_ring_error *error);
 /// Waits for the next batch of the stream. When the producer goes, finishes what it had published, waits for a
 /// successor and goes on there with the same next batch. The successor's owner must be the predecessor's. Returns TIMEOUT.
-/// Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, OWNER.
+/// Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, OWNER, WORLD; STATE once it is detached.
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
                              struct sassl_ring_error *error);
-/// Gives a batch back, in any order. Errors: STATE, FORKED.
+/// Gives a batch back, in any order, also after `detach`. Errors: STATE, FORKED.
 int sassl_ring_consumer_release(struct sassl_ring_consumer *consumer, uint64_t identifier, struct sassl_ring_error *error);
 /// Continues with batch `number`. Batches still held no longer count for where a next reader continues.
 int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t number, struct sassl_ring_error *error);
@@ -454,13 +455,28 @@ const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_rin
 /// What determines its stream: "key = value" lines, which nobody has checked; empty where the producer does not say. Like the
 /// geometry, it changes when `next` moves on to a successor.
 const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consumer);
+/// Copies geometry and settings, for a thread beside one that calls `next`. `settings` has room for
+/// SASSL_RING_MAXIMUM_SETTINGS_BYTES and a NUL; NULL to leave them.
+void sassl_ring_consumer_describe(struct sassl_ring_consumer *consumer, struct sassl_ring_geometry *geometry, char *settings);
 /// Zeroes where no producer is attached.
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters);
-/// Detaches and frees. Batches still held count as unread: the next reader gets them.
+/// Moves what is held to private memory: its payload stays readable where it is, and its slots are the producer's again. The
+/// batches still count as held. Errors: SYSTEM (no memory), FORKED; STATE once it is detached.
+int sassl_ring_consumer_set_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error);
+/// Gives the ring up for the next reader; a `next` that waits in another thread ends with STATE within a moment. What is still held
+/// is moved to private memory and stays readable until it is released. `done` says whether it counts as read; where it does not, the
+/// next reader gets it again. Errors: FORKED, STATE (detached already); SYSTEM where memory is refused: then the ring is given up when
+/// the last batch is released.
+int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, struct sassl_ring_error *error);
+/// Detaches and frees. Batches still held count as unread: the next reader gets them. Their payload is mapped as long as their
+/// mapping is retained.
 int sassl_ring_consumer_close(struct sassl_ring_consumer *consumer);
 /// What the kernel does when the process dies. For tests.
 void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer);
 
+/// Makes a write to a batch's payload, which ends the process, end it with a sentence on standard error that names ring, batch and
+/// array. It installs a handler of SIGSEGV, which hands over to the former one; calling it again does nothing.
+void sassl_ring_explain_writes(void);
 /// Keeps the memory behind a lease mapped beyond release and close (its contents may change after release).
 void sassl_ring_mapping_retain(struct sassl_ring_mapping *mapping);
 void sassl_ring_mapping_release(struct sassl_ring_mapping *mapping);
