@@ -59,6 +59,11 @@ deb: static ## make the Debian package, in .build/deb
 	@bash .ci/install-packages debhelper dpkg-dev fakeroot lintian
 	packaging/deb .build/deb
 
+.PHONY: test-install
+test-install: wheel deb ## install wheel and package in a bare Debian 12 (as root; minutes; ROOT=folder keeps the Debian)
+	@bash .ci/install-packages debootstrap systemd-container
+	Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb
+
 .PHONY: test-wheel
 test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
 	Tests/packaging/wheel .build/wheel/*.whl
