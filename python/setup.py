@@ -12,7 +12,7 @@ from typing import Any
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
-SOURCES = ["consumer", "crc32c", "observer", "producer", "segment", "settings", "system"]
+SOURCES = ["aside", "consumer", "crc32c", "faults", "observer", "producer", "segment", "settings", "system"]
 
 
 class AnyPythonWheel(bdist_wheel):

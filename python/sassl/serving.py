@@ -19,8 +19,9 @@ from typing import IO, Any, Final
 
 import tomli_w
 
+from .batch import Batch
 from .errors import DaemonFailedError, DaemonGoneError, NoDaemonError, ReaderBusyError
-from .reader import Batch, Reader
+from .reader import Reader
 
 # Settings that are paths: relative ones start at the working directory, as everywhere in Python.
 _PATHS: Final = frozenset(
@@ -52,7 +53,7 @@ def serve(
     *,
     config: str | os.PathLike[str] | None = None,
     rank: int | None = None,
-    start: int | None = None,
+    start: int = 0,
     verify: bool = False,
     **settings: Any,
 ) -> ServedReader:
@@ -61,8 +62,9 @@ def serve(
     For example::
 
         with sassl.serve("photos", layout="flat", preset="mocov2", batch_size=256) as ring:
-            for batch in ring:
-                train(batch.views)
+            for epoch in range(100):
+                for batch in ring.epoch():
+                    train(batch.views)
 
     The settings are the keys of sassld's configuration. Each is named by its section and its key, `batch_size` for
     `size` in `[batch]`, or by the key alone where only one section has it, such as `preset`. sassld checks them, and
@@ -74,7 +76,7 @@ def serve(
 
     Several ranks each make the same call, with `world_size` and `ranks=[rank]`: each has a daemon that makes its slice
     of the same stream. Or one process serves all, `stream_name="photos", world_size=2, ranks=[0, 1]`, and the others
-    read with `attach("photos", rank=1)`. `attach` is also what reads from a service that runs already.
+    read with `attach("photos", rank=1, world_size=2)`. `attach` is also what reads from a service that runs already.
 
     :param dataset: the images, `dataset.path` of the configuration.
     :param config: a configuration file, in place of `dataset` and settings.
@@ -111,9 +113,7 @@ class ServedReader(Reader):
     # The living ones of this process, by the stream's name.
     _served: Final[weakref.WeakValueDictionary[str, ServedReader]] = weakref.WeakValueDictionary()
 
-    def __init__(
-        self, program: str, file: Path, folder: Path, *, rank: int | None, start: int | None, verify: bool
-    ) -> None:
+    def __init__(self, program: str, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool) -> None:
         configuration = _shown(file)
         name = configuration["stream"]["name"]
         rank = configuration["batch"]["ranks"][0] if rank is None else rank
@@ -127,13 +127,15 @@ class ServedReader(Reader):
             self._process = _launch(program, file, log)
         self._ending = weakref.finalize(self, _end, self._process, folder, os.getpid())
         try:
-            self._attach_to_own(name, rank, start, verify, configuration["ring"]["directory"])
+            self._attach_to_own(
+                name, rank, start, verify, configuration["ring"]["directory"], configuration["batch"]["world_size"]
+            )
         except BaseException:
             self._ending()
             raise
         self._served[name] = self
 
-    def _attach_to_own(self, name: str, rank: int, start: int | None, verify: bool, directory: str) -> None:
+    def _attach_to_own(self, name: str, rank: int, start: int, verify: bool, directory: str, world_size: int) -> None:
         """Attaches as soon as the daemon has made its ring, which a large dataset delays for minutes."""
         busy_until: float | None = None
         while True:
@@ -142,17 +144,19 @@ class ServedReader(Reader):
                     name,
                     rank,
                     start=start,
+                    world_size=world_size,
                     wait=_LOOK_SECONDS,
                     # A daemon of one's own does not come back.
                     daemon_timeout=1.0,
                     verify=verify,
                     directory=directory,
                     accept_change=False,
+                    owner=None,
                 )
                 if self.information.producer_pid == self._process.pid:
                     return
                 # Another daemon's, who holds the name: ours is about to say so.
-                self._finalizer()
+                self._end(is_done=False)
                 time.sleep(_LOOK_SECONDS)
             except NoDaemonError:
                 pass
