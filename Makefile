@@ -46,14 +46,23 @@ $(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
 # The same programs with the Swift runtime inside: what is given away must not need a toolchain.
 STATIC := .build/static/release
 
-.PHONY: static wheel
-static: deps
+.PHONY: static wheel deb
+static: deps $(RING)
 	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sassld
 	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sasslctl
 
 wheel: static $(VENV)/.ready ## make a wheel that is the whole product, and a source distribution, in .build/wheel
 	$(VENV)/bin/pip install -q -r packaging/requirements.txt
 	packaging/wheel $(STATIC) .build/wheel
+
+deb: static ## make the Debian package, in .build/deb
+	@bash .ci/install-packages debhelper dpkg-dev fakeroot lintian
+	packaging/deb .build/deb
+
+.PHONY: test-install
+test-install: wheel deb ## install wheel and package in a bare Debian 12 (as root; minutes; ROOT=folder keeps the Debian)
+	@bash .ci/install-packages debootstrap systemd-container
+	Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb
 
 .PHONY: test-wheel
 test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
