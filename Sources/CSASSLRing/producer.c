@@ -151,13 +151,18 @@ uint64_t sassl_ring_segment_bytes(const struct sassl_ring_producer_options *opti
 
 static int busy(struct sassl_ring_error *error, const char *path, int descriptor) {
   int32_t holder = 0;
+  const char *elsewhere = "";
   struct sassl_ring_header header;
   if (pread(descriptor, &header, sizeof header, 0) == (ssize_t)sizeof header &&
       memcmp(header.magic, SASSL_RING_MAGIC, sizeof header.magic) == 0) {
     holder = header.producer_pid;
+    // The number is that which the holder has in its own namespace; here it may be nobody's, or somebody else's.
+    if (start_ticks_of(holder) != header.producer_start_ticks) {
+      elsewhere = ", which cannot be seen from here (is it in a container?)";
+    }
   }
   int result = fail(error, SASSL_RING_ERROR_BUSY, 0,
-                    "%s is being filled by process %d: stop that one or choose another name", path, holder);
+                    "%s is being filled by process %d%s: stop that one or choose another name", path, holder, elsewhere);
   if (error != NULL) error->holder_pid = holder;
   return result;
 }
@@ -761,5 +766,25 @@ int sassl_ring_producer_close(struct sassl_ring_producer *producer) {
   if (!fork_guard_tripped(&producer->guard)) code = retire_segment(producer);
   // Only now goes the lock: as long as the file has its name, somebody answers for it.
   sassl_ring_producer_abandon(producer);
+  return code;
+}
+
+int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error) {
+  char path[4096];
+  int code = sassl_ring_path(directory, name, rank, path, sizeof path, error);
+  int descriptor = -1;
+  if (code == SASSL_RING_OK) code = claim_stale(path, &descriptor, error);
+  if (code != SASSL_RING_OK) return code;
+  if (descriptor < 0) return fail(error, SASSL_RING_ERROR_ABSENT, ENOENT, "there is no ring at %s", path);
+  struct stat status;
+  if (geteuid() != 0 && (fstat(descriptor, &status) != 0 || status.st_uid != geteuid())) {
+    code = fail(error, SASSL_RING_ERROR_SYSTEM, EPERM, "%s belongs to another user", path);
+  } else if (byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK)) {
+    code = fail(error, SASSL_RING_ERROR_BUSY, 0, "%s is still read by a process: stop that one first", path);
+  } else if (unlink(path) != 0) {
+    // The lock that we hold keeps successors of the dead producer away, so the name still is this file's.
+    code = fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot remove %s: %s", path, strerror(errno));
+  }
+  close(descriptor);
   return code;
 }

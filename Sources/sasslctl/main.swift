@@ -29,19 +29,21 @@ let overview =
   + commands.map { "  " + $0.name.padding(toLength: 10, withPad: " ", startingAt: 0) + $0.summary + "\n" }.joined()
   + "\n'sasslctl COMMAND --help' tells more. Start the daemon with 'sassld --config FILE'.\n"
 
-let arguments = CommandLine.arguments.dropFirst()
-switch arguments.first {
-case nil:
-  FileHandle.standardError.write(Data(overview.utf8))
-  exit(ExitCode.usage.rawValue)
-case "--help", "-h", "help":
-  print(overview, terminator: "")
-case "--version":
-  print("sasslctl \(programVersion)")
-case let name?:
-  guard let command = commands.first(where: { $0.name == name }) else {
-    FileHandle.standardError.write(Data("sasslctl: '\(name)' is no command; see 'sasslctl --help'\n".utf8))
-    exit(ExitCode.usage.rawValue)
+let arguments = Array(CommandLine.arguments.dropFirst())
+let command = commands.first { $0.name == arguments.first }
+
+runReporting(command.map { "sasslctl \($0.name)" } ?? "sasslctl") {
+  if let command { return try command.run(Array(arguments.dropFirst())) }
+  switch arguments.first {
+  case nil:
+    LogStream.standardError.write(overview)
+    return .usage
+  case "--help", "-h", "help":
+    print(overview, terminator: "")
+  case "--version":
+    print("sasslctl \(programVersion)")
+  case let name?:
+    throw CommandFailure(.usage, "'\(name)' is no command; see 'sasslctl --help'")
   }
-  exit(runReporting("sasslctl \(name)") { try command.run(Array(arguments.dropFirst())) })
+  return .success
 }

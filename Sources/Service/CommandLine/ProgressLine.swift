@@ -24,9 +24,9 @@ public final class ProgressLine: Sendable {
       if isTerminal {
         let bar = String(repeating: "#", count: step) + String(repeating: "-", count: steps - step)
         let end = done >= total ? "\n" : ""
-        FileHandle.standardError.write(Data("\r\(title) [\(bar)] \(done)/\(total)\(end)".utf8))
+        LogStream.standardError.write("\r\(title) [\(bar)] \(done)/\(total)\(end)")
       } else {
-        FileHandle.standardError.write(Data("\(title): \(done)/\(total)\n".utf8))
+        LogStream.standardError.write("\(title): \(done)/\(total)\n")
       }
     }
   }
