@@ -270,7 +270,7 @@ extension BatchIndex {
     guard size() > logLimit else { return }
     throw DatabaseError(
       resultCode: .busy,
-      message: "a transaction of another process reads the index, and its log has grown to \(size() >> 20) MiB meanwhile",
+      message: "a transaction of another process reads the index, and the log cannot be emptied meanwhile",
       path: path)
   }
 

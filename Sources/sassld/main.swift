@@ -16,7 +16,8 @@ runReporting("sassld") {
         + "Runs in the foreground, under systemd or by hand, and reports to standard error.",
       options: options,
       closing:
-        "SIGTERM stops it within two seconds, SIGHUP reads the configuration again. 'sasslctl status' shows how it is doing.")
+        "SIGTERM stops it within two seconds, SIGHUP reads the configuration again. 'sasslctl status' shows how it is doing."
+    )
   else { return .success }
   if parsed.has("version") {
     print("sassld \(programVersion)")

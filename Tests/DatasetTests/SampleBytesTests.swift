@@ -87,7 +87,9 @@ struct SampleBytesTests {
 
   @Test(
     "blames the machine for what a network or a disk answers, which may be about one file",
-    arguments: [ESTALE, EIO, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, EREMOTEIO, EKEYEXPIRED])
+    arguments: [
+      ESTALE, EIO, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, EREMOTEIO, EKEYEXPIRED,
+    ])
   func network(code: Int32) {
     #expect(SampleError.unreadable(errno: code).isTransient)
     #expect(SampleError.unreadable(errno: code).mayConcernOneFile)

@@ -87,7 +87,8 @@ package enum Checks {
     if limit == .max { return .ok(subject, "not limited") }
     if limit < largestRing {
       return .problem(
-        subject, "a ring is a file of \(mebibytes(largestRing)), and this process may write at most \(limit) bytes to one",
+        subject,
+        "a ring is a file of \(mebibytes(largestRing)), and this process may write at most \(limit) bytes to one",
         remedy: "'ulimit -f unlimited', or LimitFSIZE=infinity in the unit, "
           + "or lower ring.slots, batch.size or views.side")
     }

@@ -31,7 +31,8 @@ public struct Diagnosis {
     let total = Self.isInMemory(configuration.ring.directory) ? sizes.reduce(0, +) : 0
     return [
       Checks.memory(
-        need: MemoryNeed(rings: total, workers: configuration.workers.resolvedCount), limit: ControlGroup.current.memory),
+        need: MemoryNeed(rings: total, workers: configuration.workers.resolvedCount), limit: ControlGroup.current.memory
+      ),
       Checks.fileSize(limit: Self.limit(RLIMIT_FSIZE), largestRing: sizes.max() ?? 0),
     ]
   }

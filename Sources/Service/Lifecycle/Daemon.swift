@@ -72,7 +72,8 @@ public final class Daemon: Sendable {
         let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals, death: death)
       else {
         journal.write(.notice, "stopped before the first batch")
-        return finish(index: index, rings: [], signals: signals) { index.close() }
+        finish(rings: [], signals: signals) { index.close() }
+        return
       }
       opened = stream
     } catch {
@@ -122,9 +123,7 @@ public final class Daemon: Sendable {
     lock.withLock { state = .draining }
     notifier.stopping(status: Self.farewell(lanes))
     journal.write(.notice, Self.farewell(lanes))
-    // A batch that waits for what the machine lacks would hold up the end.
-    waiting.giveUp()
-    finish(index: index, rings: opened.rings, signals: signals, failure: { pipeline.failure }) { [journal] in
+    finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
       pipeline.stop()
       let places = ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch)
       for lane in lanes { lane.ring.close() }
@@ -140,26 +139,28 @@ public final class Daemon: Sendable {
     let counters = lanes.map(\.ring.counters)
     let made = counters.reduce(0) { $0 + $1.producing }
     let ready = counters.reduce(0) { $0 + $1.ready }
-    return "stopping: \(made) unfinished batches are given up, \(ready) finished ones stay for readers that are attached"
+    return "stopping: \(made) unfinished batches are given up, "
+      + "\(ready) finished ones stay for readers that are attached"
   }
 
   /// Does the `work` of the end, unless it takes too long or a further signal comes: then what others could stumble over is
   /// removed, and the rest ends with the process.
   private func finish(
-    index: BatchIndex, rings: [RingLocation], signals: SignalInbox,
-    failure: () -> StreamFailure? = { nil }, work: @escaping @Sendable () -> Void
+    rings: [RingLocation], signals: SignalInbox, pipeline: StreamPipeline? = nil, work: @escaping @Sendable () -> Void
   ) {
     // A failure asks for the end by a signal of its own, which says nothing new where one was there already.
     var isFailureTold = false
-    let ending = Ending.of(work, within: Self.endingPatience, signals: signals) { _ in
-      defer { isFailureTold = failure() != nil }
-      return failure() != nil && !isFailureTold
+    let ending = Ending.of(work, within: Self.endingPatience, signals: signals) {
+      let isFailure = pipeline?.failure != nil && !isFailureTold
+      isFailureTold = isFailureTold || isFailure
+      return !isFailure
     }
     journal.finish()
     guard ending != .complete else { return }
     for ring in rings { if let path = try? ring.path() { unlink(path) } }
     guard case .urged(let number) = ending else {
-      return journal.write(.warning, "stopped without waiting for what did not end in time: a file, or the index's disk")
+      return journal.write(
+        .warning, "stopped without waiting for what did not end in time: a file, or the index's disk")
     }
     unlink(ServicePlaces(of: current).controlPath)
     journal.write(.notice, "ended at once, by a further signal")
@@ -217,7 +218,7 @@ public final class Daemon: Sendable {
     }
     // Reading a dataset cannot be interrupted and holds nothing that needs tidying up, but a ring may be ready any moment.
     notifier.stopping(status: "stopping before the first batch")
-    finish(index: index, rings: [], signals: signals) {
+    finish(rings: [], signals: signals) {
       while true {
         if let result = outcome.value {
           if let opened = try? result.get() { for lane in opened.lanes { lane.ring.close() } }
@@ -251,8 +252,8 @@ public final class Daemon: Sendable {
       guard (error as? RingError)?.kind == .space, !left.isEmpty else { throw error }
       throw CommandFailure(
         .systemResource,
-        CommandFailure(for: error).message + "; dead daemons have left \(left.map(\.sentence).joined(separator: ", ")), "
-          + "which 'sasslctl doctor --remove-dead-rings' removes")
+        CommandFailure(for: error).message + "; dead daemons have left "
+          + "\(left.map(\.sentence).joined(separator: ", ")), which 'sasslctl doctor --remove-dead-rings' removes")
     }
   }
 

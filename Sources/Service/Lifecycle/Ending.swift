@@ -22,20 +22,24 @@ enum Ending: Equatable {
 
   /// Runs `work` on a thread of its own and waits for it, for `seconds` at most or until a further signal.
   ///
-  /// - Parameter ignoring: asked whether a signal that came is none of that kind.
+  /// - Parameter isNews: asked whether a signal that came is a further one.
   static func of(
     _ work: @escaping @Sendable () -> Void, within seconds: Double, signals: SignalInbox,
-    ignoring: (Int32) -> Bool = { _ in false }
+    isNews: () -> Bool
   ) -> Ending {
     let done = Outcome<Bool>()
     let began = Moment()
     // Where no thread is to be had, nothing is left but to do it here.
-    if !NamedThread.start("sassl.ending", { [work] in work(); done.set(true) }) {
+    let isStarted = NamedThread.start("sassl.ending") {
+      work()
+      done.set(true)
+    }
+    guard isStarted else {
       work()
       return .complete
     }
     while done.value == nil {
-      if let signal = signals.wait(seconds: 0, nanoseconds: 10_000_000), signal != SIGHUP, !ignoring(signal) {
+      if let signal = signals.wait(seconds: 0, nanoseconds: 10_000_000), signal != SIGHUP, isNews() {
         return .urged(signal)
       }
       if began.secondsSince >= seconds { return .late }

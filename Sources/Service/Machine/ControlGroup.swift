@@ -11,6 +11,12 @@ package struct ControlGroup: Sendable {
     package let value: Value
     /// The directory of the group.
     package let group: String
+
+    /// A limit of `value` that is set by `group`.
+    package init(value: Value, group: String) {
+      self.value = value
+      self.group = group
+    }
   }
 
   /// The directories of the group and those above it, by the controller that they are for: `""` for the second version's, which

@@ -1,13 +1,13 @@
 import Foundation
 
 /// Threads that block for a living. Dispatch's pool has 64 or so for all its queues together, and whoever comes later waits for ever.
-enum NamedThread {
+package enum NamedThread {
   /// Address space for the stack of one thread, in bytes: several times what decoding and style networks take.
   private static let stackBytes = 2 << 20
 
   /// Runs `body` on a new thread called `name`, of which the first 15 characters are shown by tools; false where the system has
   /// no thread left.
-  static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
+  package static func start(_ name: String, _ body: @escaping @Sendable () -> Void) -> Bool {
     let work = Unmanaged.passRetained(Work(name: name, body: body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)

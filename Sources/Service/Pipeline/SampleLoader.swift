@@ -35,6 +35,9 @@ package struct SampleLoader: Sendable {
     self.onBadFile = onBadFile
   }
 
+  /// Has all workers that wait for the machine give up, and no other begin to: the stream ends.
+  package func giveUp() { waiting.giveUp() }
+
   /// Decodes `planned`, or its replacement, into the worker's picture, at no more than the resolution that `draws` need.
   ///
   /// - Returns: the sample whose picture it is.

@@ -53,6 +53,7 @@ package final class StreamPipeline: Sendable {
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var stopping = false
+  private nonisolated(unsafe) var isToldToStop = false
   private nonisolated(unsafe) var endedBy: StreamFailure?
   private nonisolated(unsafe) var waitingFeeders = 0
   private nonisolated(unsafe) var wantedWorkers: Int
@@ -136,7 +137,12 @@ package final class StreamPipeline: Sendable {
   /// Gives up the batches in work, which whoever comes next makes again, and returns when every feeder and worker has ended: each
   /// with the image that it is at. What is published stays.
   package func stop() {
-    lock.withLock { stopping = true }
+    lock.withLock {
+      stopping = true
+      isToldToStop = true
+    }
+    // Whoever waits for what the machine lacks would hold up the end.
+    loader.giveUp()
     feeders.wait()
     work.close()
     workers.wait()
@@ -153,7 +159,8 @@ package final class StreamPipeline: Sendable {
   private func fail(_ error: StreamFailure) {
     let isFirst = lock.withLock { () -> Bool in
       stopping = true
-      if endedBy != nil { return false }
+      // What comes to light after it was told to stop changes nothing.
+      if endedBy != nil || isToldToStop { return false }
       endedBy = error
       return true
     }
@@ -206,6 +213,8 @@ package final class StreamPipeline: Sendable {
           }
         } catch {
           fail(error)
+          // Its picture is not in its place: without this ticket the batch is never complete, and never published.
+          continue
         }
       }
       metrics.add(tools.times)
