@@ -35,7 +35,12 @@ public final class Condition: Sendable {
   /// A condition that nobody holds or waits for.
   public init() {
     changed.initialize(to: pthread_cond_t())
-    pthread_cond_init(changed, nil)
+    var attributes = pthread_condattr_t()
+    pthread_condattr_init(&attributes)
+    // Waits with a limit are measured on a clock that nobody sets.
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+    pthread_cond_init(changed, &attributes)
+    pthread_condattr_destroy(&attributes)
   }
 
   deinit {
@@ -51,6 +56,16 @@ public final class Condition: Sendable {
   /// Lets go of the lock until a `broadcast`, or at times without one, and takes it again; only within `withLock`.
   public func wait() {
     pthread_cond_wait(changed, lock.mutex)
+  }
+
+  /// The same for `seconds` at most; false when they are over.
+  public func wait(seconds: Double) -> Bool {
+    var end = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &end)
+    let nanoseconds = end.tv_nsec + Int(seconds * 1e9)
+    end.tv_sec += nanoseconds / 1_000_000_000
+    end.tv_nsec = nanoseconds % 1_000_000_000
+    return pthread_cond_timedwait(changed, lock.mutex, &end) == 0
   }
 
   /// Wakes every thread that waits.

@@ -16,15 +16,3 @@ extension String {
     self + String(repeating: " ", count: max(0, width - count))
   }
 }
-
-/// Writes a text to standard error, at once and whole.
-public func writeToStandardError(_ text: String) {
-  var rest = Array(text.utf8)[...]
-  while !rest.isEmpty {
-    let count = rest.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    if count < 0 && errno == EINTR { continue }
-    // Where standard error is gone, there is nobody left to tell.
-    guard count > 0 else { return }
-    rest = rest.dropFirst(count)
-  }
-}

@@ -57,6 +57,8 @@ int fail(struct sassl_ring_error *error, int result, int system_errno, const cha
 uint64_t monotonic_ns(void);
 uint64_t unix_ns(void);
 uint64_t own_start_ticks(void);
+/// When a process started, in clock ticks since boot; 0 where it does not exist, or not for us.
+uint64_t start_ticks_of(int32_t process);
 void sleep_ns(uint64_t duration);
 
 void futex_wait(uint32_t *word, uint32_t expected, uint64_t timeout_ns);

@@ -170,13 +170,18 @@ uint64_t sassl_ring_segment_bytes(const struct sassl_ring_producer_options *opti
 
 static int busy(struct sassl_ring_error *error, const char *path, int descriptor) {
   int32_t holder = 0;
+  const char *elsewhere = "";
   struct sassl_ring_header header;
   if (pread(descriptor, &header, sizeof header, 0) == (ssize_t)sizeof header &&
       memcmp(header.magic, SASSL_RING_MAGIC, sizeof header.magic) == 0) {
     holder = header.producer_pid;
+    // The number is that which the holder has in its own namespace; here it may be nobody's, or somebody else's.
+    if (start_ticks_of(holder) != header.producer_start_ticks) {
+      elsewhere = ", which cannot be seen from here (is it in a container?)";
+    }
   }
   int result = fail(error, SASSL_RING_ERROR_BUSY, 0,
-                    "%s is being filled by process %d: stop that one or choose another name", path, holder);
+                    "%s is being filled by process %d%s: stop that one or choose another name", path, holder, elsewhere);
   if (error != NULL) error->holder_pid = holder;
   return result;
 }
@@ -966,7 +971,7 @@ int sassl_ring_producer_is_named(struct sassl_ring_producer *producer) {
 static int find_obstacle(struct sassl_ring_producer *producer, struct sassl_ring_error *error) {
   if (access(producer->directory, W_OK | X_OK) != 0) {
     int cause = errno;
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, 
+    return fail(error, SASSL_RING_ERROR_SYSTEM, cause,
                 "no ring can be made in %s any more: %s. See that it can, and restart sassld", producer->directory,
                 strerror(cause));
   }
@@ -1027,4 +1032,24 @@ int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t tim
   drop_lock(former_lock, SASSL_RING_PRODUCER_LOCK);
   sassl_ring_mapping_release(former);
   return SASSL_RING_OK;
+}
+
+int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error) {
+  char path[4096];
+  int code = sassl_ring_path(directory, name, rank, path, sizeof path, error);
+  int descriptor = -1;
+  if (code == SASSL_RING_OK) code = claim_stale(path, &descriptor, error);
+  if (code != SASSL_RING_OK) return code;
+  if (descriptor < 0) return fail(error, SASSL_RING_ERROR_ABSENT, ENOENT, "there is no ring at %s", path);
+  struct stat status;
+  if (geteuid() != 0 && (fstat(descriptor, &status) != 0 || status.st_uid != geteuid())) {
+    code = fail(error, SASSL_RING_ERROR_SYSTEM, EPERM, "%s belongs to another user", path);
+  } else if (byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK)) {
+    code = fail(error, SASSL_RING_ERROR_BUSY, 0, "%s is still read by a process: stop that one first", path);
+  } else if (unlink(path) != 0) {
+    // The lock that we hold keeps successors of the dead producer away, so the name still is this file's.
+    code = fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot remove %s: %s", path, strerror(errno));
+  }
+  close(descriptor);
+  return code;
 }

@@ -31,19 +31,21 @@ let overview =
   + commands.map { "  " + $0.name.padded(to: 10) + $0.summary + "\n" }.joined()
   + "\n'sasslctl COMMAND --help' tells more. Start the daemon with 'sassld --config FILE'.\n"
 
-let arguments = CommandLine.arguments.dropFirst()
-switch arguments.first {
-case nil:
-  writeToStandardError(overview)
-  exit(ExitCode.usage.rawValue)
-case "--help", "-h", "help":
-  print(overview, terminator: "")
-case "--version":
-  print("sasslctl \(programVersion)")
-case let name?:
-  guard let command = commands.first(where: { $0.name == name }) else {
-    writeToStandardError("sasslctl: '\(name)' is no command; see 'sasslctl --help'\n")
-    exit(ExitCode.usage.rawValue)
+let arguments = Array(CommandLine.arguments.dropFirst())
+let command = commands.first { $0.name == arguments.first }
+
+runReporting(command.map { "sasslctl \($0.name)" } ?? "sasslctl") {
+  if let command { return try command.run(Array(arguments.dropFirst())) }
+  switch arguments.first {
+  case nil:
+    LogStream.standardError.write(overview)
+    return .usage
+  case "--help", "-h", "help":
+    print(overview, terminator: "")
+  case "--version":
+    print("sasslctl \(programVersion)")
+  case let name?:
+    throw CommandFailure(.usage, "'\(name)' is no command; see 'sasslctl --help'")
   }
-  exit(runReporting("sasslctl \(name)") { try command.run(Array(arguments.dropFirst())) })
+  return .success
 }

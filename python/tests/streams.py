@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -35,3 +36,22 @@ def read(name: str, start: int, count: int, rank: int = 0, world_size: int = 1) 
             if len(digests) == count:
                 break
     return digests
+
+
+def digests(ring: sassl.Reader, count: int) -> list[bytes]:
+    """The digests of the next batches."""
+    found = []
+    for _ in range(count):
+        with ring.next(timeout=60) as batch:
+            found.append(digest_of(batch))
+    return found
+
+
+def read_until_dry(ring: sassl.Reader) -> list[bytes]:
+    """The digests of the batches that are ready; returns when no more come although `sassld` lives."""
+    found = []
+    with contextlib.suppress(sassl.BatchTimeoutError):
+        while True:
+            with ring.next(timeout=1) as batch:
+                found.append(digest_of(batch))
+    return found

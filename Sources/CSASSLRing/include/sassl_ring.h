@@ -400,6 +400,11 @@ int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t tim
 int sassl_ring_producer_finish(struct sassl_ring_producer *producer);
 /// Finishes, and frees the producer.
 int sassl_ring_producer_close(struct sassl_ring_producer *producer);
+
+/// Removes the ring that a dead producer left, whose memory is otherwise taken until the next one of that name. With it goes the
+/// knowledge of where its reader stood. SASSL_RING_ERROR_BUSY where a live process fills or reads it, SASSL_RING_ERROR_ABSENT
+/// where there is none.
+int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error);
 /// What the kernel does when the process dies: drops lock and mapping, and frees the producer. For tests.
 void sassl_ring_producer_abandon(struct sassl_ring_producer *producer);
 

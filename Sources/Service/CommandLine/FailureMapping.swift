@@ -54,7 +54,7 @@ extension CommandFailure {
   private static func code(for failure: StreamFailure) -> ExitCode {
     switch failure {
     case .tooManyBadFiles, .noReplacement: .badData
-    case .machineAtFault: .systemResource
+    case .machineAtFault, .noThread: .systemResource
     case .style, .ring: .software
     }
   }

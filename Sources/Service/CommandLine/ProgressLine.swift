@@ -26,9 +26,9 @@ public final class ProgressLine: Sendable {
       if isTerminal {
         let bar = String(repeating: "#", count: step) + String(repeating: "-", count: steps - step)
         let end = done >= total ? "\n" : ""
-        writeToStandardError("\r\(title) [\(bar)] \(done)/\(total)\(end)")
+        LogStream.standardError.write("\r\(title) [\(bar)] \(done)/\(total)\(end)")
       } else {
-        writeToStandardError("\(title): \(done)/\(total)\n")
+        LogStream.standardError.write("\(title): \(done)/\(total)\n")
       }
     }
   }

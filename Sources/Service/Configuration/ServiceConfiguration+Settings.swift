@@ -68,6 +68,7 @@ extension ServiceConfiguration {
         .number("max_bad_fraction", \.limits.maximumBadFraction, in: 0...1),
         .integer("max_pixels", \.limits.maximumPixels, in: 1...4_000_000_000),
         .integer("max_file_bytes", \.limits.maximumFileBytes, in: 1...4_000_000_000),
+        .integer("wait_for_machine", \.limits.waitForMachine, in: 0...86_400),
       ]),
     Section(name: "index", settings: [.integer("window_batches", \.index.windowBatches, in: 1...10_000_000)]),
   ]

@@ -31,7 +31,7 @@ public struct ServiceConfiguration: Equatable, Sendable {
   public var ring = Ring()
   /// Where the service keeps its own files.
   public var state = State()
-  /// What an input may cost, and how many may be bad.
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
   public var limits = Limits()
   /// The SQLite index.
   public var index = Index()
@@ -165,12 +165,12 @@ public struct ServiceConfiguration: Equatable, Sendable {
 
   /// The threads that prepare samples.
   public struct Workers: Equatable, Sendable {
-    /// How many there are; 0 for one per core.
+    /// How many there are; 0 for one for each core that the process may use.
     public var count = 0
 
     /// How many there are, counted.
     public var resolvedCount: Int {
-      count > 0 ? count : max(ProcessInfo.processInfo.activeProcessorCount, 1)
+      count > 0 ? count : ProcessorShare.cores
     }
   }
 
@@ -192,7 +192,7 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var runtimeDirectory = ""
   }
 
-  /// What an input may cost, and how many may be bad.
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
   public struct Limits: Equatable, Sendable {
     /// The part of the data set that may be unusable before the stream stops.
     public var maximumBadFraction = 0.05
@@ -200,6 +200,8 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var maximumPixels = DecodeLimits.standard.maximumPixels
     /// The most bytes of one image file.
     public var maximumFileBytes = DecodeLimits.standard.maximumBytes
+    /// For how long a picture is tried again while the machine is at fault, in seconds.
+    public var waitForMachine = 60
   }
 
   /// The SQLite index.

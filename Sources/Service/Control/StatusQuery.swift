@@ -53,14 +53,7 @@ public struct StatusQuery {
 
   /// What the index still knows.
   private func left(state: StatusReport.State, detail: String) -> StatusReport {
-    var report = StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: nil,
-      startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.path, samples: 0,
-      model: configuration.style.model, styleSource: configuration.style.source.rawValue,
-      workers: configuration.workers.resolvedCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: "",
-      rings: [], images: 0, imagesPerSecond: 0,
-      stages: StatusReport.StageTimes(), replacedSamples: 0, quarantine: [], quarantinedFiles: 0, index: "absent",
-      residentBytes: 0)
+    var report = StatusReport(of: configuration, state: state, detail: detail)
     guard let reader = try? BatchIndexReader(path: places.indexPath) else { return report }
     report.index = "ok"
     if let instance = try? reader.instances(limit: 1).first {

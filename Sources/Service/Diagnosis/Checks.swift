@@ -55,6 +55,47 @@ package enum Checks {
     return above.last { $0[1].count == deepest }?[2] == "tmpfs"
   }
 
+  /// The control group's memory against what rings and workers take; everything in shared memory counts against it.
+  package static func memory(need: MemoryNeed, limit: ControlGroup.Limit<UInt64>?) -> Finding {
+    let subject = "memory"
+    let facts =
+      "rings take \(mebibytes(need.rings)), with \(need.workers) workers about \(mebibytes(need.total)) in all"
+    guard let limit else { return .ok(subject, "\(facts), and no control group sets a limit") }
+    if need.total > limit.value {
+      return .problem(
+        subject, "\(facts), but the control group \(limit.group) allows \(mebibytes(limit.value))",
+        remedy: "raise the limit (docker --memory, SLURM --mem, MemoryMax= in the unit), "
+          + "or lower ring.slots, batch.size, views.side or workers.count")
+    }
+    return .ok(subject, "\(facts), \(mebibytes(limit.value)) allowed by the control group \(limit.group)")
+  }
+
+  /// Rings of other streams whose daemons are dead.
+  package static func leftRings(_ rings: [LeftRing]) -> Finding {
+    let subject = "dead rings"
+    if rings.isEmpty { return .ok(subject, "no daemon that was killed has left a ring of another stream") }
+    return .warning(
+      subject, "left by daemons that are dead: " + rings.map(\.sentence).joined(separator: ", "),
+      remedy: "start those streams again, or remove them with 'sasslctl doctor --remove-dead-rings'; "
+        + "their readers' places go with them")
+  }
+
+  /// The largest file that the process may write against the largest ring.
+  ///
+  /// - Parameter limit: in bytes; `UInt64.max` for none.
+  package static func fileSize(limit: UInt64, largestRing: UInt64) -> Finding {
+    let subject = "file size"
+    if limit == .max { return .ok(subject, "not limited") }
+    if limit < largestRing {
+      return .problem(
+        subject,
+        "a ring is a file of \(mebibytes(largestRing)), and this process may write at most \(limit) bytes to one",
+        remedy: "'ulimit -f unlimited', or LimitFSIZE=infinity in the unit, "
+          + "or lower ring.slots, batch.size or views.side")
+    }
+    return .ok(subject, "\(mebibytes(limit)) allowed, the largest ring takes \(mebibytes(largestRing))")
+  }
+
   /// How many descriptors the process may have open.
   package static func descriptors(limit: UInt64, workers: Int, ranks: Int) -> Finding {
     // Each worker reads one file at a time; the rest is the index, the socket, its callers and the rings.
@@ -89,7 +130,7 @@ package enum Checks {
         "run it as the system service, or 'loginctl enable-linger', or set RemoveIPC=no in /etc/systemd/logind.conf")
   }
 
-  private static func mebibytes(_ bytes: UInt64, unit: String = " MiB") -> String {
+  static func mebibytes(_ bytes: UInt64, unit: String = " MiB") -> String {
     "\((bytes + (1 << 20) - 1) >> 20)\(unit)"
   }
 }

@@ -15,16 +15,68 @@ public struct Diagnosis {
   /// Every finding, in the order in which a start would come across them. Reading a large dataset takes its time.
   public func findings() -> [Finding] {
     let workers = configuration.workers.resolvedCount
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     return [
       Checks.processor(
-        path: KernelPath.selected, cores: ProcessInfo.processInfo.activeProcessorCount, workers: workers),
-      Checks.descriptors(limit: UInt64(limit.rlim_cur), workers: workers, ranks: configuration.batch.ranks.count),
+        path: KernelPath.selected, cores: ProcessorShare.cores, workers: workers),
+      Checks.descriptors(
+        limit: Self.limit(RLIMIT_NOFILE), workers: workers, ranks: configuration.batch.ranks.count),
       directory(configuration.state.resolvedDirectory, subject: "state", key: "state.directory"),
       directory(configuration.state.resolvedRuntimeDirectory, subject: "socket", key: "state.runtime_directory"),
-      model(), dataset(), name(), sharedMemory(), removeIPC(),
+      model(), dataset(), name(), sharedMemory(),
+    ] + memoryLimits() + [leftRings(), removeIPC()]
+  }
+
+  /// What limits of this process or its control group have to say about the rings; nothing where the rings are no rings.
+  func memoryLimits() -> [Finding] {
+    guard let sizes = try? ringSizes() else { return [] }
+    let total = Self.isInMemory(configuration.ring.directory) ? sizes.reduce(0, +) : 0
+    return [
+      Checks.memory(
+        need: MemoryNeed(rings: total, workers: configuration.workers.resolvedCount), limit: ControlGroup.current.memory
+      ),
+      Checks.fileSize(limit: Self.limit(RLIMIT_FSIZE), largestRing: sizes.max() ?? 0),
     ]
+  }
+
+  private static func limit(_ resource: __rlimit_resource) -> UInt64 {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+    return UInt64(limit.rlim_cur)
+  }
+
+  private static func isInMemory(_ directory: String) -> Bool {
+    Checks.isInMemory(
+      directory, mounts: (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? "")
+  }
+
+  /// Bytes of each rank's ring.
+  private func ringSizes() throws(RingError) -> [UInt64] {
+    var sizes: [UInt64] = []
+    for location in locations() {
+      sizes.append(
+        try RingProducer.segmentBytes(
+          at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
+          worldSize: configuration.batch.worldSize))
+    }
+    return sizes
+  }
+
+  /// Removes the rings that dead daemons of other streams left, as far as they are this user's (or anybody's, for root) and no
+  /// trainer reads them; returns a sentence on each.
+  public func removeLeftRings() -> [String] {
+    LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name).map { ring in
+      do throws(RingError) {
+        try ring.location.removeDead()
+        return "removed \(ring.sentence)"
+      } catch {
+        return "left \(ring.sentence): \(error)"
+      }
+    }
+  }
+
+  private func leftRings() -> Finding {
+    Checks.leftRings(LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name))
   }
 
   private func locations() -> [RingLocation] {
@@ -43,11 +95,8 @@ public struct Diagnosis {
     var need: UInt64 = 0
     var reclaimed: UInt64 = 0
     do throws(RingError) {
+      need = try ringSizes().reduce(0, +)
       for location in locations() {
-        need += try RingProducer.segmentBytes(
-          at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
-          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
-          worldSize: configuration.batch.worldSize)
         var present = stat()
         if stat(try location.path(), &present) == 0 { reclaimed += UInt64(present.st_blocks) * 512 }
       }
@@ -58,11 +107,10 @@ public struct Diagnosis {
       return .problem("shared memory", "\(directory) cannot be written", remedy: "'chmod 1777 \(directory)' as root")
     }
     let block = UInt64(system.f_frsize)
-    let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
     return Checks.sharedMemory(
       directory: directory, need: need, free: UInt64(system.f_bavail) * block + reclaimed,
       size: UInt64(system.f_blocks) * block, slots: configuration.ring.slots,
-      isInMemory: Checks.isInMemory(directory, mounts: mounts))
+      isInMemory: Self.isInMemory(directory))
   }
 
   private func directory(_ path: String, subject: String, key: String) -> Finding {

@@ -25,7 +25,7 @@ public struct ServiceNotifier: Sendable {
   public func watchdog() { send("WATCHDOG=1") }
 
   /// The daemon is about to stop.
-  public func stopping() { send("STOPPING=1") }
+  public func stopping(status: String) { send("STOPPING=1\nSTATUS=\(status)") }
 
   /// The daemon reads its configuration again; follow with `ready(status:)`.
   public func reloading() {

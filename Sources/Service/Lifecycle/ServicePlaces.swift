@@ -10,11 +10,15 @@ public struct ServicePlaces: Sendable {
   public let indexPath: String
   /// The control socket.
   public let controlPath: String
+  /// The file whose lock says who may make that socket.
+  let lockPath: String
 
   /// The places that a configuration names, without touching the disk.
   public init(of configuration: ServiceConfiguration) {
     indexPath = configuration.state.resolvedDirectory + "/" + configuration.stream.name + ".sqlite"
-    controlPath = configuration.state.resolvedRuntimeDirectory + "/" + configuration.stream.name + ".control"
+    let runtime = configuration.state.resolvedRuntimeDirectory + "/" + configuration.stream.name
+    controlPath = runtime + ".control"
+    lockPath = runtime + ".lock"
   }
 
   /// The same, with both directories made, and found writable and nobody else's.

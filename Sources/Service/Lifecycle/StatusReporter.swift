@@ -60,7 +60,7 @@ final class StatusReporter: Sendable {
       fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
-      workers: pipeline.workerCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: KernelPath.selected,
+      workers: pipeline.workerCount, cores: ProcessorShare.cores, cpuPath: KernelPath.selected,
       rings: pipeline.lanes.indices.map(ring), images: counts.images, imagesPerSecond: counts.imagesPerSecond,
       stages: stages(counts), replacedSamples: counts.replaced,
       quarantine: quarantine.entries(limit: Self.listedQuarantine).map { entry in

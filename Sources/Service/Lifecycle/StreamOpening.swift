@@ -33,9 +33,11 @@ package struct OpenedStream: Sendable {
   ///   - journal: told of what is skipped or slow; `nil` for silence.
   ///   - index: where embeddings of style pictures are kept.
   ///   - reader: where they are looked up.
+  ///   - progress: told now and then what is being done and how far it is.
   /// - Throws: `DatasetError`, `ModelError`, or `CommandFailure` with the key to change.
   package init(
-    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
+    progress: (String) -> Void = { _ in }
   ) throws {
     let recipes = configuration.viewRecipes
     let limits = configuration.limits.decodeLimits
@@ -50,10 +52,11 @@ package struct OpenedStream: Sendable {
     } else {
       modelName = "none"
     }
-    let catalog = try Self.catalog(configuration.dataset)
+    progress("reading the dataset")
+    let catalog = try Self.catalog(configuration.dataset) { progress("reading the dataset: \($0) samples so far") }
     let styles = try Self.styles(
       configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
-      index: index)
+      index: index, progress: progress)
     source = StreamSource(
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
       styleGroupSize: configuration.style.group, limits: limits)
@@ -72,11 +75,14 @@ package struct OpenedStream: Sendable {
 
   /// The samples that a configuration names.
   ///
+  /// - Parameter progress: told now and then how many have been found; not with every layout.
   /// - Throws: `DatasetError`.
-  static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
+  static func catalog(
+    _ dataset: ServiceConfiguration.Dataset, progress: (Int) -> Void = { _ in }
+  ) throws -> SampleCatalog {
     let path = BytePath(dataset.path)
     switch dataset.layout {
-    case .imageFolder: return try SampleCatalog.imageFolder(at: path)
+    case .imageFolder: return try SampleCatalog.imageFolder(at: path, progress: progress)
     case .flat: return try SampleCatalog.flatFolder(at: path)
     case .list: return try SampleCatalog.list(at: path)
     }
@@ -84,7 +90,7 @@ package struct OpenedStream: Sendable {
 
   private static func styles(
     _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
-    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (String) -> Void
   ) throws -> StyleSource {
     guard let model else { return .inBatch }
     switch configuration.style.source {
@@ -94,7 +100,11 @@ package struct OpenedStream: Sendable {
       let bar = ProgressLine("embedding styles")
       let folder = try StyleFolder(
         at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
-        limits: limits, progress: bar.update)
+        limits: limits
+      ) { done, total in
+        bar.update(done, of: total)
+        progress("embedding styles: \(done) of \(total)")
+      }
       for refusal in folder.refused {
         journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
       }

@@ -56,7 +56,8 @@ package final class StreamPipeline: Sendable {
   private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var stopping = false
-  private nonisolated(unsafe) var failure: StreamFailure?
+  private nonisolated(unsafe) var isToldToStop = false
+  private nonisolated(unsafe) var endedBy: StreamFailure?
   private nonisolated(unsafe) var waitingFeeders = 0
   /// What is wrong with a rank's ring, by rank.
   private nonisolated(unsafe) var ringTroubles: [Int: String] = [:]
@@ -89,31 +90,48 @@ package final class StreamPipeline: Sendable {
 
   /// Starts feeders and workers.
   package func start() {
-    // Every feeder and worker blocks, so each gets a queue, and thereby a thread, of its own.
-    for lane in lanes {
-      DispatchQueue(label: "sassl.feeder.\(lane.schedule.rank)").async(group: feeders) { self.feed(lane) }
+    // Every feeder and worker blocks, so each gets a thread of its own.
+    let hasFeeders = lanes.allSatisfy { lane in
+      run("sassl.feed.\(lane.schedule.rank)", in: feeders) { self.feed(lane) }
     }
-    startMissingWorkers()
+    if !startMissingWorkers() || !hasFeeders { fail(.noThread(workers: workerCount)) }
   }
 
   /// Changes how many images are made at once; workers that are too many end after the image they are at.
-  package func setWorkerCount(_ count: Int) {
+  ///
+  /// - Returns: how many there are now: fewer than wanted where the system has no threads for them.
+  package func setWorkerCount(_ count: Int) -> Int {
     lock.withLock { wantedWorkers = count }
-    startMissingWorkers()
+    if !startMissingWorkers() { lock.withLock { wantedWorkers = max(1, runningWorkers.count) } }
+    return workerCount
   }
 
   /// How many workers there should be.
   package var workerCount: Int { lock.withLock { wantedWorkers } }
 
-  private func startMissingWorkers() {
+  /// Starts the workers that there should be; false where the system has no thread for one.
+  private func startMissingWorkers() -> Bool {
     let missing = lock.withLock { () -> [Int] in
       let numbers = (0..<wantedWorkers).filter { !runningWorkers.contains($0) }
       runningWorkers.formUnion(numbers)
       return numbers
     }
-    for number in missing {
-      DispatchQueue(label: "sassl.worker.\(number)").async(group: workers) { self.makeImages(number) }
+    let refused = missing.filter { number in
+      !run("sassl.work.\(number)", in: workers) { self.makeImages(number) }
     }
+    lock.withLock { runningWorkers.subtract(refused) }
+    return refused.isEmpty
+  }
+
+  /// Runs `body` on a thread that `group` waits for; false where there is none.
+  private func run(_ name: String, in group: DispatchGroup, _ body: @escaping @Sendable () -> Void) -> Bool {
+    group.enter()
+    let isStarted = NamedThread.start(name) {
+      body()
+      group.leave()
+    }
+    if !isStarted { group.leave() }
+    return isStarted
   }
 
   /// Whether worker `number` should go on; when not, it counts as ended.
@@ -125,16 +143,22 @@ package final class StreamPipeline: Sendable {
     }
   }
 
-  /// Finishes the batches in work, publishes them, and returns when every feeder and worker has ended.
-  ///
-  /// - Throws: the `StreamFailure` that ended the stream, if one did.
-  package func drain() throws(StreamFailure) {
-    lock.withLock { stopping = true }
+  /// Gives up the batches in work, which whoever comes next makes again, and returns when every feeder and worker has ended: each
+  /// with the image that it is at. What is published stays.
+  package func stop() {
+    lock.withLock {
+      stopping = true
+      isToldToStop = true
+    }
+    // Whoever waits for what the machine lacks would hold up the end.
+    loader.giveUp()
     feeders.wait()
     work.close()
     workers.wait()
-    if let failure = lock.withLock({ failure }) { throw failure }
   }
+
+  /// Why the stream has ended by itself, if it has.
+  package var failure: StreamFailure? { lock.withLock { endedBy } }
 
   /// Whether every ring is full of finished batches, so that making nothing is what the workers should do.
   package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
@@ -150,8 +174,9 @@ package final class StreamPipeline: Sendable {
   private func fail(_ error: StreamFailure) {
     let isFirst = lock.withLock { () -> Bool in
       stopping = true
-      if failure != nil { return false }
-      failure = error
+      // What comes to light after it was told to stop changes nothing.
+      if endedBy != nil || isToldToStop { return false }
+      endedBy = error
       return true
     }
     if isFirst { onFailure(error) }
@@ -251,7 +276,7 @@ package final class StreamPipeline: Sendable {
     while isWanted(number), let ticket = work.next() {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.
-      if !(lock.withLock { failure != nil }) && !job.reservation.isVoid {
+      if failure == nil && !job.reservation.isVoid {
         do throws(StreamFailure) {
           switch ticket.stage {
           case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
@@ -261,6 +286,8 @@ package final class StreamPipeline: Sendable {
           }
         } catch {
           fail(error)
+          // Its picture is not in its place: without this ticket the batch is never complete, and never published.
+          continue
         }
       }
       metrics.add(tools.times)
@@ -273,7 +300,7 @@ package final class StreamPipeline: Sendable {
   private func publish(_ job: Job) {
     let plan = job.assembly.plan
     do throws(RingError) {
-      if lock.withLock({ failure != nil }) { return try job.lane.ring.cancel(job.reservation) }
+      if failure != nil { return try job.lane.ring.cancel(job.reservation) }
       // The reader may have given the slot back, and a feeder refilled it, before `publish` even returns.
       let samples = job.assembly.drawnSamples()
       let isPublished = try job.lane.ring.publish(

@@ -59,10 +59,10 @@ package final class WorkList<Batch: Sendable>: Sendable {
     }
   }
 
-  /// Waits for work and takes it; `nil` once the list is closed and all its work is taken.
+  /// Waits for work and takes it; `nil` once the list is closed.
   package func next() -> Ticket? {
     condition.withLock {
-      while true {
+      while !isClosed {
         for index in entries.indices {
           if let position = entries[index].readyToFinish.popLast() {
             return ticket(at: index, position, .finish)
@@ -72,12 +72,9 @@ package final class WorkList<Batch: Sendable>: Sendable {
             return ticket(at: index, entries[index].nextToPrepare - 1, .prepare)
           }
         }
-        // After closing, a group whose last sample is still being prepared will bring more to do.
-        if isClosed && entries.allSatisfy({ $0.unpreparedInGroup.allSatisfy { $0 == 0 } }) {
-          return nil
-        }
         condition.wait()
       }
+      return nil
     }
   }
 
@@ -110,7 +107,7 @@ package final class WorkList<Batch: Sendable>: Sendable {
     }
   }
 
-  /// No batch will be added any more; `next()` returns `nil` when what there is has been taken.
+  /// No more work is handed out; what is left stays undone.
   package func close() {
     condition.withLock {
       isClosed = true
