@@ -12,6 +12,9 @@ MODEL ?=
 BIN  := .build/release
 VENV := .venv
 RING := .build/c/libsasslring.so
+# Other loaders and runtimes, which benchmarks compare with.
+PEERS := .venv-peers
+export PEER_PYTHON
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -19,8 +22,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
                 python3-venv
 TEST_PACKAGES := systemd systemd-container spin
 
-.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint reliability soak sanitize fuzz \
-        bench format install clean
+.PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
+        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,7 +57,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python test-systemd ## run every test
+test: test-deps lint test-swift test-python test-evidence test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -62,13 +65,21 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/ruff check python
-	$(VENV)/bin/ruff format --check python
-	cd python && ../$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest -q python/tests
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
+
+# What the studies need beside the reader.
+EVIDENCE = $(VENV)/bin/pip install -q -r Research/evidence/requirements.txt ./python && cd Research/evidence && \
+           ../../$(VENV)/bin/python -m
+
+test-evidence: build $(VENV)/.ready
+	$(EVIDENCE) pytest -q
+
+evidence: build $(VENV)/.ready ## pretrain, probe and report (FOLDER=data and results, STUDY=file)
+	$(EVIDENCE) evidence queue $(abspath $(or $(STUDY),Research/evidence/studies/imagenette.toml)) \
+	  $(abspath $(or $(FOLDER),$(error FOLDER= is missing: where data and results lie, see Research/evidence/README.md)))
 
 # Both end with the table that docs/reliability.md explains.
 PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -m reliability
@@ -79,8 +90,18 @@ reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a runnin
 soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
 	$(PROVOKE) -s python/tests/test_soak.py --soak-minutes $(or $(MINUTES),30)
 
-lint:
+lint: lint-swift lint-python ## hold the sources against their rules
+
+lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
+
+lint-python: $(VENV)/.ready
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
+	cd python && ../$(VENV)/bin/mypy
+	cd Research/evidence && ../../$(VENV)/bin/ruff check .
+	cd Research/evidence && ../../$(VENV)/bin/ruff format --check .
+	cd Research/evidence && ../../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
@@ -93,13 +114,22 @@ sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and t
 fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
 	Tests/Fuzz/run $(or $(SECONDS),60)
 
-bench: build $(VENV)/.ready ## measure, beside other runtimes where PEER_PYTHON has them (JSON=1: machine-readable)
+bench: build $(VENV)/.ready ## measure (JSON=1: machine-readable)
 	$(VENV)/bin/pip install -q ./python
 	bash Benchmarks/run $(if $(JSON),--json)
+
+bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (6 GB)
+	$(MAKE) bench PEER_PYTHON=$(CURDIR)/$(PEERS)/bin/python
+
+$(PEERS)/.ready: Benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install -q -r $<
+	touch $@
 
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 	$(VENV)/bin/ruff format python
+	cd Research/evidence && ../../$(VENV)/bin/ruff format .
 
 # Where the parts of the installation go, below DESTDIR.
 LIBRARY  := $(DESTDIR)$(PREFIX)/lib
@@ -130,7 +160,9 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
-	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
+	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
+	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
-	rm -rf .build $(VENV) demo python/build python/*.egg-info
+	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

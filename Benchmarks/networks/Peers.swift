@@ -1,32 +1,26 @@
 import Foundation
 
-/// Other runtimes on the same networks, measured by a script that is no part of the package.
+/// Other runtimes on the same networks, measured by `Benchmarks/peers/networks.py`.
 struct Peers {
-  let script: URL
-  let python: String
+  private let script: URL
+  /// An interpreter that has Benchmarks/peers/requirements.txt.
+  private let python: String
 
-  /// Nil where the script is absent.
-  init?(root: URL) {
-    let environment = ProcessInfo.processInfo.environment
-    let shared = environment["SASSL_SHARED"].map { URL(fileURLWithPath: $0) } ?? root.appending(path: "../shared")
-    script = shared.appending(path: "bench/peers.py")
-    guard FileManager.default.fileExists(atPath: script.path) else { return nil }
-    python = environment["SASSL_PYTHON"] ?? "python3"
+  init(root: URL) {
+    script = root.appending(path: "Benchmarks/peers/networks.py")
+    python = ProcessInfo.processInfo.environment["SASSL_PYTHON"] ?? "python3"
   }
 
   /// Images per second of the fastest float32 runtime, at any batch size; nil when none could run.
-  func best(_ network: String, threads: Int, seconds: Double) -> Double? {
-    struct Line: Decodable {
-      let bestFP32: Double
-      enum CodingKeys: String, CodingKey {
-        case bestFP32 = "best_fp32"
-      }
+  func best(_ network: Workload.Network, shape: URL, side: Int, threads: Int, seconds: Double) -> Double? {
+    struct Answer: Decodable {
+      let bestImagesPerSecond: Double
     }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [
-      python, script.path, network, "--threads", "\(threads)", "--seconds", "\(seconds)", "--runtimes", "ort,openvino",
-      "--json",
+      python, script.path, network.rawValue, "--shape", shape.path, "--side", "\(side)", "--threads", "\(threads)",
+      "--seconds", "\(seconds)", "--json",
     ]
     let output = Pipe()
     process.standardOutput = output
@@ -34,9 +28,11 @@ struct Peers {
     guard (try? process.run()) != nil else { return nil }
     let data = output.fileHandleForReading.readDataToEndOfFile()
     process.waitUntilExit()
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
     guard let last = data.split(separator: UInt8(ascii: "\n")).last,
-      let line = try? JSONDecoder().decode(Line.self, from: Data(last)), line.bestFP32 > 0
+      let answer = try? decoder.decode(Answer.self, from: Data(last))
     else { return nil }
-    return line.bestFP32
+    return answer.bestImagesPerSecond
   }
 }

@@ -1,4 +1,4 @@
-// Images per second of the two networks, beside other runtimes where their script is at hand.
+// Images per second of the two networks, beside other runtimes where they are installed.
 import CStyleKernels
 import Foundation
 import StyleTransfer
@@ -83,7 +83,6 @@ struct Row: Encodable {
 
 if showsLayers { comparesPeers = false }
 let peers = comparesPeers ? Peers(root: root) : nil
-if comparesPeers && peers == nil && !printsJSON { print("other runtimes: not measured, no ../shared/bench/peers.py\n") }
 let path = usesReference ? "reference" : String(cString: style_kernels_selected().pointee.name)
 let encoder = JSONEncoder()
 encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -113,18 +112,11 @@ for shape in shapes {
         printLayers(of: workload, seconds: seconds)
         continue
       }
-      let peerName: String? =
-        switch (name, network, side) {
-        case ("lite", .transformer, 224): "transfer-lite"
-        case ("full-width", .transformer, 224): "transfer-full"
-        case ("lite", .predictor, _): "predict-lite"
-        default: nil
-        }
       // The machine's speed drifts: measure before and after the others.
       var measurement = workload.measure(threads: threads, seconds: seconds)
       var best: Double?
-      if let peers, let peerName {
-        best = peers.best(peerName, threads: threads, seconds: seconds)
+      if let peers {
+        best = peers.best(network, shape: shape, side: side, threads: threads, seconds: seconds)
         let after = workload.measure(threads: threads, seconds: seconds)
         measurement.imagesPerSecond = (measurement.imagesPerSecond + after.imagesPerSecond) / 2
         measurement.imagesPerCoreSecond = (measurement.imagesPerCoreSecond + after.imagesPerCoreSecond) / 2

@@ -124,7 +124,8 @@ public final class Daemon: Sendable {
           slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
           fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
           fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), hook: death?.ringHook),
+          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), group: configuration.ring.groupNumber,
+          hook: death?.ringHook),
         schedule: schedule)
     }
   }
@@ -143,6 +144,7 @@ public final class Daemon: Sendable {
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
       death: death, onPublished: { index.record(BatchRecord($0)) },
+      onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
         signals.post(SIGTERM)
