@@ -596,7 +596,7 @@ def test_a_full_disk_is_told_and_the_index_heals(
 ) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounting = f'mount -t tmpfs -o size=600k tmpfs {small} && exec "$@"'
+    mounting = f'mount -t tmpfs -o size=600k,mode=700 tmpfs {small} && exec "$@"'
     with (
         workplace.daemon(
             data, size, [*MOUNTING, "sh", "-c", mounting, "sh"], **PLAIN, state__directory=str(small)

@@ -108,6 +108,7 @@ package struct ControlGroup: Sendable {
   }
 
   private static func line(_ group: String, _ file: String) -> String? {
-    (try? String(contentsOfFile: group + "/" + file, encoding: .utf8)).flatMap { $0.split(separator: "\n").first.map(String.init) }
+    let text = try? String(contentsOfFile: group + "/" + file, encoding: .utf8)
+    return text?.split(separator: "\n").first.map(String.init)
   }
 }
