@@ -16,8 +16,7 @@ with sassl.serve(pictures, layout="flat", batch_size=32, side=64, slots=2) as ri
 
 with tempfile.TemporaryDirectory(dir="/tmp") as folder:
     # The commented configuration that is installed, with what had to be changed.
-    installed = pathlib.Path(sys.prefix, "share", "sassl", "sassld.toml")
-    text = installed.read_text() if installed.exists() else pathlib.Path("/etc/sassl/sassld.toml").read_text()
+    text = pathlib.Path(sys.prefix, "share", "sassl", "sassld.toml").read_text()
     for old, new in {
         'name = "default"': 'name = "installed"',
         'path = "/srv/images"': f'path = "{pictures}"',
@@ -27,7 +26,6 @@ with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         "slots = 8": "slots = 2",
         "\nruntime_directory = ": f'\nruntime_directory = "{folder}" # ',
         '\ndirectory = ""': f'\ndirectory = "{folder}"',
-        '\ndirectory = "/var/lib/sassl"': f'\ndirectory = "{folder}"',
     }.items():
         text = text.replace(old, new)
     configuration = pathlib.Path(folder, "sassld.toml")

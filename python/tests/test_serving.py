@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
     "layout": "flat",
     "batch_size": 8,
     "side": 64,
-    "group": 8,
+    "style_group": 8,
     "slots": 2,
     "workers_count": 2,
     "style_enabled": False,
@@ -208,7 +208,7 @@ def test_ranks_make_the_same_call(pictures: pathlib.Path, directory: str) -> Non
         sassl.serve(pictures, name="both", ranks=[0, 1], **settings) as both,
     ):
         assert second.information.rank == 1
-        other = sassl.attach("both", rank=1, directory=directory)
+        other = sassl.attach("both", rank=1, world_size=2, directory=directory)
         for _ in range(3):
             assert digest(next(both)) == digest(next(first))
             assert digest(next(other)) == digest(next(second))
