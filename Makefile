@@ -70,12 +70,14 @@ test-wheel: wheel ## install the wheel where there is no toolchain, make batches
 
 venv: $(VENV)/.ready
 
-$(VENV)/.ready: python/pyproject.toml python/requirements-test.txt
+$(VENV)/.ready: python/pyproject.toml python/requirements-test.txt python/requirements-loops.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
 	$(VENV)/bin/pip install -q -r python/requirements-test.txt
 	$(VENV)/bin/pip install -q 'torch==2.13.0+cpu' || \
 	  echo "no CPU build of PyTorch is offered here: what needs it is skipped, unless you install torch into $(VENV)"
+	$(VENV)/bin/python -c 'import torch' 2> /dev/null && $(VENV)/bin/pip install -q -r python/requirements-loops.txt || \
+	  echo "the training loops of other libraries are not tested"
 	touch $@
 
 demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (DATA=folder, MODEL=file)

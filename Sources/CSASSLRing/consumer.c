@@ -45,6 +45,9 @@ struct sassl_ring_consumer {
   bool verify;
   bool accept_change;
   bool continues;  // no batch number is known yet: take the ring's word for it
+  bool is_forgotten;   // the batch handed out last was let go without a word: it counts as read once another is asked for
+  uint64_t forgotten;  // its number
+  unsigned waiters;    // threads in `next`; atomic
   bool detached;   // nothing is read any more; the lock goes with the last batch that could not be moved aside
   sassl_ring_hook hook;
   void *hook_context;
@@ -85,6 +88,7 @@ static int commit(struct sassl_ring_consumer *consumer) {
     if (lease->counts && !counted) reader_next = lease->number, counted = true;
     if (lease->occupies && !held) released = lease->sequence, held = true;
   }
+  if (consumer->is_forgotten && consumer->forgotten < reader_next) reader_next = consumer->forgotten;
   struct sassl_ring_header *header = current->header;
   STORE(header->taken, consumer->taken);
   STORE(header->dropped, consumer->dropped);
@@ -414,6 +418,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
       .production_ns = slot->production_ns,
       .payload = payload,
       .mapping = current,
+      .consumer = consumer,
   };
   STEP(consumer, SASSL_RING_STEP_LEASED);
   return SASSL_RING_OK;
@@ -540,21 +545,48 @@ static void wait_for_change(struct sassl_ring_consumer *consumer, const struct w
   pthread_mutex_unlock(&consumer->mutex);
 }
 
+static void free_lease(struct lease *lease) {
+  sassl_ring_mapping_release(lease->mapping);
+  free(lease);
+}
+
+/// Takes a lease out of the list; NULL when it is not in there. Mutex held.
+static struct lease *take_out(struct sassl_ring_consumer *consumer, uint64_t identifier) {
+  struct lease **link = &consumer->leases;
+  while (*link != NULL && (*link)->identifier != identifier) link = &(*link)->next;
+  struct lease *lease = *link;
+  if (lease != NULL) *link = lease->next;
+  return lease;
+}
+
+/// Counts a batch that was let go without a word as read. Mutex held.
+static int settle(struct sassl_ring_consumer *consumer) {
+  if (!consumer->is_forgotten) return SASSL_RING_OK;
+  consumer->is_forgotten = false;
+  int code = commit(consumer);
+  return code == SASSL_RING_OK ? follow(consumer) : code;
+}
+
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
                              struct sassl_ring_error *error) {
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   uint64_t start = monotonic_ns();
+  __atomic_fetch_add(&consumer->waiters, 1, __ATOMIC_RELAXED);
   for (;;) {
     struct watch watch = {0};
     bool again = false;
     pthread_mutex_lock(&consumer->mutex);
-    int code = consumer->detached ? closed(error) : look(consumer, lease, &watch, &again, error);
+    int code = consumer->detached ? closed(error) : settle(consumer);
+    if (code == SASSL_RING_OK) code = look(consumer, lease, &watch, &again, error);
     pthread_mutex_unlock(&consumer->mutex);
     uint64_t elapsed = monotonic_ns() - start;
     bool finished = code != SASSL_RING_TIMEOUT || (elapsed >= timeout_ns && !again);
     if (!finished && !again) wait_for_change(consumer, &watch, timeout_ns - elapsed);
     if (watch.mapping != NULL) sassl_ring_mapping_release(watch.mapping);
-    if (finished) return code;
+    if (finished) {
+      __atomic_fetch_sub(&consumer->waiters, 1, __ATOMIC_RELAXED);
+      return code;
+    }
   }
 }
 
@@ -581,16 +613,28 @@ static int map_again(struct sassl_ring_consumer *consumer, struct sassl_ring_err
   return SASSL_RING_OK;
 }
 
-int sassl_ring_consumer_set_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
+/// True when no slot is free, though not every slot is held: they are given back in their order, or there is one only.
+static bool blocks_itself(const struct sassl_ring_consumer *consumer) {
+  uint64_t held = 0, slots = consumer->current->geometry.slot_count, oldest = consumer->taken;
+  for (const struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (!lease->occupies) continue;
+    if (lease->sequence < oldest) oldest = lease->sequence;
+    held++;
+  }
+  return consumer->taken - oldest >= slots && (held < slots || slots == 1);
+}
+
+int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   pthread_mutex_lock(&consumer->mutex);
-  int code = consumer->detached ? closed(error) : move_leases_aside(consumer, error);
-  // Also where only some were moved: their slots must not be read through the former mapping.
-  if (!consumer->detached) {
+  int code = consumer->detached ? closed(error) : settle(consumer);
+  if (code == SASSL_RING_OK && blocks_itself(consumer)) {
+    code = move_leases_aside(consumer, error);
+    // Also where only some were moved: their slots must not be read through the former mapping.
     int mapped = map_again(consumer, code == SASSL_RING_OK ? error : NULL);
     if (code == SASSL_RING_OK) code = mapped;
+    if (code == SASSL_RING_OK) code = commit(consumer);
   }
-  if (code == SASSL_RING_OK) code = commit(consumer);
   if (code == SASSL_RING_OK) code = follow(consumer);
   pthread_mutex_unlock(&consumer->mutex);
   return code;
@@ -606,6 +650,7 @@ int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, s
     consumer->detached = true;
     code = move_leases_aside(consumer, error);
     if (done) {
+      consumer->is_forgotten = false;
       for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->counts = false;
       int committed = commit(consumer);
       if (code == SASSL_RING_OK) code = committed;
@@ -617,26 +662,44 @@ int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, s
   return code;
 }
 
+/// What follows when a lease is over. Mutex held.
+static int end(struct sassl_ring_consumer *consumer, struct lease *lease) {
+  int code = SASSL_RING_OK;
+  // Once detached, what counts as read was written down.
+  if (!consumer->detached) code = commit(consumer);
+  if (!consumer->detached && code == SASSL_RING_OK) code = follow(consumer);
+  free_lease(lease);
+  if (consumer->detached) give_up_lock(consumer);
+  return code;
+}
+
 int sassl_ring_consumer_release(struct sassl_ring_consumer *consumer, uint64_t identifier, struct sassl_ring_error *error) {
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   pthread_mutex_lock(&consumer->mutex);
-  struct lease **link = &consumer->leases;
-  while (*link != NULL && (*link)->identifier != identifier) link = &(*link)->next;
-  struct lease *lease = *link;
-  int code = SASSL_RING_OK;
-  if (lease == NULL) {
-    code = fail(error, SASSL_RING_ERROR_STATE, 0, "this batch was released already");
-  } else {
-    *link = lease->next;
-    // Once detached, what counts as read was written down.
-    if (!consumer->detached) code = commit(consumer);
-    if (!consumer->detached && code == SASSL_RING_OK) code = follow(consumer);
-    sassl_ring_mapping_release(lease->mapping);
-    free(lease);
-    if (consumer->detached) give_up_lock(consumer);
-  }
+  struct lease *lease = take_out(consumer, identifier);
+  int code = lease == NULL ? fail(error, SASSL_RING_ERROR_STATE, 0, "this batch was released already") : end(consumer, lease);
   pthread_mutex_unlock(&consumer->mutex);
   return code;
+}
+
+static bool process_ends;  // atomic
+
+void sassl_ring_process_ends(void) { STORE(process_ends, true); }
+
+void sassl_ring_lease_end(struct sassl_ring_lease *held) {
+  struct sassl_ring_consumer *consumer = held->consumer;
+  held->consumer = NULL;
+  if (consumer == NULL || LOAD(process_ends) || fork_guard_tripped(&consumer->guard)) return;
+  pthread_mutex_lock(&consumer->mutex);
+  struct lease *lease = take_out(consumer, held->identifier);
+  bool is_latest = held->identifier + 1 == consumer->next_identifier;
+  bool is_asked = __atomic_load_n(&consumer->waiters, __ATOMIC_RELAXED) > 0;
+  if (lease != NULL && is_latest && lease->counts && !held->done && !is_asked) {
+    consumer->is_forgotten = true;
+    consumer->forgotten = lease->number;
+  }
+  if (lease != NULL) end(consumer, lease);
+  pthread_mutex_unlock(&consumer->mutex);
 }
 
 int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t number, struct sassl_ring_error *error) {
@@ -652,6 +715,7 @@ int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t numb
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->counts = false;
   consumer->wanted = number;
   consumer->continues = false;
+  consumer->is_forgotten = false;
   int code = commit(consumer);
   if (code == SASSL_RING_OK) code = align(consumer, error);
   if (code == SASSL_RING_OK) code = follow(consumer);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import importlib.util
 import os
@@ -126,6 +127,9 @@ class Lease(Structure):
         ("production_ns", c_uint64),
         ("payload", c_pointer),
         ("mapping", c_pointer),
+        ("consumer", c_pointer),
+        ("done", c_int32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -206,12 +210,13 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "producer_abandon": (None, [c_pointer]),
     "consumer_attach": (c_int, [POINTER(ConsumerOptions), POINTER(c_pointer), POINTER(Error)]),
     "consumer_next": (c_int, [c_pointer, c_uint64, POINTER(Lease), POINTER(Error)]),
-    "consumer_release": (c_int, [c_pointer, c_uint64, POINTER(Error)]),
+    "lease_end": (None, [POINTER(Lease)]),
+    "process_ends": (None, []),
     "consumer_seek": (c_int, [c_pointer, c_uint64, POINTER(Error)]),
     "consumer_position": (c_uint64, [c_pointer]),
     "consumer_describe": (None, [c_pointer, POINTER(Geometry), c_char_p]),
     "consumer_counters": (None, [c_pointer, POINTER(Counters)]),
-    "consumer_set_aside": (c_int, [c_pointer, POINTER(Error)]),
+    "consumer_make_room": (c_int, [c_pointer, POINTER(Error)]),
     "consumer_detach": (c_int, [c_pointer, c_int, POINTER(Error)]),
     "consumer_close": (c_int, [c_pointer]),
     "consumer_abandon": (None, [c_pointer]),
@@ -238,6 +243,14 @@ def _load() -> ctypes.CDLL:
 
 
 library = _load()
+
+# Batches are given back without a line of Python: an exception of a signal's handler would be swallowed there, and the
+# slot be lost. `PyInstanceMethod_New` makes a method of what is no Python function.
+_method = ctypes.pythonapi.PyInstanceMethod_New
+_method.restype, _method.argtypes = ctypes.py_object, [ctypes.py_object]
+setattr(Lease, "__del__", _method(library.sassl_ring_lease_end))  # noqa: B010
+# What is still held when the process ends was not done: the next reader gets it.
+atexit.register(library.sassl_ring_process_ends)
 
 
 def raise_error(result: int, error: Error) -> NoReturn:

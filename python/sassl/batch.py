@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final
 
@@ -33,28 +32,16 @@ class Handle:
         self._finalizer.atexit = False
 
 
-class Lease:
+class Lease(c.Lease):
     """A batch that the ring has handed out. It is given back when nothing refers to this any more.
 
     Made empty, for the C library to fill: whatever interrupts the program afterwards, the batch has an owner.
     """
 
-    __slots__ = ("__weakref__", "handle", "struct")
-
     def __init__(self, handle: Handle) -> None:
+        super().__init__()
+        #: Has to be there as long as this is.
         self.handle = handle
-        self.struct = c.Lease()
-
-    def __del__(
-        self,
-        release: Any = c.library.sassl_ring_consumer_release,
-        process_ends: Callable[[], bool] = sys.is_finalizing,
-    ) -> None:
-        # An exception may have come before there was anything in it. What is still held when the process ends was not
-        # done: the next reader gets it.
-        struct = getattr(self, "struct", None)
-        if struct is not None and struct.identifier and not process_ends():
-            release(self.handle.address, struct.identifier, None)
 
 
 class _Memory:
@@ -66,7 +53,7 @@ class _Memory:
         self._lease = lease
         self.__array_interface__ = {
             "version": 3,
-            "data": (lease.struct.payload + offset, True),  # read-only
+            "data": (lease.payload + offset, True),  # read-only
             "typestr": typestr,
             "shape": shape,
         }
@@ -118,21 +105,20 @@ class Batch:
     """
 
     def __init__(self, lease: Lease, layout: Layout) -> None:
-        struct = lease.struct
         self._lease: Lease | None = lease
         self._layout = layout
         self._columns: dict[str, Array] = {}
         #: Number in the stream; `attach(start=number)` continues here.
-        self.number: int = struct.number
-        self.epoch: int = struct.epoch
+        self.number: int = lease.number
+        self.epoch: int = lease.epoch
         #: Position within the epoch.
-        self.step: int = struct.step
+        self.step: int = lease.step
         #: Samples in it.
-        self.count: int = struct.count
+        self.count: int = lease.count
         #: When it was published, on the clock of `time.monotonic_ns`: the difference is how long it has been ready.
-        self.published_ns: int = struct.published_ns
+        self.published_ns: int = lease.published_ns
         #: CRC-32C of all arrays.
-        self.checksum: int = struct.checksum
+        self.checksum: int = lease.checksum
 
     def _array(self, name: str) -> Array:
         lease = self._lease
@@ -210,6 +196,8 @@ class Batch:
         lease = self._lease
         if lease is not None and lease.handle.process != os.getpid():
             raise ForkedError("this batch belongs to the parent process; a child cannot give it back")
+        if lease is not None:
+            lease.done = True
         self._columns.clear()
         self._lease = None
 
@@ -228,4 +216,4 @@ class Batch:
 
 def lease_pointer(lease: Lease) -> Any:
     """Where the C library writes the batch that it hands out."""
-    return ctypes.byref(lease.struct)
+    return ctypes.byref(lease)

@@ -186,13 +186,13 @@ class Reader(Iterator[Batch]):
                 gc.collect()
                 former = _readers.get(key)
                 if former is not None:
-                    former._make_room()
+                    former._give_way()
                 del former
                 continue
             if result != c.ABSENT or remaining <= _SIGNAL_SLICE_SECONDS:
                 c.raise_error(result, error)
 
-    def _make_room(self) -> None:
+    def _give_way(self) -> None:
         """Closes a reader that a later `attach` in this process replaces."""
         if not self._is_open:
             return
@@ -272,9 +272,7 @@ class Reader(Iterator[Batch]):
         """Number of the batch that comes next."""
         following = int(c.library.sassl_ring_consumer_position(self._open_handle))
         # What an exception kept from its caller comes again.
-        return min(
-            [lease.struct.number for lease in list(self._asked.values()) if lease.struct.identifier] + [following]
-        )
+        return min([lease.number for lease in list(self._asked.values()) if lease.identifier] + [following])
 
     def __iter__(self) -> Reader:
         return self
@@ -307,13 +305,13 @@ class Reader(Iterator[Batch]):
         if lease is None:
             lease = self._asked[thread] = Lease(self._handle)
         try:
-            if not lease.struct.identifier:
+            if not lease.identifier:
                 self._wait(lease, timeout)
             batch = Batch(lease, self._layout_of(lease))
             self._held.add(batch)
             self._latest = weakref.ref(lease)
         finally:
-            if not lease.struct.identifier:
+            if not lease.identifier:
                 self._asked.pop(thread, None)
         # Between this and the caller's assignment nothing looks for signals.
         del self._asked[thread]
@@ -324,7 +322,7 @@ class Reader(Iterator[Batch]):
         deadline = time.monotonic() + timeout
         if self._slot_count == 1 and self._latest is not None and self._latest() is not None:
             # The variable of a plain loop alone would hold the only slot for ever.
-            self._set_aside()
+            self._make_room()
         held_since: float | None = None
         error = c.Error()
         while True:
@@ -345,6 +343,8 @@ class Reader(Iterator[Batch]):
                     held_since = time.monotonic()
                     # What only a reference cycle holds is not held for a purpose.
                     gc.collect()
+                    # Slots go back in their order, so that one that is kept may hold up all the others.
+                    self._make_room()
                     continue
                 # Another thread may let go; where there is none, nobody can.
                 patience = self._daemon_timeout if threading.active_count() > 1 else 0.0
@@ -359,9 +359,10 @@ class Reader(Iterator[Batch]):
         status = self.status
         return status.daemon_is_alive and status.held >= self._slot_count
 
-    def _set_aside(self) -> None:
+    def _make_room(self) -> None:
+        """Moves what is kept out of the ring where that is all that is in the way of the next batch."""
         error = c.Error()
-        result = c.library.sassl_ring_consumer_set_aside(self._open_handle, ctypes.byref(error))
+        result = c.library.sassl_ring_consumer_make_room(self._open_handle, ctypes.byref(error))
         if result != c.OK:
             c.raise_error(result, error)
 
@@ -378,7 +379,7 @@ class Reader(Iterator[Batch]):
         return "sassld lives, `sasslctl status` says what it does"
 
     def _layout_of(self, lease: Lease) -> Layout:
-        mapping = lease.struct.mapping
+        mapping = lease.mapping
         instance = bytes(c.library.sassl_ring_mapping_geometry(mapping).contents.instance)
         if self._layout is None or self._layout[0] != instance:
             self._layout = instance, Layout(mapping)
@@ -439,7 +440,7 @@ class Reader(Iterator[Batch]):
 
     def _end(self, *, is_done: bool) -> None:
         if self._is_open and self._finalizer is not None:
-            if is_done and any(lease.struct.identifier for lease in self._asked.values()):
+            if is_done and any(lease.identifier for lease in self._asked.values()):
                 # What an exception kept from its caller was not read.
                 self.seek(self.position)
             self._finalizer.detach()

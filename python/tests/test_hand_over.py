@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import itertools
 import os
@@ -11,35 +10,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import numpy as np
 import pytest
 
 import sassl
-from producing import BATCHES_PER_EPOCH, Producer, expected
-
-SLOTS = 4
-
-
-@contextlib.contextmanager
-def stream(directory: str, slots: int = SLOTS, **options: Any) -> Iterator[Producer]:
-    """A producer that fills every slot as soon as it is free, as `sassld` does."""
-    stop = threading.Event()
-    with Producer(directory, slots=slots, **options) as producer:
-
-        def work() -> None:
-            while not stop.is_set():
-                producer.produce(timeout=0.02)
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            yield producer
-        finally:
-            stop.set()
-            worker.join()
+from producing import BATCHES_PER_EPOCH, SLOTS, Producer, expected, stream
 
 
 def attach(directory: str, **options: Any) -> sassl.Reader:
@@ -89,6 +68,21 @@ def test_arrays_keep_their_pixels_for_an_epoch_and_more(directory: str) -> None:
         del first, row
         rest = [batch.number for batch in itertools.islice(reader, 3 * BATCHES_PER_EPOCH)]
     assert rest == list(range(SLOTS, SLOTS + 3 * BATCHES_PER_EPOCH))
+
+
+def test_a_few_arrays_kept_for_epochs_hold_up_nothing(directory: str) -> None:
+    """Slots go back in their order, so that one that is kept would hold up the ring for as long."""
+    with stream(directory) as producer, attach(directory) as reader:
+        kept = []
+        for _ in range(3):
+            for batch in reader.epoch():
+                assert_shows(batch.views, batch.number)
+                if batch.step in (0, 1, 5):
+                    kept.append((batch.number, batch.views))
+        assert [number for number, _ in kept] == [0, 1, 5, 10, 11, 15, 20, 21, 25]
+        for number, views in kept:
+            assert_shows(views, number)
+        assert producer.counters().dropped == 0
 
 
 def test_keeping_labels_keeps_no_slot(directory: str) -> None:
@@ -169,6 +163,40 @@ def test_what_only_a_reference_cycle_holds_is_given_back(directory: str) -> None
 
 
 # A reader that goes away
+
+
+def test_a_batch_in_whose_middle_an_exception_comes_was_not_read(directory: str) -> None:
+    def train(last: int) -> None:
+        for batch in attach(directory, start="continue"):
+            assert_shows(batch.views, batch.number)
+            if batch.number == last:
+                raise ZeroDivisionError
+
+    with stream(directory):
+        for last in (3, 3, 5):
+            with pytest.raises(ZeroDivisionError):
+                train(last)
+            gc.collect()
+            with attach(directory, start="continue") as reader:
+                assert reader.position == last
+
+
+def test_an_exception_of_a_signal_cannot_come_while_a_batch_is_given_back(directory: str) -> None:
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        raise Interruption
+
+    with Producer(directory, slots=1) as producer, attach(directory) as reader:
+        producer.produce()
+        batch = reader.next(timeout=0)
+        lease = batch._lease
+        batch.release()
+        try:
+            # Raises at the first line that is run in a function of Python's.
+            sys.settrace(trace)
+            del lease
+        finally:
+            sys.settrace(None)
+        assert producer.produce() == 1
 
 
 def test_breaking_out_of_a_loop_lets_the_next_one_attach(directory: str) -> None:

@@ -418,13 +418,15 @@ def test_a_reader_that_holds_every_slot_is_told_what_it_waits_for(directory: str
         producer.produce()
         producer.produce()
         first, second = reader.next(timeout=5), reader.next(timeout=5)
-        # In the order of the stream: the slot of the second is of no use before that of the first.
-        second.release()
         with pytest.raises(sassl.BatchTimeoutError, match="this reader holds all 2 slots"):
             reader.next(timeout=0.01)
-        first.release()
+        # Slots go back in the order of the stream, so the first batch is moved out of the way of the second's slot.
+        second.release()
         with pytest.raises(sassl.BatchTimeoutError, match="sassld lives"):
             reader.next(timeout=0.01)
+        assert producer.produce() == 2
+        assert_is(reader.next(timeout=5), 2)
+        assert_is(first, 0)
 
 
 def test_a_reader_that_waits_for_a_daemon_to_come_back_is_told(directory: str) -> None:

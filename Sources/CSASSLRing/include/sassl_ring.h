@@ -438,6 +438,9 @@ struct sassl_ring_lease {
   uint64_t production_ns;
   const void *payload;
   struct sassl_ring_mapping *mapping;
+  struct sassl_ring_consumer *consumer;  ///< for `sassl_ring_lease_end`, which makes it NULL
+  int32_t done;                          ///< for `sassl_ring_lease_end`, set by whoever is done with the batch
+  uint32_t reserved;
 };
 
 /// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT, OWNER, WORLD.
@@ -465,9 +468,16 @@ const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consu
 void sassl_ring_consumer_describe(struct sassl_ring_consumer *consumer, struct sassl_ring_geometry *geometry, char *settings);
 /// Zeroes where no producer is attached.
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters);
-/// Moves what is held to private memory: its payload stays readable where it is, and its slots are the producer's again. The
-/// batches still count as held. Errors: SYSTEM (no memory), FORKED; STATE once it is detached.
-int sassl_ring_consumer_set_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error);
+/// Where no slot is free, though some would be if not for a few that were kept (slots are given back in their order), or though
+/// the only one is held: moves what is held to private memory. Its payload stays readable where it is, and its slots are the
+/// producer's again. The batches still count as held. Errors: SYSTEM (no memory), FORKED; STATE once it is detached.
+int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error);
+/// Gives a batch back when nothing refers to it any more: fit to be the finalizer of an object that holds the structure, in languages
+/// that have such. Does nothing where it is empty. Unless it says `done`, the batch that was handed out last counts as read only when
+/// another is asked for: if an exception ends the reader before, the next one gets it again (made anew).
+void sassl_ring_lease_end(struct sassl_ring_lease *lease);
+/// From now on `sassl_ring_lease_end` does nothing: the process ends, and what is still held was not read.
+void sassl_ring_process_ends(void);
 /// Gives the ring up for the next reader; a `next` that waits in another thread ends with STATE within a moment. What is still held
 /// is moved to private memory and stays readable until it is released. `done` says whether it counts as read; where it does not, the
 /// next reader gets it again. Errors: FORKED, STATE (detached already); SYSTEM where memory is refused: then the ring is given up when
