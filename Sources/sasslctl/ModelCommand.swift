@@ -118,7 +118,12 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
   try process.run()
   process.waitUntilExit()
   guard process.terminationStatus == 0 else {
-    throw CommandFailure(.badData, "the import did not succeed; its own message is above")
+    // The tool's exit codes are this program's; 127 is what env says of an interpreter that is not there.
+    if process.terminationStatus == 127 {
+      throw CommandFailure(.unavailable, "there is no '\(interpreter)'; name a Python interpreter in SASSL_PYTHON")
+    }
+    let code = process.terminationReason == .exit ? ExitCode(rawValue: process.terminationStatus) : nil
+    throw CommandFailure(code ?? .software, "the import did not succeed; its own message is above")
   }
   return .success
 }

@@ -141,6 +141,11 @@ private struct ConfigurationReader {
         lines["batch.ranks"] ?? lines["batch.world_size"], "batch.ranks",
         "rank \(rank) is not below batch.world_size = \(batch.worldSize)")
     }
+    if configuration.dataset.layout == .list, !configuration.dataset.exclude.isEmpty {
+      report(
+        lines["dataset.exclude"], "dataset.exclude",
+        "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
+    }
     for (index, recipe) in configuration.viewRecipes.enumerated() {
       let view = "views.view[\(index + 1)]"
       for problem in recipe.problems {

@@ -41,20 +41,26 @@ package struct OpenedStream: Sendable {
     var modelFingerprint: UInt64 = 0
     if recipes.contains(where: { $0.style != nil }) {
       let location = ModelLocation(configuration.style.model)
-      let opened = try location.load()
+      let (opened, fingerprint) = try location.loadWithFingerprint()
+      // Blending needs the style of every picture itself, wherever the other style comes from.
+      _ = try opened.requiredPredictorSide(of: location.name)
       model = opened
-      modelFingerprint = try location.fingerprint()
+      modelFingerprint = fingerprint
       modelName = location.name
     } else {
       modelName = "none"
     }
     let catalog = try Self.catalog(configuration.dataset)
+    if catalog.leftOut.count > 0 {
+      journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
+    }
     let styles = try Self.styles(
       configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
       index: index)
     source = StreamSource(
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
-      styleGroupSize: configuration.style.group, limits: limits)
+      styleGroupSize: configuration.style.group, limits: limits,
+      appliesOrientation: configuration.dataset.applyOrientation)
     schedules = try configuration.batch.ranks.map { rank in
       try StreamSchedule(
         sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
@@ -74,8 +80,8 @@ package struct OpenedStream: Sendable {
   static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
     let path = BytePath(dataset.path)
     switch dataset.layout {
-    case .imageFolder: return try SampleCatalog.imageFolder(at: path)
-    case .flat: return try SampleCatalog.flatFolder(at: path)
+    case .imageFolder: return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude)
+    case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
     case .list: return try SampleCatalog.list(at: path)
     }
   }
@@ -98,8 +104,7 @@ package struct OpenedStream: Sendable {
       }
       return .embeddings(names: folder.names, folder.embeddings)
     case .bank:
-      let path = configuration.style.bank
-      let bank = path.isEmpty ? .embedded : try StyleBank(contentsOf: URL(fileURLWithPath: path))
+      let bank = try StyleBank.named(configuration.style.bank, for: model)
       return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
     }
   }
