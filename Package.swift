@@ -23,6 +23,7 @@ let package = Package(
   targets: [
     // Libraries of the system, found through pkg-config.
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -33,7 +34,9 @@ let package = Package(
     .target(name: "CTOML", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
     .target(name: "CStyleKernels", cSettings: optimised),
     .target(name: "CImagingKernels", cSettings: optimised),
-    .target(name: "CPNGReader", dependencies: ["CPNG"], cSettings: optimised),
+    .target(name: "CJPEGReader", dependencies: ["CJPEG"], cSettings: optimised),
+    .target(
+      name: "CPNGReader", dependencies: ["CPNG"], cSettings: optimised, linkerSettings: [.linkedLibrary("z")]),
     .target(
       name: "CEmbeddedModel", exclude: ["model.safetensors", "styles.safetensors"], cSettings: optimised),
     .target(name: "CGlibc", cSettings: optimised),
@@ -44,7 +47,9 @@ let package = Package(
     .target(name: "KeyedRandom"),
     .target(name: "Memory"),
     .target(name: "Dataset", dependencies: ["KeyedRandom", "Memory"]),
-    .target(name: "Imaging", dependencies: ["Memory", "CTurboJPEG", "CPNG", "CPNGReader", "CImagingKernels"]),
+    .target(
+      name: "Imaging",
+      dependencies: ["Memory", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
     .target(name: "StyleTransfer", dependencies: ["Basics", "CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),

@@ -10,6 +10,8 @@ public enum DatasetError: Error, Equatable, Sendable {
   case unreadable(BytePath, errno: Int32)
   /// The folder holds no class directories, but `images` images directly in it.
   case noClasses(BytePath, images: Int)
+  /// These class directories hold no images.
+  case emptyClasses(BytePath, [BytePath])
   /// No file below this folder has the name of an image, or the list is empty.
   case noImages(BytePath)
   /// A line of a list does not say a path and an optional label; lines count from 1.
@@ -23,6 +25,8 @@ public enum DatasetError: Error, Equatable, Sendable {
     case emptyPath
     /// What follows the last tab is not a whole number of at least -1.
     case label(BytePath)
+    /// Between the path and its label stands this and not a tab.
+    case separator(Character)
   }
 }
 
@@ -35,11 +39,15 @@ extension DatasetError: CustomStringConvertible {
     case .notADirectory(let path):
       "\(path) is not a directory. Name a folder, or use the layout 'list' for a text file of paths."
     case .unreadable(let path, let errno):
-      "\(path) cannot be read: \(String(cString: strerror(errno))). Check that the service's user may read it."
+      "\(path) cannot be read: \(String(cString: strerror(errno))). "
+        + "Check that the service's user may read it, or leave it out with dataset.exclude."
     case .noClasses(let path, images: 0):
       "\(path) holds no class directories. The layout 'image-folder' expects one directory per class."
     case .noClasses(let path, let images):
       "\(path) holds \(images) images but no class directories. Use the layout 'flat' for images without labels."
+    case .emptyClasses(let path, let classes):
+      "\(path) holds \(classes.count) class directories without images (\(Self.names(of: classes))), which would shift labels. "
+        + "Put images there, remove them, or leave them out with dataset.exclude."
     case .noImages(let path):
       "No image was found in \(path). Looked for names ending in \(ImageFileName.extensions.joined(separator: ", "))."
     case .badLine(let path, let line, .emptyPath):
@@ -47,9 +55,15 @@ extension DatasetError: CustomStringConvertible {
     case .badLine(let path, let line, .label(let text)):
       "\(path), line \(line): '\(text)' is not a label. "
         + "After the tab comes a whole number from 0, or -1 for a sample without a label."
+    case .badLine(let path, let line, .separator(let separator)):
+      "\(path), line \(line): \(separator == "," ? "a comma" : "a blank") stands before the label. Write a tab there."
     case .tooFewSamples(let count, let globalBatchSize):
       "\(count) samples do not fill one batch of \(globalBatchSize) (batch size x world size). "
         + "Use smaller batches, or the last-batch policy 'wrap'."
     }
+  }
+
+  private static func names(of classes: [BytePath]) -> String {
+    classes.prefix(3).map(\.description).joined(separator: ", ") + (classes.count > 3 ? ", ..." : "")
   }
 }

@@ -34,13 +34,15 @@ struct DirectoryWalk {
     visited = excluded
   }
 
-  /// Adds the images below `start`, a path relative to the root, to `paths`.
-  mutating func appendImages(below start: BytePath, to paths: inout PathTable) throws(DatasetError) {
+  /// Adds those images below `start`, a path relative to the root, that `selection` takes to `paths`.
+  mutating func appendImages(
+    below start: BytePath, selection: inout EntrySelection, to paths: inout PathTable
+  ) throws(DatasetError) {
     var found: [(directory: BytePath, images: PathTable)] = []
     var directories = [start]
     var links: [BytePath] = []
     while let directory = directories.popLast() ?? links.popLast() {
-      guard let listing = try list(directory) else { continue }
+      guard let listing = try list(directory, selection: &selection) else { continue }
       found.append((directory, listing.images))
       directories += listing.directories
       links += listing.links
@@ -58,13 +60,17 @@ struct DirectoryWalk {
   }
 
   /// What `directory` holds, or nil where it has been visited before.
-  private mutating func list(_ directory: BytePath) throws(DatasetError) -> Listing? {
-    let listing = try Self.list(directory, in: root)
+  private mutating func list(
+    _ directory: BytePath, selection: inout EntrySelection
+  ) throws(DatasetError) -> Listing? {
+    let listing = try Self.list(directory, in: root, selection: &selection)
     return visited.insert(listing.identity).inserted ? listing : nil
   }
 
-  /// What `directory` (a path relative to `root`, empty for the root itself) holds, subdirectories in no order.
-  static func list(_ directory: BytePath, in root: BytePath) throws(DatasetError) -> Listing {
+  /// What `directory` (a path relative to `root`, empty for the root itself) holds that `selection` takes, subdirectories in no order.
+  static func list(
+    _ directory: BytePath, in root: BytePath, selection: inout EntrySelection
+  ) throws(DatasetError) -> Listing {
     let path = root.appending(directory)
     let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
     guard descriptor >= 0 else {
@@ -95,11 +101,15 @@ struct DirectoryWalk {
         count: strlen(nameStart.assumingMemoryBound(to: CChar.self)))
       if name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { continue }
       switch kind(of: entry.pointee.d_type, name: nameStart, in: descriptor) {
-      case .directory: listing.directories.append(directory.appending(BytePath(name)))
-      case .linkToDirectory: listing.links.append(directory.appending(BytePath(name)))
+      case .directory:
+        if selection.takesDirectory(name, in: directory) {
+          listing.directories.append(directory.appending(BytePath(name)))
+        }
+      case .linkToDirectory:
+        if selection.takesDirectory(name, in: directory) { listing.links.append(directory.appending(BytePath(name))) }
       case .other:
         // Anything else with the name of an image counts, as in torchvision; what cannot be read shows when it is read.
-        if ImageFileName.matches(name) { listing.images.append(name) }
+        if ImageFileName.matches(name), selection.takesFile(name, in: directory) { listing.images.append(name) }
       }
     }
   }

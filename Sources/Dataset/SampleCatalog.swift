@@ -1,3 +1,4 @@
+import Glibc
 import Memory
 
 /// Every sample of a data set: where its bytes are, and its label.
@@ -16,6 +17,8 @@ public struct SampleCatalog: Sendable {
   public let classes: [BytePath]
   /// A mark of all relative paths and labels in order: another catalog has the same one only if it holds the same.
   public let fingerprint: Fingerprint
+  /// What was found beside the samples and is none.
+  public let leftOut: LeftOut
 
   private let paths: PathTable
   private let labels: Labels
@@ -49,8 +52,11 @@ public struct SampleCatalog: Sendable {
     root.appending(relativePath(of: sample))
   }
 
-  private init(root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels) throws(DatasetError) {
+  private init(
+    root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels, leftOut: LeftOut = LeftOut()
+  ) throws(DatasetError) {
     guard paths.count > 0 else { throw .noImages(root) }
+    self.leftOut = leftOut
     self.root = root
     self.classes = classes
     self.paths = paths
@@ -75,7 +81,7 @@ extension SampleCatalog.Labels {
     case .none: return -1
     case .each(let labels): return labels[sample]
     case .classStarts(let starts):
-      // The last class that starts at or before the sample; empty classes start where the next one does.
+      // The last class that starts at or before the sample.
       var low = 0
       var high = starts.count
       while high - low > 1 {
@@ -92,39 +98,51 @@ extension SampleCatalog.Labels {
 extension SampleCatalog {
   /// A folder with one directory per class, as torchvision's `ImageFolder` reads it.
   ///
-  /// Classes are the directories of the folder in the order of their bytes, and their labels count from 0; a class
-  /// without images keeps its label. Its samples are the images in it and below it (`.jpg`, `.jpeg`, `.png`, `.ppm`,
-  /// `.bmp`, `.pgm`, `.tif`, `.tiff`, `.webp`, in upper or lower case).
+  /// Classes are the directories of the folder in the order of their bytes, and their labels count from 0. Its samples are the images in
+  /// it and below it (`.jpg`, `.jpeg`, `.png`, `.ppm`, `.bmp`, `.pgm`, `.tif`, `.tiff`, `.webp`, in upper or lower case). A class
+  /// without images is an error, as there. Other than there, hidden folders, folders of the system such as `lost+found` and
+  /// macOS's `._` files are left out wherever they are.
   ///
-  /// - Parameter progress: called after each class with the number of images found so far.
-  /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no classes or images.
+  /// - Parameters:
+  ///   - patterns: shell patterns of what else is left out, by name or by path relative to the folder; `*` matches slashes too.
+  ///   - progress: called after each class with the number of images found so far.
+  /// - Throws: `DatasetError` where the folder or anything below it cannot be read, there are no classes, or a class or all have no images.
   public static func imageFolder(
-    at root: BytePath, progress: (Int) -> Void = { _ in }
+    at root: BytePath, excluding patterns: [String] = [], progress: (Int) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
-    let listing = try DirectoryWalk.list("", in: root)
+    var selection = EntrySelection(excluding: patterns)
+    let listing = try DirectoryWalk.list("", in: root, selection: &selection)
     let classes = (listing.directories + listing.links).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
     guard !classes.isEmpty else { throw .noClasses(root, images: listing.images.count) }
 
     var paths = PathTable()
     var starts: [Int] = []
+    var empty: [BytePath] = []
     for name in classes {
       starts.append(paths.count)
       // A class may link to another class, but a link back to the whole data set belongs to none.
       var walk = DirectoryWalk(root: root, excluding: [listing.identity])
-      try walk.appendImages(below: name, to: &paths)
+      try walk.appendImages(below: name, selection: &selection, to: &paths)
+      if paths.count == starts.last { empty.append(name) }
       progress(paths.count)
     }
-    return try SampleCatalog(root: root, classes: classes, paths: paths, labels: .classStarts(starts))
+    guard paths.count == 0 || empty.isEmpty else { throw .emptyClasses(root, empty) }
+    return try SampleCatalog(
+      root: root, classes: classes, paths: paths, labels: .classStarts(starts), leftOut: selection.leftOut)
   }
 
-  /// The images in a folder and below it, without labels.
+  /// The images in a folder and below it, without labels. What is left out is the same as in an image folder.
   ///
+  /// - Parameter patterns: shell patterns of what else is left out, by name or by path relative to the folder.
   /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no images.
-  public static func flatFolder(at root: BytePath) throws(DatasetError) -> SampleCatalog {
+  public static func flatFolder(
+    at root: BytePath, excluding patterns: [String] = []
+  ) throws(DatasetError) -> SampleCatalog {
     var paths = PathTable()
+    var selection = EntrySelection(excluding: patterns)
     var walk = DirectoryWalk(root: root)
-    try walk.appendImages(below: "", to: &paths)
-    return try SampleCatalog(root: root, classes: [], paths: paths, labels: .none)
+    try walk.appendImages(below: "", selection: &selection, to: &paths)
+    return try SampleCatalog(root: root, classes: [], paths: paths, labels: .none, leftOut: selection.leftOut)
   }
 
   /// A text file with one sample per line: a path, and optionally a tab and a label.
@@ -186,10 +204,31 @@ extension SampleCatalog {
         label = number
         path = entry[..<tab]
         if path.isEmpty { throw .badLine(list, line: line, .emptyPath) }
+      } else if paths.count == 0, let separator = foreignSeparator(in: entry, of: list) {
+        throw .badLine(list, line: line, .separator(separator))
       }
       paths.append(UnsafeBufferPointer(rebasing: path))
       labels.append(label)
     }
+  }
+}
+
+extension SampleCatalog {
+  /// What stands before the label of an entry in place of the tab, a blank or a comma; nil where there is no such thing. A file may be
+  /// called so: only where there is none, and there is one without the label, it is a mistake.
+  private static func foreignSeparator(in entry: Slice<UnsafeBufferPointer<UInt8>>, of list: BytePath) -> Character? {
+    let digits = entry.reversed().prefix { (0x30...0x39).contains($0) }.count
+    var path = entry.dropLast(digits)
+    if path.last == UInt8(ascii: "-") { path = path.dropLast() }
+    guard digits > 0, let separator = path.last, separator == UInt8(ascii: " ") || separator == UInt8(ascii: ",") else {
+      return nil
+    }
+    path = path[..<(path.lastIndex { $0 != separator }.map { $0 + 1 } ?? path.startIndex)]
+    func exists(_ name: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+      list.directory.appending(BytePath(name)).withCString { access($0, F_OK) } == 0
+    }
+    guard !path.isEmpty, !exists(entry), exists(path) else { return nil }
+    return Character(Unicode.Scalar(separator))
   }
 }
 

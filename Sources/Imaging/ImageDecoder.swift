@@ -15,12 +15,19 @@
 /// - CMYK and YCCK JPEG are taken as inverted, as Adobe writes them, and converted as `R = (255 - C)(255 - K) / 255`;
 /// - alpha is dropped, not composited, as torchvision's `ImageReadMode.RGB` does; a palette's transparency likewise;
 /// - gamma chunks and colour profiles are ignored;
-/// - EXIF orientation is applied to JPEG.
+/// - orientation is applied as Pillow's `exif_transpose` does, if it is wanted: that of EXIF or XMP, in JPEG and PNG.
 public final class ImageDecoder {
-  private let jpeg = JPEGDecoder()
+  private let appliesOrientation: Bool
+  private var jpeg = JPEGDecoder()
+  /// The picture as stored, where it has to be turned.
+  private let stored = RGBImage(width: 1, height: 1)
 
   /// A decoder ready for its first file.
-  public init() {}
+  ///
+  /// - Parameter appliesOrientation: whether pictures are turned as their metadata say, or shown as they are stored.
+  public init(appliesOrientation: Bool = true) {
+    self.appliesOrientation = appliesOrientation
+  }
 
   /// Reads what the file says about its picture, without decoding a pixel and within `limits`, so that a crop can be
   /// drawn and a reduction chosen first.
@@ -31,8 +38,8 @@ public final class ImageDecoder {
   ) throws(ImagingError) -> ImageHeader {
     let header =
       switch try format(of: bytes, limits: limits) {
-      case .jpeg: try jpeg.header(of: bytes)
-      case .png: try PNGDecoder.header(of: bytes)
+      case .jpeg: try JPEGDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
+      case .png: try PNGDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
       }
     // Division instead of a product, which a hostile header could make overflow.
     guard header.height <= limits.maximumPixels / header.width else {
@@ -54,10 +61,19 @@ public final class ImageDecoder {
     into image: RGBImage
   ) throws(ImagingError) {
     let header = try header(of: bytes, limits: limits)
-    switch header.format {
-    case .jpeg: try jpeg.decode(bytes, header: header, reduction: reduction, into: image)
-    case .png: try PNGDecoder.decode(bytes, header: header, into: image)
+    let reduction = header.format == .jpeg ? reduction : .none
+    try image.reshape(for: header, reduction: reduction)
+    var target = image.pixels
+    if header.orientation != .upright {
+      let swaps = header.orientation.swapsSides
+      try stored.reshape(width: swaps ? image.height : image.width, height: swaps ? image.width : image.height)
+      target = stored.pixels
     }
+    switch header.format {
+    case .jpeg: try jpeg.decode(bytes, reduction: reduction, into: target)
+    case .png: try PNGDecoder.decode(bytes, into: target)
+    }
+    if header.orientation != .upright { header.orientation.setUpright(stored.pixels, into: image.pixels) }
   }
 
   /// Decodes the file into a picture of its own.
@@ -76,9 +92,7 @@ public final class ImageDecoder {
     guard bytes.count <= limits.maximumBytes else {
       throw .tooManyBytes(count: bytes.count, limit: limits.maximumBytes)
     }
-    guard let format = ImageFormat(sniffing: bytes) else {
-      throw .unknownFormat(firstBytes: Array(bytes.prefix(8)))
-    }
+    guard let format = ImageFormat(sniffing: bytes) else { throw .unknownFormat(ForeignFile(bytes)) }
     return format
   }
 }

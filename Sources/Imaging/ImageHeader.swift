@@ -2,10 +2,17 @@
 public struct ImageHeader: Sendable, Equatable {
   /// The file format.
   public let format: ImageFormat
-  /// Width of the upright picture, in pixels.
+  /// Width of the picture as it is shown, in pixels.
   public let width: Int
-  /// Height of the upright picture, in pixels.
+  /// Height of the picture as it is shown, in pixels.
   public let height: Int
-  /// How the stored picture has to be turned to stand upright.
+  /// How the stored picture has to be turned to be shown; `upright` where orientation is not applied.
   public let orientation: ImageOrientation
+
+  init(format: ImageFormat, storedWidth: Int, storedHeight: Int, orientation: ImageOrientation) {
+    self.format = format
+    width = orientation.swapsSides ? storedHeight : storedWidth
+    height = orientation.swapsSides ? storedWidth : storedHeight
+    self.orientation = orientation
+  }
 }

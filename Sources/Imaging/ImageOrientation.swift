@@ -21,6 +21,12 @@ public enum ImageOrientation: Int, Sendable, CaseIterable {
   /// Whether the stored rows are the upright picture's columns.
   public var swapsSides: Bool { rawValue >= 5 }
 
+  /// Whether what is stored last comes first in the upright picture's rows, from left to right.
+  var reversesColumns: Bool { [.mirrored, .upsideDown, .turnedLeft, .transversed].contains(self) }
+
+  /// Whether what is stored last comes first in the upright picture's columns, from top to bottom.
+  var reversesRows: Bool { [.upsideDown, .mirroredUpsideDown, .transversed, .turnedRight].contains(self) }
+
   /// Writes the upright form of `stored` into `upright`, whose sides must already be swapped where `swapsSides`.
   func setUpright(_ stored: PixelBuffer, into upright: PixelBuffer) {
     precondition(

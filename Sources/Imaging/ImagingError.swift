@@ -4,8 +4,8 @@ import Memory
 public enum ImagingError: Error, Equatable, Sendable {
   /// The file has no bytes at all.
   case empty
-  /// The file is neither JPEG nor PNG; the first bytes are given.
-  case unknownFormat(firstBytes: [UInt8])
+  /// The file is neither JPEG nor PNG, but something else.
+  case unknownFormat(ForeignFile)
   /// The file has more bytes than the limit.
   case tooManyBytes(count: Int, limit: Int)
   /// The header announces more pixels than the limit; nothing was allocated for them.
@@ -48,8 +48,8 @@ extension ImagingError: CustomStringConvertible {
     switch self {
     case .empty:
       "the file is empty; restore it from its source or remove it"
-    case .unknownFormat(let firstBytes):
-      "the file is neither JPEG nor PNG (it begins with \(hexadecimal(firstBytes))); convert it or remove it"
+    case .unknownFormat(let file):
+      "the file is neither JPEG nor PNG but \(file.description); \(file.remedy)"
     case .tooManyBytes(let count, let limit):
       "the file has \(count) bytes, more than the limit of \(limit); raise the limit or shrink the file"
     case .tooManyPixels(let width, let height, let limit):
@@ -65,13 +65,6 @@ extension ImagingError: CustomStringConvertible {
     case .notEncoded(let format, let detail):
       "the picture could not be written as \(format.name) (\(detail))"
     }
-  }
-
-  private func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { byte in
-      let digits = String(byte, radix: 16)
-      return digits.count == 1 ? "0" + digits : digits
-    }.joined(separator: " ")
   }
 }
 

@@ -1,43 +1,52 @@
-import CTurboJPEG
+import CJPEGReader
 import Memory
 
-/// JPEG through libjpeg-turbo, and the scratch pictures that unusual files need.
-final class JPEGDecoder {
-  /// The picture as stored, where it has to be turned upright.
-  private let stored = RGBImage(width: 1, height: 1)
+/// JPEG through libjpeg-turbo, and the scratch memory that unusual files need.
+struct JPEGDecoder: ~Copyable {
   /// Four samples per pixel, for CMYK; grown when the first such file comes.
   private var inks = GrowingMemory<UInt8>()
 
-  func header(of bytes: UnsafeRawBufferPointer) throws(ImagingError) -> ImageHeader {
-    let (width, height, _) = try JPEGStream(bytes).size()
-    let orientation = JPEGMarkers(bytes).orientation
+  static func header(of bytes: UnsafeRawBufferPointer, appliesOrientation: Bool) throws(ImagingError) -> ImageHeader {
+    let file = try openedFile(bytes)
     return ImageHeader(
-      format: .jpeg, width: orientation.swapsSides ? height : width, height: orientation.swapsSides ? width : height,
-      orientation: orientation)
+      format: .jpeg, storedWidth: Int(file.width), storedHeight: Int(file.height),
+      orientation: appliesOrientation ? JPEGMarkers(bytes).orientation : .upright)
   }
 
-  /// - Precondition: `header` was read from these bytes and is within the limits.
-  func decode(
-    _ bytes: UnsafeRawBufferPointer, header: ImageHeader, reduction: DecodeReduction, into image: RGBImage
+  /// Decodes the picture as it is stored, at a fraction of its size, into `target` of that size.
+  ///
+  /// - Precondition: the header was read from these bytes and is within the limits.
+  mutating func decode(
+    _ bytes: UnsafeRawBufferPointer, reduction: DecodeReduction, into target: PixelBuffer
   ) throws(ImagingError) {
-    let stream = try JPEGStream(bytes)
-    let (fullWidth, fullHeight, colorSpace) = try stream.size()
-    let isCMYK = colorSpace == Int32(TJCS_CMYK.rawValue) || colorSpace == Int32(TJCS_YCCK.rawValue)
-    try image.reshape(
-      width: reduction.applied(to: header.width), height: reduction.applied(to: header.height),
-      originalWidth: header.width, originalHeight: header.height, reduction: reduction)
-    let width = reduction.applied(to: fullWidth)
-    let height = reduction.applied(to: fullHeight)
-    if header.orientation != .upright { try stored.reshape(width: width, height: height) }
-    let target = header.orientation == .upright ? image.pixels : stored.pixels
-    if isCMYK {
-      let samples = try inks.reserve(width * height * 4, for: "inks")
-      try stream.decompress(to: samples, width: width, height: height, format: TJPF_CMYK)
-      Self.convertInvertedInks(samples, to: target)
-    } else {
-      try stream.decompress(to: target.base, width: width, height: height, format: TJPF_RGB)
+    var file = try Self.openedFile(bytes)
+    precondition(
+      target.width == reduction.applied(to: Int(file.width))
+        && target.height == reduction.applied(to: Int(file.height)),
+      "the target has the wrong sides")
+    let samples = file.is_cmyk ? try inks.reserve(target.width * target.height * 4, for: "inks") : target.base
+    guard jpeg_file_read_pixels(&file, UInt32(reduction.rawValue), samples) else { throw Self.failure(of: file) }
+    if file.is_cmyk { Self.convertInvertedInks(samples, to: target) }
+  }
+
+  private static func openedFile(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) -> jpeg_file {
+    var file = jpeg_file()
+    file.bytes = bytes.bindMemory(to: UInt8.self).baseAddress
+    file.count = bytes.count
+    guard jpeg_file_read_header(&file) else { throw failure(of: file) }
+    return file
+  }
+
+  private static func failure(of file: jpeg_file) -> ImagingError {
+    let detail = withUnsafeBytes(of: file.problem) { characters in
+      String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
     }
-    if header.orientation != .upright { header.orientation.setUpright(stored.pixels, into: image.pixels) }
+    return switch file.fault {
+    case JPEG_FILE_OUT_OF_MEMORY: .outOfMemory(detail: detail)
+    case JPEG_FILE_ENDS_EARLY: .truncated(format: .jpeg, detail: detail)
+    case JPEG_FILE_UNSUPPORTED: .unsupported(format: .jpeg, detail: detail)
+    default: .corrupt(format: .jpeg, detail: detail)
+    }
   }
 
   /// `inks` holds 255 minus the amount of ink, as Adobe stores it.

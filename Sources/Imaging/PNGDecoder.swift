@@ -2,21 +2,22 @@ import CPNGReader
 
 /// PNG through libpng. It keeps nothing from file to file.
 enum PNGDecoder {
-  static func header(of bytes: UnsafeRawBufferPointer) throws(ImagingError) -> ImageHeader {
+  static func header(of bytes: UnsafeRawBufferPointer, appliesOrientation: Bool) throws(ImagingError) -> ImageHeader {
     var file = Self.file(bytes)
     guard png_file_read_header(&file) else { throw failure(of: file) }
-    return ImageHeader(format: .png, width: Int(file.width), height: Int(file.height), orientation: .upright)
+    return ImageHeader(
+      format: .png, storedWidth: Int(file.width), storedHeight: Int(file.height),
+      orientation: appliesOrientation ? PNGChunks(bytes).orientation : .upright)
   }
 
-  /// - Precondition: `header` was read from these bytes and is within the limits.
-  static func decode(
-    _ bytes: UnsafeRawBufferPointer, header: ImageHeader, into image: RGBImage
-  ) throws(ImagingError) {
+  /// Decodes the picture as it is stored into `target`, which has its size.
+  ///
+  /// - Precondition: the header was read from these bytes and is within the limits.
+  static func decode(_ bytes: UnsafeRawBufferPointer, into target: PixelBuffer) throws(ImagingError) {
     var file = Self.file(bytes)
-    file.width = UInt32(header.width)
-    file.height = UInt32(header.height)
-    try image.reshape(width: header.width, height: header.height)
-    guard png_file_read_pixels(&file, image.pixels.base) else { throw failure(of: file) }
+    file.width = UInt32(target.width)
+    file.height = UInt32(target.height)
+    guard png_file_read_pixels(&file, target.base) else { throw failure(of: file) }
   }
 
   private static func file(_ bytes: UnsafeRawBufferPointer) -> png_file {

@@ -16,7 +16,9 @@ extension PixelBuffer {
     let factor = Double(image.reduction.rawValue)
     resample(
       image.pixels,
-      columns: Span(origin: Double(crop.x) / factor, length: Double(crop.width) / factor, limit: image.width),
+      columns: Span(
+        origin: Double(crop.x + image.columnsBefore) / factor, length: Double(crop.width) / factor,
+        limit: image.width),
       rows: Self.rows(of: crop, in: image), filter: filter, workspace: workspace)
   }
 
@@ -31,7 +33,8 @@ extension PixelBuffer {
   /// The rows of `image` that a crop reads.
   fileprivate static func rows(of crop: CropRectangle, in image: RGBImage) -> Span {
     let factor = Double(image.reduction.rawValue)
-    return Span(origin: Double(crop.y) / factor, length: Double(crop.height) / factor, limit: image.height)
+    return Span(
+      origin: Double(crop.y + image.rowsBefore) / factor, length: Double(crop.height) / factor, limit: image.height)
   }
 
   /// Part of an axis, not necessarily whole pixels.

@@ -10,10 +10,15 @@ public final class RGBImage {
   public private(set) var pixels: PixelBuffer
   /// How much smaller than the file's picture the pixels are.
   public private(set) var reduction: DecodeReduction = .none
-  /// Width in the file, in pixels, after EXIF orientation; `pixels.width` where nothing was reduced.
+  /// Width in the file, in pixels, after orientation was applied; `pixels.width` where nothing was reduced.
   public private(set) var originalWidth: Int
-  /// Height in the file, in pixels, after EXIF orientation; `pixels.height` where nothing was reduced.
+  /// Height in the file, in pixels, after orientation was applied; `pixels.height` where nothing was reduced.
   public private(set) var originalHeight: Int
+  /// How many columns of the file's resolution the first column of `pixels` has in front of the picture. Where a side is no multiple of the
+  /// reduction, the last column or row that is stored lies partly beyond the picture; turning may put it first.
+  private(set) var columnsBefore = 0
+  /// As `columnsBefore`, for the first row.
+  private(set) var rowsBefore = 0
 
   private var memory = GrowingMemory<UInt8>()
 
@@ -38,17 +43,25 @@ public final class RGBImage {
   ///
   /// - Throws: ``ImagingError/outOfMemory(detail:)``; the image is then as it was.
   func reshape(width: Int, height: Int) throws(ImagingError) {
-    try reshape(width: width, height: height, originalWidth: width, originalHeight: height, reduction: .none)
-  }
-
-  func reshape(
-    width: Int, height: Int, originalWidth: Int, originalHeight: Int, reduction: DecodeReduction
-  ) throws(ImagingError) {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
     let base = try memory.reserve(width * height * 3, for: "pixels")
     pixels = PixelBuffer(base: base, width: width, height: height)
-    self.originalWidth = originalWidth
-    self.originalHeight = originalHeight
+    originalWidth = width
+    originalHeight = height
+    reduction = .none
+    columnsBefore = 0
+    rowsBefore = 0
+  }
+
+  /// Gives the image the size of a file's picture that is decoded at a fraction of it.
+  ///
+  /// - Throws: ``ImagingError/outOfMemory(detail:)``; the image is then as it was.
+  func reshape(for header: ImageHeader, reduction: DecodeReduction) throws(ImagingError) {
+    try reshape(width: reduction.applied(to: header.width), height: reduction.applied(to: header.height))
+    originalWidth = header.width
+    originalHeight = header.height
     self.reduction = reduction
+    if header.orientation.reversesColumns { columnsBefore = width * reduction.rawValue - originalWidth }
+    if header.orientation.reversesRows { rowsBefore = height * reduction.rawValue - originalHeight }
   }
 }

@@ -17,7 +17,7 @@ extension StyleModel {
 }
 
 extension StyleBank {
-  /// The default style bank, compiled into the program: named procedural styles and a Gaussian that yields endless others.
+  /// The default style bank, compiled into the program: named procedural styles.
   ///
   /// Its embeddings are the embedded model's; other models that share the public pair's embedding space understand them too.
   public static let embedded: StyleBank = {

@@ -30,8 +30,6 @@ public struct ModelError: Error, Sendable, Equatable {
     case invalidPictureSize
     /// An embedding does not have the model's length.
     case invalidEmbedding
-    /// A sample was asked of a style bank that has no Gaussian.
-    case noGaussian
   }
 
   /// The kind of the refusal.

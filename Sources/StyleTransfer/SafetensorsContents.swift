@@ -8,7 +8,7 @@ import Glibc
 ///
 ///     var contents = SafetensorsContents()
 ///     contents.metadata["licence"] = "CC0-1.0"
-///     contents.add("mean", shape: [100], values: mean)
+///     contents.add("embeddings", shape: [1, 100], values: embedding)
 ///     try contents.write(to: url)
 public struct SafetensorsContents: Sendable {
   /// The strings under `__metadata__`.

@@ -222,7 +222,7 @@ public struct SafetensorsFile: Sendable {
     }
   }
 
-  private static func read(_ path: String) throws(ModelError) -> Data {
+  package static func read(_ path: String) throws(ModelError) -> Data {
     func unreadable(_ problem: String) -> ModelError {
       ModelError(.unreadable, at: path, problem, remedy: "name a safetensors file that this user may read")
     }

@@ -1,13 +1,12 @@
 import FoundationEssentials
 import Glibc
 
-/// Named styles that need no picture, and optionally a Gaussian that yields endless new ones.
+/// Named styles that need no picture.
 ///
 /// For example:
 ///
 ///     let bank = try StyleBank(contentsOf: url)
-///     let named = bank.entries[0].embedding
-///     let fresh = try bank.sample(using: &generator)
+///     let waves = bank.entries[0].embedding
 public struct StyleBank: Sendable {
   /// One named style.
   public struct Entry: Sendable, Hashable {
@@ -23,37 +22,8 @@ public struct StyleBank: Sendable {
     }
   }
 
-  /// A normal distribution over embeddings: `mean + factor n`, n standard normal.
-  public struct Gaussian: Sendable, Hashable {
-    /// The centre.
-    public let mean: [Float]
-    /// `[length][length]`, row by row; the covariance is `factor` times its transpose.
-    public let factor: [Float]
-
-    /// A distribution; `factor` has as many rows and columns as `mean` has numbers.
-    public init(mean: [Float], factor: [Float]) {
-      precondition(factor.count == mean.count * mean.count, "the factor must be square and as wide as the mean is long")
-      self.mean = mean
-      self.factor = factor
-    }
-
-    /// The embedding that a vector of standard normal draws stands for.
-    ///
-    /// - Parameter draws: as many independent draws as an embedding has numbers.
-    public func embedding(draws: [Float]) -> StyleEmbedding {
-      precondition(draws.count == mean.count, "one draw is needed for each number of an embedding")
-      var values = mean
-      for row in values.indices {
-        for column in draws.indices { values[row] += factor[row * mean.count + column] * draws[column] }
-      }
-      return StyleEmbedding(values)
-    }
-  }
-
   /// The named styles in the order of the file.
   public let entries: [Entry]
-  /// Nil when the bank has only named styles.
-  public let gaussian: Gaussian?
   /// How long its embeddings are.
   public let embeddingLength: Int
   /// Where the embeddings come from.
@@ -65,14 +35,13 @@ public struct StyleBank: Sendable {
   ///
   /// - Parameters:
   ///   - embeddingLength: how long embeddings are, 100 for every published network.
-  ///   - entries: named styles; names must be distinct.
-  ///   - gaussian: a distribution, if there is one.
+  ///   - entries: named styles, at least one; names must be distinct.
   ///   - provenance: where the embeddings come from.
   ///   - licence: their licence.
   /// - Throws: ``ModelError`` with code `invalidMetadata` when a name occurs twice or there is nothing in the bank, and
   ///   `invalidEmbedding` when a length is wrong.
   public init(
-    embeddingLength: Int, entries: [Entry], gaussian: Gaussian?, provenance: String, licence: String
+    embeddingLength: Int, entries: [Entry], provenance: String, licence: String
   ) throws(ModelError) {
     var names: Set<String> = []
     for entry in entries {
@@ -82,18 +51,15 @@ public struct StyleBank: Sendable {
           remedy: "give every style its own name")
       }
     }
-    guard !entries.isEmpty || gaussian != nil else {
-      throw ModelError(
-        .invalidMetadata, at: "style bank", "it has neither styles nor a Gaussian", remedy: "add at least one style")
+    guard !entries.isEmpty else {
+      throw ModelError(.invalidMetadata, at: "style bank", "it has no styles", remedy: "add at least one")
     }
-    let lengths = entries.map(\.embedding.values.count) + (gaussian.map { [$0.mean.count] } ?? [])
-    if let wrong = lengths.first(where: { $0 != embeddingLength }) {
+    if let wrong = entries.map(\.embedding.values.count).first(where: { $0 != embeddingLength }) {
       throw ModelError(
         .invalidEmbedding, at: "style bank", "an embedding has \(wrong) numbers, the others \(embeddingLength)",
         remedy: "put only embeddings of one model into a bank")
     }
     self.entries = entries
-    self.gaussian = gaussian
     self.embeddingLength = embeddingLength
     self.provenance = provenance
     self.licence = licence
@@ -123,6 +89,7 @@ public struct StyleBank: Sendable {
         "embeddings", "a style bank needs it, as a matrix with one row for each style and 1 to 4096 columns",
         remedy: "write the bank as docs/model-format.md says")
     }
+    // The two last were a distribution that nothing draws from; files that still have them are as good as others.
     for surplus in file.tensors.keys.sorted() where !["embeddings", "mean", "factor"].contains(surplus) {
       throw file.invalidTensor(
         surplus, "a style bank has no such tensor", remedy: "leave it out; is this a model file?")
@@ -136,17 +103,14 @@ public struct StyleBank: Sendable {
         remedy: "write one name for each row of the tensor 'embeddings'")
     }
     let values = try file.floats("embeddings", shape: shape)
-    var gaussian: Gaussian?
-    if file.tensors["mean"] != nil || file.tensors["factor"] != nil {
-      gaussian = Gaussian(
-        mean: try file.floats("mean", shape: [length]), factor: try file.floats("factor", shape: [length, length]))
+    guard count > 0 else {
+      throw file.invalidTensor("embeddings", "it holds no styles", remedy: "add at least one")
     }
     try self.init(
       embeddingLength: length,
       entries: names.enumerated().map { index, name in
         Entry(name: name, embedding: StyleEmbedding(Array(values[index * length..<(index + 1) * length])))
       },
-      gaussian: gaussian,
       provenance: file.requiredMetadata("provenance"), licence: file.requiredMetadata("licence"))
   }
 
@@ -161,40 +125,18 @@ public struct StyleBank: Sendable {
     contents.metadata["licence"] = licence
     contents.add(
       "embeddings", shape: [entries.count, embeddingLength], values: entries.flatMap(\.embedding.values))
-    if let gaussian {
-      contents.add("mean", shape: [embeddingLength], values: gaussian.mean)
-      contents.add("factor", shape: [embeddingLength, embeddingLength], values: gaussian.factor)
-    }
     try contents.write(to: url)
   }
 
-  /// A new style from the Gaussian.
+  /// Refuses a bank whose embeddings are not of a model's length.
   ///
-  /// The generator is asked for two numbers for every two coordinates, in order, so that a keyed generator gives the same style
-  /// anywhere.
-  ///
-  /// - Throws: ``ModelError`` with code `noGaussian` when the bank has only named styles.
-  public func sample(using generator: inout some RandomNumberGenerator) throws(ModelError) -> StyleEmbedding {
-    guard let gaussian else {
-      throw ModelError(
-        .noGaussian, at: "style bank", "it has only named styles, no distribution to draw from",
-        remedy: "choose among its entries, or use a bank with the tensors 'mean' and 'factor'")
-    }
-    var draws: [Float] = []
-    while draws.count < embeddingLength {
-      let pair = normalPair(using: &generator)
-      draws.append(pair.0)
-      if draws.count < embeddingLength { draws.append(pair.1) }
-    }
-    return gaussian.embedding(draws: draws)
+  /// - Parameter name: what the error calls the bank.
+  /// - Throws: ``ModelError`` with code `invalidEmbedding`.
+  public func checkFit(to model: StyleModel, at name: String) throws(ModelError) {
+    let wanted = model.architecture.embedding
+    if embeddingLength == wanted { return }
+    throw ModelError(
+      .invalidEmbedding, at: name, "its embeddings have \(embeddingLength) numbers, and those of the model \(wanted)",
+      remedy: "use a style bank that was made for this model")
   }
-}
-
-/// Two independent standard normal numbers (Box and Muller), from exactly two draws of the generator.
-private func normalPair(using generator: inout some RandomNumberGenerator) -> (Float, Float) {
-  // The upper 53 bits; the first is moved away from zero, whose logarithm is infinite.
-  let first = (Double(generator.next() >> 11) + 1) * 0x1p-53
-  let second = Double(generator.next() >> 11) * 0x1p-53
-  let radius = (-2 * log(first)).squareRoot()
-  return (Float(radius * cos(2 * .pi * second)), Float(radius * sin(2 * .pi * second)))
 }

@@ -108,6 +108,17 @@ public final class StyleModel: Sendable {
   /// Width and height of the picture that ``embed(pixels:workspace:)`` reads; nil in a transformer-only model.
   public var predictorSide: Int? { architecture.predictor?.side }
 
+  /// Width and height of the picture that the predictor reads.
+  ///
+  /// - Parameter name: what the error calls the model.
+  /// - Throws: ``ModelError`` with code `noPredictor` for a transformer-only model.
+  public func requiredPredictorSide(of name: String = "model") throws(ModelError) -> Int {
+    if let predictorSide { return predictorSide }
+    throw ModelError(
+      .noPredictor, at: name, "it has a style transformer alone, and no predictor to see the style of a picture with",
+      remedy: "use a model that has both networks: 'sasslctl model import' with --predictor makes one")
+  }
+
   /// Multiply-accumulates of the transformer for one picture of this size.
   public func macs(width: Int, height: Int) -> Int { transformer.macs(width: width, height: height) }
 

@@ -115,8 +115,10 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
   let words =
     [interpreter, try importTool()] + (parsed["predictor"].map { ["--predictor", $0] } ?? [])
     + ["--transformer", transformer, "--out", out]
-  guard try ChildProcess.succeeds(words) else {
-    throw CommandFailure(.badData, "the import did not succeed; its own message is above")
+  // The tool's exit codes are this program's.
+  let code = try ChildProcess.exitCode(of: words)
+  guard code == ExitCode.success.rawValue else {
+    throw CommandFailure(ExitCode(rawValue: code) ?? .software, "the import did not succeed; its own message is above")
   }
   return .success
 }

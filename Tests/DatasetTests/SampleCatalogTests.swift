@@ -43,15 +43,57 @@ struct ImageFolderTests {
     #expect(Set(catalog.relativePaths) == Set(images.map { BytePath("c/" + $0) }))
   }
 
-  @Test("keeps the label of a class without images")
+  @Test("refuses a class without images, as torchvision does")
   func emptyClass() throws {
-    try folder.write("a/1.jpg")
+    for name in ["a/1.jpg", "d/1.jpg", "c/notes.txt"] { try folder.write(name) }
     try folder.makeDirectory("b")
-    try folder.makeDirectory("c")
-    try folder.write("d/1.jpg")
+    let error = #expect(throws: DatasetError.emptyClasses(folder.root, ["b", "c"])) {
+      try SampleCatalog.imageFolder(at: folder.root)
+    }
+    #expect(error?.description.contains("(b, c)") == true)
+    #expect(error?.description.contains("dataset.exclude") == true)
+    let catalog = try SampleCatalog.imageFolder(at: folder.root, excluding: ["b", "c"])
+    #expect(catalog.classes == ["a", "d"])
+    #expect(catalog.labels == [0, 1])
+  }
+
+  @Test("leaves out what programs and systems put beside the pictures, and says so")
+  func leftOut() throws {
+    for name in ["a/1.jpg", "b/2.jpg"] { try folder.write(name) }
+    let before = try SampleCatalog.imageFolder(at: folder.root)
+    #expect(before.leftOut.count == 0)
+    for name in [
+      ".ipynb_checkpoints/1-checkpoint.jpg", "a/.ipynb_checkpoints/1-checkpoint.jpg", ".Trash-1000/files/9.jpg",
+      "lost+found/0.jpg", "__MACOSX/a/._1.jpg", "a/._1.jpg", "a/.DS_Store", "b/Thumbs.db",
+    ] {
+      try folder.write(name)
+    }
+    try folder.makeDirectory(".empty")
     let catalog = try SampleCatalog.imageFolder(at: folder.root)
-    #expect(catalog.classes.count == 4)
-    #expect(catalog.labels == [0, 3])
+    #expect(catalog.classes == before.classes)
+    #expect(catalog.fingerprint == before.fingerprint)
+    #expect(catalog.leftOut.count == 7)
+    let sentence = catalog.leftOut.description
+    for words in ["4 hidden folders (", ".ipynb_checkpoints", "2 folders of the system (__MACOSX, lost+found)"] {
+      #expect(sentence.contains(words), "\(sentence)")
+    }
+    #expect(sentence.hasSuffix("1 macOS resource file (a/._1.jpg)"), "\(sentence)")
+    #expect(try SampleCatalog.flatFolder(at: folder.root).relativePaths == ["a/1.jpg", "b/2.jpg"])
+  }
+
+  @Test("leaves out what a pattern names, by name or by path, before it looks inside")
+  func excluded() throws {
+    for name in ["a/1.jpg", "a/small/1.jpg", "a/1_mask.png", "b/1.jpg", "b/small/2.jpg", "old/3.jpg"] {
+      try folder.write(name)
+    }
+    func paths(_ patterns: String...) throws -> [BytePath] {
+      try SampleCatalog.imageFolder(at: folder.root, excluding: patterns).relativePaths
+    }
+    #expect(try paths("old", "*_mask.png", "a/small") == ["a/1.jpg", "b/1.jpg", "b/small/2.jpg"])
+    #expect(try paths("small", "[ob]*") == ["a/1.jpg", "a/1_mask.png"])
+    #expect(try paths("*/small") == ["a/1.jpg", "a/1_mask.png", "b/1.jpg", "old/3.jpg"])
+    #expect(try paths("mall", "A") == paths())
+    #expect(throws: DatasetError.noClasses(folder.root, images: 0)) { try paths("*") }
   }
 
   @Test("finds names of any bytes, and opens them")
@@ -225,6 +267,23 @@ struct ListTests {
     #expect(throws: DatasetError.badLine(list, line: 2, .emptyPath)) { try catalog("a\n\t5\n".utf8) }
     #expect(throws: DatasetError.badLine(list, line: 1, .label("9223372036854775808"))) {
       try catalog("a\t9223372036854775808\n".utf8)
+    }
+  }
+
+  @Test("expects a tab before the label, and says so where a blank or a comma stands there")
+  func separators() throws {
+    let list = folder.root.appending("list.txt")
+    try folder.write("a b.jpg")
+    try folder.write("c.jpg 7")
+    for (line, separator) in [("a b.jpg 3", " "), ("a b.jpg,3", ","), ("a b.jpg  -1", " ")] as [(String, Character)] {
+      let error = #expect(throws: DatasetError.badLine(list, line: 2, .separator(separator))) {
+        try catalog("\n\(line)\n".utf8)
+      }
+      #expect(error?.description.hasSuffix("Write a tab there.") == true)
+    }
+    // Files that are called so, or that are not there at all.
+    for line in ["c.jpg 7", "gone.jpg 7", "a b.jpg", " 7", "7"] {
+      #expect(try catalog("\(line)\n".utf8).relativePaths == [BytePath(line)])
     }
   }
 

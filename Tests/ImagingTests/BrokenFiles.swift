@@ -41,6 +41,12 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
       return bytes
     }
     let middle = (entropyCoded + baseline.count) / 2
+    // The harmless oddities that published files have, each before the same damage.
+    let badCode = changed((0..<40).map { (entropyCoded + 8 + $0, $0 % 2 == 0 ? 0xFF : 0x00) })
+    let unknownRevision = badCode[..<11] + [3] + badCode[12...]
+    let adobe: [UInt8] = [0xFF, 0xEE, 0, 14] + "Adobe".utf8 + [0, 100, 0, 0, 0, 0, 9]
+    let strayBytes: [UInt8] = [1, 2, 3, 4, 5]
+    func damaged(after oddity: [UInt8]) -> [UInt8] { badCode[..<scan] + oddity + badCode[scan...] }
     let lastScan = try marker(0xDA, in: progressive, last: true)
     let repeatedScan = (0..<600).flatMap { _ in progressive[lastScan..<(progressive.count - 2)] }
     return [
@@ -64,6 +70,18 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
       BrokenFile(
         "JPEG with a Huffman code that does not exist",
         changed((0..<40).map { (entropyCoded + 8 + $0, $0 % 2 == 0 ? 0xFF : 0x00) }), "corrupt"),
+      BrokenFile("the same after an unknown revision of JFIF", Array(unknownRevision), "corrupt"),
+      BrokenFile("the same after a colour transform that Adobe does not have", damaged(after: adobe), "corrupt"),
+      BrokenFile("the same after stray bytes", damaged(after: strayBytes), "corrupt"),
+      BrokenFile(
+        "the same after all of these", Array(unknownRevision[..<scan]) + adobe + strayBytes + badCode[scan...],
+        "corrupt"),
+      BrokenFile(
+        "JPEG in whose data other bytes were written",
+        changed((0..<12).map { (entropyCoded + 40 + $0, UInt8(17 * $0)) }),
+        "corrupt"),
+      BrokenFile(
+        "JPEG whose last part was never written", baseline[..<middle] + [UInt8](repeating: 0, count: 4096), "truncated"),
       BrokenFile(
         "progressive JPEG with 600 scans", progressive.dropLast(2) + repeatedScan + [0xFF, 0xD9], "corrupt"),
     ]
@@ -85,8 +103,8 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
     }
     var wrongHeaderChecksum = png
     wrongHeaderChecksum[29] ^= 1
-    var wrongDataChecksum = png
-    wrongDataChecksum[png.count - 12 - 1] ^= 1
+    var wrongRowChecksum = data
+    wrongRowChecksum[data.count - 1] ^= 1
     var damagedData = data
     for index in 40..<60 { damagedData[index] = ~damagedData[index] }
     return [
@@ -94,10 +112,9 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
       BrokenFile("PNG cut in its header", Array(png.prefix(20)), "truncated"),
       BrokenFile("PNG cut in the middle of its data", Array(png.prefix(png.count / 2)), "truncated"),
       BrokenFile("interlaced PNG cut in its data", Array(interlaced.prefix(interlaced.count / 2)), "truncated"),
-      BrokenFile("PNG without its end", png.dropLast(12), "truncated"),
       BrokenFile("PNG with too few rows", file(header: header, data: storedZlib(5 * 88)), "truncated"),
       BrokenFile("PNG with a wrong header checksum", wrongHeaderChecksum, "corrupt"),
-      BrokenFile("PNG with a wrong data checksum", wrongDataChecksum, "corrupt"),
+      BrokenFile("PNG with a wrong checksum of all rows", file(header: header, data: wrongRowChecksum), "corrupt"),
       BrokenFile("PNG with damaged compressed data", file(header: header, data: damagedData), "corrupt"),
       BrokenFile(
         "PNG that announces 60000 x 60000",
@@ -131,7 +148,8 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
     return chunks
   }
 
-  private static func assemble(_ chunks: [(kind: String, data: [UInt8])]) -> [UInt8] {
+  /// A PNG file of these chunks.
+  static func assemble(_ chunks: [(kind: String, data: [UInt8])]) -> [UInt8] {
     var bytes: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     for chunk in chunks {
       let body = Array(chunk.kind.utf8) + chunk.data

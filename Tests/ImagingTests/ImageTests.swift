@@ -68,6 +68,5 @@ struct ImageTests {
       error.description
         == "the header announces 60000 x 60000 pixels, more than the limit of 50000000; "
         + "raise the limit or shrink the picture")
-    #expect(ImagingError.unknownFormat(firstBytes: [0x47, 0x09]).description.contains("it begins with 47 09"))
   }
 }

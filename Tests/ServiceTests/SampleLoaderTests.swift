@@ -37,7 +37,7 @@ final class SampleLoaderTests {
 
   private func load(_ waiting: WaitingWorkers, patience: Int) throws(StreamFailure) -> Int {
     let loader = SampleLoader(source: source, quarantine: quarantine, waiting: waiting, patience: patience) { _, _ in }
-    return try loader.load(planned: 0, epoch: 0, schedule: schedule, draws: draws, tools: WorkerTools())
+    return try loader.load(planned: 0, epoch: 0, schedule: schedule, draws: draws, tools: WorkerTools(for: source))
   }
 
   @Test("waits, says so, blames no file, and goes on with the same sample")

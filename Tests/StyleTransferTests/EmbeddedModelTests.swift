@@ -41,13 +41,10 @@ struct EmbeddedModelTests {
     #expect(model.licence == "Apache-2.0")
   }
 
-  @Test func `the default bank fits the model and has distinct styles and a Gaussian`() throws {
+  @Test func `the default bank fits the model and has distinct styles`() throws {
     let bank = StyleBank.embedded
     #expect(bank.embeddingLength == StyleModel.embedded.architecture.embedding)
     #expect(bank.entries.count >= 200)
     #expect(Set(bank.entries.map(\.embedding)).count == bank.entries.count)
-    var generator = SystemRandomNumberGenerator()
-    let sample = try bank.sample(using: &generator)
-    #expect(sample.values.allSatisfy { $0.isFinite })
   }
 }

@@ -100,6 +100,7 @@ def _jpegs() -> list[tuple[str, bytes, str]]:
     tables, scan = file.index(b"\xff\xc4"), file.index(b"\xff\xda")
     data = scan + 2 + struct.unpack(">H", file[scan + 2 : scan + 4])[0]
     last_scan = progressive.rindex(b"\xff\xda")
+    damaged = _changed(file, (data + 8, b"\xff\x00" * 20))
     ends_early = "ends before its picture does"
     return [
         ("three bytes.jpg", file[:3], ends_early),
@@ -118,7 +119,11 @@ def _jpegs() -> list[tuple[str, bytes, str]]:
         ("hierarchical.jpg", _changed(file, (frame + 1, b"\xc5")), "cannot be decoded|damaged"),
         ("impossible codes.jpg", _changed(file, (tables + 5, b"\xff" * 16)), "damaged"),
         ("no quantization table.jpg", _changed(file, (quantization + 4, b"\x03")), "damaged"),
-        ("damaged data.jpg", _changed(file, (data + 8, b"\xff\x00" * 20)), "damaged"),
+        ("damaged data.jpg", damaged, "damaged"),
+        ("damaged data, odd JFIF.jpg", _changed(damaged, (11, b"\x03")), "damaged"),
+        ("damaged data, stray bytes.jpg", damaged[:scan] + b"stray" + damaged[scan:], "damaged"),
+        ("other data.jpg", _changed(file, (data + 40, bytes(17 * number for number in range(12)))), "damaged"),
+        ("never written.jpg", file[: (data + len(file)) // 2] + bytes(4096), ends_early),
         (
             "six hundred scans.jpg",
             progressive[:-2] + progressive[last_scan:-2] * 600 + b"\xff\xd9",
@@ -138,10 +143,9 @@ def _pngs() -> list[tuple[str, bytes, str]]:
         ("signature.png", file[:8], ends_early),
         ("cut in the header.png", file[:20], ends_early),
         ("half.png", file[: len(file) // 2], ends_early),
-        ("no end.png", file[:-12], ends_early),
         ("too few rows.png", png([header, (b"IDAT", zlib.compress(bytes(9 * 265))), end]), ends_early),
         ("header checksum.png", _changed(file, (29, bytes([file[29] ^ 1]))), "damaged"),
-        ("data checksum.png", _changed(file, (len(file) - 13, bytes([file[-13] ^ 1]))), "damaged"),
+        ("row checksum.png", png([header, (b"IDAT", _changed(body, (len(body) - 1, b"\xff"))), end]), "damaged"),
         ("not zlib.png", png([header, (b"IDAT", b"\x99" * 200), end]), "damaged"),
         ("damaged zlib.png", png([header, (b"IDAT", _changed(body, (12, b"\xff" * 8))), end]), "damaged"),
         ("no data.png", png([header, end]), "damaged"),
@@ -157,14 +161,15 @@ def _pngs() -> list[tuple[str, bytes, str]]:
 
 
 def _foreign() -> list[tuple[str, bytes, str]]:
-    neither = "neither JPEG nor PNG"
+    neither = "neither JPEG nor PNG but "
     return [
         ("empty.jpg", b"", "empty"),
-        ("one byte.png", b"\xff", neither),
-        ("text.jpg", b"This is no picture.\n", neither),
-        ("gif.jpg", b"GIF89a\x01\0\x01\0\0\0\0", neither),
-        ("bitmap.bmp", b"BM" + bytes(60), neither),
-        ("zeros.jpeg", bytes(4096), neither),
+        ("one byte.png", b"\xff", neither + "something unknown that begins with the bytes ff"),
+        ("text.jpg", b"This is no picture.\n", neither + "a text that begins 'This is no"),
+        ("gif.jpg", b"GIF89a\x01\0\x01\0\0\0\0", neither + "a GIF"),
+        ("bitmap.bmp", b"BM" + bytes(60), neither + "a BMP"),
+        ("page.jpg", b"<!DOCTYPE html><title>404 Not Found</title>", neither + "a page of HTML"),
+        ("zeros.jpeg", bytes(4096), neither + "nothing but zeros"),
     ]
 
 

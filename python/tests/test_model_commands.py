@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import sys
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +112,26 @@ def test_stylize_agrees_with_the_reference(imported: pathlib.Path, tmp_path: pat
     strength = ["--alpha", "1", "--beta", str(tensors["beta"][0]), "--model", str(imported)]
     values = np.load(stylized(content, style, tmp_path / "y.npy", *strength))
     assert np.abs(values - tensors["output_f32_hwc"]).max() <= 1e-3
+
+
+def test_importing_without_its_packages_says_what_to_install(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An interpreter that sees no packages at all, and one that is not there.
+    bare = tmp_path / "bare-python"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
+    bare.chmod(0o755)
+    arguments = ["model", "import", "--transformer", "t.tflite", "--out", str(tmp_path / "m")]
+    monkeypatch.setenv("SASSL_PYTHON", str(bare))
+    run = control(*arguments)
+    assert run.returncode == 69
+    assert run.stderr.splitlines()[0].startswith("import_model: the Python package numpy is missing; install ")
+    assert "-m pip install numpy safetensors tflite" in run.stderr
+    assert "Traceback" not in run.stderr
+    monkeypatch.setenv("SASSL_PYTHON", str(tmp_path / "absent"))
+    run = control(*arguments)
+    assert run.returncode == 69
+    assert "SASSL_PYTHON" in run.stderr
 
 
 def test_importing_needs_files_that_exist(tmp_path: pathlib.Path) -> None:

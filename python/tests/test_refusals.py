@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -9,10 +10,13 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import sassl
-from conftest import MOUNTING, PROGRAMS, control, eventually, may_mount
+from conftest import MOUNTING, PROGRAMS, ROOT, control, eventually, may_mount
 from picture_files import write_good
 from streams import read
 
@@ -79,6 +83,71 @@ def test_a_model_that_is_none(workplace: Workplace, tmp_path: pathlib.Path, data
     code, errors = workplace.end(file)
     assert code == 65, errors
     assert_one_sentence(errors, re.escape(str(model)), "safetensors")
+
+
+def without_predictor(model: pathlib.Path) -> None:
+    """Writes the embedded model's transformer alone."""
+    with safe_open(ROOT / "Sources" / "CEmbeddedModel" / "model.safetensors", "numpy") as whole:
+        metadata = whole.metadata()
+        architecture = json.loads(metadata["architecture"])
+        del architecture["predictor"]
+        tensors = {name: whole.get_tensor(name) for name in whole.keys() if not name.startswith("predictor.")}  # noqa: SIM118
+    save_file(tensors, model, metadata | {"architecture": json.dumps(architecture)})
+
+
+def foreign_bank(bank: pathlib.Path, styles: int, length: int) -> None:
+    """Writes a style bank as another model would have it."""
+    names = json.dumps([f"style {number}" for number in range(styles)])
+    metadata = {"names": names, "provenance": "a test", "licence": "none"}
+    tensors = {
+        "embeddings": np.zeros((styles, length), np.float32),
+        "mean": np.zeros(length, np.float32),
+        "factor": np.eye(length, dtype=np.float32),
+    }
+    save_file(tensors, bank, metadata)
+
+
+@pytest.mark.parametrize("source", ["in-batch", "bank"])
+def test_a_model_without_a_predictor(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, source: str
+) -> None:
+    model = tmp_path / "model.safetensors"
+    without_predictor(model)
+    _, file = workplace.configure(data, size, style__model=str(model), style__source=source)
+    code, errors = workplace.end(file)
+    assert code == 65, errors
+    assert_one_sentence(errors, re.escape(str(model)), "no predictor", "both networks")
+    examined = control("doctor", "--config", str(file))
+    assert examined.returncode == 1
+    assert re.search(f"problem +model +{re.escape(str(model))}: .*no predictor", examined.stdout), examined.stdout
+
+
+@pytest.mark.parametrize(
+    ("styles", "length", "words"),
+    [(3, 7, "its embeddings have 7 numbers, and those of the model 100"), (0, 100, "it holds no styles")],
+)
+def test_a_style_bank_that_does_not_fit(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, styles: int, length: int, words: str
+) -> None:
+    bank = tmp_path / "bank.safetensors"
+    foreign_bank(bank, styles, length)
+    _, file = workplace.configure(data, size, style__source="bank", style__bank=str(bank))
+    code, errors = workplace.end(file)
+    assert code == 65, errors
+    assert_one_sentence(errors, re.escape(str(bank)), words)
+    examined = control("doctor", "--config", str(file))
+    assert examined.returncode == 1
+    assert re.search(f"problem +styles +{re.escape(str(bank))}.*{words}", examined.stdout), examined.stdout
+
+
+def test_a_style_folder_that_is_not_there(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, style__source="folder", style__folder="/nowhere/styles")
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, "/nowhere/styles")
+    examined = control("doctor", "--config", str(file))
+    assert examined.returncode == 1
+    assert re.search("problem +styles +There is no /nowhere/styles", examined.stdout), examined.stdout
 
 
 @pytest.mark.parametrize("key", ["directory", "runtime_directory"])
@@ -227,6 +296,53 @@ def test_a_dataset_without_images(workplace: Workplace, tmp_path: pathlib.Path, 
     code, errors = workplace.end(file)
     assert code == 66, errors
     assert_one_sentence(errors, re.escape(str(folder)), "No image was found")
+
+
+def labels_of(name: str, batches: int) -> set[int]:
+    """The labels of the first batches."""
+    labels: set[int] = set()
+    with sassl.attach(name, start=0) as ring:
+        for batch in ring:
+            labels.update(batch.labels.tolist())
+            if batch.number == batches - 1:
+                break
+    return labels
+
+
+def test_folders_beside_the_classes_are_told_and_classes_without_images_refused(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size
+) -> None:
+    folder = tmp_path / "data"
+    for label, name in enumerate(("ant", "bee", "cow")):
+        write_good(folder / name, size.batch * (label + 1))
+    for name in (".ipynb_checkpoints", "lost+found"):
+        write_good(folder / name, 2)
+    keys = {**PLAIN, "dataset__layout": "image-folder"}
+    with workplace.daemon(folder, size, **keys) as daemon:
+        assert labels_of(daemon.name, batches=6) == {0, 1, 2}
+        told = "1 hidden folder (.ipynb_checkpoints), 1 folder of the system (lost+found)"
+        assert f"left out: {told}" in daemon.control("doctor").stdout
+        journal = daemon.stop()
+    assert journal.count(f"left out of the dataset {folder}: {told}") == 1
+    (folder / "dog").mkdir()
+    _, file = workplace.configure(folder, size, **keys)
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, r"class directories without images \(dog\)", r"dataset\.exclude")
+    # What is excluded is neither a class nor opened.
+    with workplace.daemon(folder, size, **keys, dataset__exclude=["d*", "cow"]) as daemon:
+        assert labels_of(daemon.name, batches=3) == {0, 1}
+
+
+def test_a_list_with_blanks_for_tabs(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:
+    write_good(tmp_path, 2)
+    listing = tmp_path / "train.txt"
+    listing.write_text("".join("good 0000.png 3\n" for _ in range(40)))
+    (tmp_path / "good 0000.png").write_bytes((tmp_path / "good\n0.png").read_bytes())
+    _, file = workplace.configure(listing, size, **PLAIN, dataset__layout="list")
+    code, errors = workplace.end(file)
+    assert code == 66, errors
+    assert_one_sentence(errors, r"train\.txt, line 1: a blank stands before the label\. Write a tab there")
 
 
 def test_a_batch_that_is_larger_than_the_dataset(workplace: Workplace, data: pathlib.Path, size: Size) -> None:

@@ -11,7 +11,7 @@ batch normalisations of such files are folded into weights and biases already. W
 can repaint pictures but not compute styles.
 
 Equal inputs give equal bytes. Exit status: 0 done, 64 wrong usage, 65 a file is not what it should be,
-66 a file cannot be read, 73 the model cannot be written.
+66 a file cannot be read, 69 a Python package is missing, 73 the model cannot be written.
 
 Needs (pip): numpy safetensors tflite.
 """
@@ -28,15 +28,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
-import numpy.typing as npt
-import safetensors
-import safetensors.numpy
-import tflite  # type: ignore[import-untyped, import-not-found, unused-ignore]
+USAGE, NOT_A_MODEL, UNREADABLE, MISSING_PACKAGE, UNWRITABLE = 64, 65, 66, 69, 73
+
+try:
+    import numpy as np
+    import numpy.typing as npt
+    import safetensors
+    import safetensors.numpy
+    import tflite  # type: ignore[import-untyped, import-not-found, unused-ignore]
+except ModuleNotFoundError as missing:
+    print(
+        f"import_model: the Python package {missing.name} is missing; install what the import needs with "
+        f"'{sys.executable} -m pip install numpy safetensors tflite', or name a Python that has it in SASSL_PYTHON",
+        file=sys.stderr,
+    )
+    sys.exit(MISSING_PACKAGE)
 
 Array = npt.NDArray[np.float32]
-
-USAGE, NOT_A_MODEL, UNREADABLE, UNWRITABLE = 64, 65, 66, 73
 
 
 class UnusableInputError(Exception):

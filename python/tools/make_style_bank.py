@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Makes the style bank that is compiled into the program: numbers that describe styles, no pictures.
 
-    python make_style_bank.py --data ../../../shared --model ../../Sources/CEmbeddedModel/model.safetensors \\
+    python make_style_bank.py --model ../../Sources/CEmbeddedModel/model.safetensors \\
         --out ../../Sources/CEmbeddedModel/styles.safetensors
 
-It holds the embeddings of procedural textures (textures.py), as the model's own predictor sees them, some of them
-blended in pairs, and a Gaussian over the embeddings of the training styles: its mean and a factor of its covariance.
-Make it anew whenever the predictor changes.
+It holds the embeddings of procedural textures (textures.py), as the model's own predictor sees them, and blends of
+some pairs of them. Make it anew whenever the predictor changes.
 """
 
 from __future__ import annotations
@@ -24,16 +23,14 @@ from tqdm import tqdm
 from evaluate_model import embed
 from model_file import load_model
 from networks import StylePredictor
-from pictures import CROP_SIDE, load, random_crop, recoloured, split
+from pictures import CROP_SIDE
 from textures import PATTERNS, texture
 
 PER_PATTERN = 16
 BLENDS = 96
-STYLE_VIEWS = 16
 PROVENANCE = (
     "SASSL default style bank: embeddings of procedural textures (python/tools/textures.py) under the embedded "
-    "model's own predictor, and a Gaussian fitted to the embeddings of the styles that the model was trained with. "
-    "Made by python/tools/make_style_bank.py."
+    "model's own predictor. Made by python/tools/make_style_bank.py."
 )
 
 
@@ -48,21 +45,8 @@ def textures(predictor: StylePredictor) -> tuple[list[str], Tensor]:
     return names, torch.cat(rows)
 
 
-def training_styles(predictor: StylePredictor, data: Path) -> Tensor:
-    """Embeddings of crops of the training styles, half of them recoloured."""
-    rows: list[Tensor] = []
-    for index, path in enumerate(tqdm(split(data / "images/content", data / "images/style").styles, unit="style")):
-        random = np.random.default_rng([3, index])
-        picture = load(path, 512)
-        crops = [random_crop(picture, random, CROP_SIDE, (0.2, 1.0)) for _ in range(STYLE_VIEWS)]
-        views = [recoloured(crop, random) if number % 2 else crop for number, crop in enumerate(crops)]
-        rows.append(embed(predictor, torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2).float() / 255))
-    return torch.cat(rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with images/content and images/style")
     parser.add_argument("--model", type=Path, required=True, help="the model whose predictor is to be used")
     parser.add_argument("--out", type=Path, required=True, help="the bank to write")
     arguments = parser.parse_args()
@@ -71,18 +55,14 @@ def main() -> None:
     predictor, _ = load_model(arguments.model)
     with torch.inference_mode():
         names, embeddings = textures(predictor)
-        styles = training_styles(predictor, arguments.data)
     random = np.random.default_rng(4)
     for number in range(BLENDS):
         first, second = random.choice(len(PATTERNS) * PER_PATTERN, 2, replace=False)
         share = float(random.uniform(0.35, 0.65))
         embeddings = torch.cat([embeddings, (share * embeddings[first] + (1 - share) * embeddings[second])[None]])
         names.append(f"blend-{number:02d}")
-    everything = torch.cat([styles, embeddings[: len(PATTERNS) * PER_PATTERN]]).double()
-    covariance = torch.cov(everything.T) + 1e-6 * torch.eye(everything.shape[1], dtype=torch.float64)
-    tensors = {"embeddings": embeddings, "mean": everything.mean(dim=0), "factor": torch.linalg.cholesky(covariance)}
     save_file(
-        {name: value.to(torch.float16).contiguous() for name, value in tensors.items()},
+        {"embeddings": embeddings.to(torch.float16).contiguous()},
         arguments.out,
         {"names": json.dumps(names), "provenance": PROVENANCE, "licence": "Apache-2.0"},
     )

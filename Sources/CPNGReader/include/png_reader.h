@@ -23,7 +23,11 @@ struct png_file {
 bool png_file_read_header(struct png_file *file);
 
 /* Reads the picture into width * height * 3 bytes: gray is repeated, alpha and transparency are dropped, 16-bit samples are rounded,
- * gamma and colour profiles are ignored. Returns false after a failure, also where the picture is complete but the file's end is missing. */
+ * gamma and colour profiles are ignored. Returns false after a failure. A picture of which every pixel is there is whole, whatever becomes of what
+ * follows its data; where the checksum of all data (zlib's own) is there, it must be right. */
 bool png_file_read_pixels(struct png_file *file, uint8_t *target);
+
+/* Decompresses the text of a chunk. Returns how many bytes that are, or -1 where it is damaged or more than `capacity`. */
+ptrdiff_t png_text_decompress(const uint8_t *text, size_t count, uint8_t *target, size_t capacity);
 
 #endif

@@ -148,6 +148,11 @@ private struct ConfigurationReader {
         "there is no group \"\(configuration.ring.group)\" on this machine; name one, or \"\" for no other readers than the own"
       )
     }
+    if configuration.dataset.layout == .list, !configuration.dataset.exclude.isEmpty {
+      report(
+        lines["dataset.exclude"], "dataset.exclude",
+        "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
+    }
     for (index, recipe) in configuration.viewRecipes.enumerated() {
       let view = "views.view[\(index + 1)]"
       for problem in recipe.problems {

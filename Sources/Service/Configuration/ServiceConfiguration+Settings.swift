@@ -19,6 +19,10 @@ extension ServiceConfiguration {
       settings: [
         .string("path", \.dataset.path, accepted: "a path", isValid: { !$0.isEmpty }),
         .choice("layout", \.dataset.layout),
+        .strings(
+          "exclude", \.dataset.exclude, accepted: "a list of patterns, for example [\"lost+found\", \"*_mask.png\"]",
+          isValid: { !$0.isEmpty }),
+        .boolean("apply_orientation", \.dataset.applyOrientation),
       ]),
     Section(
       name: "batch",

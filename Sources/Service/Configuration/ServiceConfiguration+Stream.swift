@@ -30,6 +30,8 @@ extension ServiceConfiguration {
       ("limits.max_pixels", .integer(Int64(limits.maximumPixels))),
       ("limits.max_file_bytes", .integer(Int64(limits.maximumFileBytes))),
     ]
+    // What dataset.exclude leaves is part of the data set's own mark.
+    if !dataset.applyOrientation { settings.append(("dataset.apply_orientation", .boolean(false))) }
     let recipes = viewRecipes
     for (index, recipe) in recipes.enumerated() {
       for (name, value) in Self.settings(of: recipe) {

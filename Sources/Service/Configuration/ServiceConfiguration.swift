@@ -63,6 +63,10 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var path = "/srv/images"
     /// How the path is read.
     public var layout = Layout.imageFolder
+    /// Shell patterns of what in the folder is left out, by name or by path relative to the folder.
+    public var exclude: [String] = []
+    /// Whether pictures are turned as their metadata say.
+    public var applyOrientation = true
   }
 
   /// How samples are divided into batches, and batches among ranks.

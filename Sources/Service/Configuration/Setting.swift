@@ -189,4 +189,22 @@ extension Setting {
       },
       write: { .string($0) })
   }
+
+  /// A list of texts without NUL that `isValid` accepts; it may be empty.
+  static func strings(
+    _ name: String, _ path: WritableKeyPath<Root, [String]> & Sendable, accepted: String,
+    isValid: @escaping @Sendable (String) -> Bool
+  ) -> Setting {
+    Setting(
+      name, path, accepted: accepted,
+      read: { value in
+        guard case .list(let values) = value else { return nil }
+        let texts = values.compactMap { value -> String? in
+          guard case .string(let text) = value, !text.utf8.contains(0), isValid(text) else { return nil }
+          return text
+        }
+        return texts.count == values.count ? texts : nil
+      },
+      write: { .list($0.map { .string($0) }) })
+  }
 }

@@ -7,7 +7,7 @@ import StyleTransfer
 
 /// Looks at everything that a service with a configuration needs, without starting one or changing anything.
 public struct Diagnosis {
-  private let configuration: ServiceConfiguration
+  let configuration: ServiceConfiguration
 
   /// A diagnosis for the stream of a configuration.
   public init(_ configuration: ServiceConfiguration) { self.configuration = configuration }
@@ -22,7 +22,7 @@ public struct Diagnosis {
         limit: Self.limit(RLIMIT_NOFILE), workers: workers, ranks: configuration.batch.ranks.count),
       directory(configuration.state.resolvedDirectory, subject: "state", key: "state.directory"),
       directory(configuration.state.resolvedRuntimeDirectory, subject: "socket", key: "state.runtime_directory"),
-      model(), dataset(), name(), sharedMemory(),
+      model(), styles(), dataset(), name(), sharedMemory(),
     ] + memoryLimits() + [leftRings(), removeIPC()]
   }
 
@@ -128,21 +128,6 @@ public struct Diagnosis {
       remedy: "change \(key), or look as the service's user: 'sudo -u sassl sasslctl doctor'")
   }
 
-  private func model() -> Finding {
-    guard configuration.viewRecipes.contains(where: { $0.style != nil }) else { return .ok("model", "none is needed") }
-    let location = ModelLocation(configuration.style.model)
-    do {
-      let model = try location.load()
-      if model.predictorSide == nil && configuration.style.source != .bank {
-        return .problem(
-          "model", "\(location.name) has no style predictor", remedy: "use one that has both networks, or a style bank")
-      }
-      return .ok("model", "\(location.name), \(model.parameterCount) parameters")
-    } catch {
-      return .problem("model", CommandFailure(for: error).message, remedy: "set style.model to a model file")
-    }
-  }
-
   private func dataset() -> Finding {
     do {
       let catalog = try OpenedStream.catalog(configuration.dataset)
@@ -152,7 +137,7 @@ public struct Diagnosis {
           worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
       }
       let limits = configuration.limits.decodeLimits
-      let decoder = ImageDecoder()
+      let decoder = ImageDecoder(appliesOrientation: configuration.dataset.applyOrientation)
       let picture = RGBImage(width: 1, height: 1)
       // A few from all over: enough to notice missing permissions or a folder of something else.
       let tried = Set((0..<8).map { $0 * (catalog.count - 1) / 7 })
@@ -162,11 +147,13 @@ public struct Diagnosis {
           try bytes.withUnsafeBytes { try decoder.decode($0, limits: limits, into: picture) }
           return nil
         } catch {
-          return "\(catalog.path(of: sample)): \(error)"
+          return "\(catalog.path(of: sample)): \(SampleLoader.reason(for: error))"
         }
       }
       guard let first = reasons.first else {
-        return .ok("dataset", "\(configuration.dataset.path), \(catalog.count) samples, \(tried.count) of them read")
+        let leftOut = catalog.leftOut.count > 0 ? "; left out: \(catalog.leftOut)" : ""
+        return .ok(
+          "dataset", "\(configuration.dataset.path), \(catalog.count) samples, \(tried.count) of them read\(leftOut)")
       }
       return .problem(
         "dataset", "\(reasons.count) of \(tried.count) samples tried cannot be used, such as \(first)",

@@ -39,7 +39,7 @@ public struct ThroughputProbe: Sendable {
     let loader = SampleLoader(source: source, quarantine: quarantine, onBadFile: { _, _ in })
     let tally = Tally()
     DispatchQueue.concurrentPerform(iterations: workers) { worker in
-      let tools = WorkerTools()
+      let tools = WorkerTools(for: source)
       let batch = PrivateBatch(recipes: source.recipes, count: schedule.batchSize)
       var number = UInt64(worker)
       do throws(StreamFailure) {

@@ -45,21 +45,27 @@ package struct OpenedStream: Sendable {
     var modelFingerprint: UInt64 = 0
     if recipes.contains(where: { $0.style != nil }) {
       let location = ModelLocation(configuration.style.model)
-      let opened = try location.load()
+      let (opened, fingerprint) = try location.loadWithFingerprint()
+      // Blending needs the style of every picture itself, wherever the other style comes from.
+      _ = try opened.requiredPredictorSide(of: location.name)
       model = opened
-      modelFingerprint = try location.fingerprint()
+      modelFingerprint = fingerprint
       modelName = location.name
     } else {
       modelName = "none"
     }
     progress("reading the dataset")
     let catalog = try Self.catalog(configuration.dataset) { progress("reading the dataset: \($0) samples so far") }
+    if catalog.leftOut.count > 0 {
+      journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
+    }
     let styles = try Self.styles(
       configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
       index: index, progress: progress)
     source = StreamSource(
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
-      styleGroupSize: configuration.style.group, limits: limits)
+      styleGroupSize: configuration.style.group, limits: limits,
+      appliesOrientation: configuration.dataset.applyOrientation)
     schedules = try configuration.batch.ranks.map { rank in
       try StreamSchedule(
         sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
@@ -82,8 +88,8 @@ package struct OpenedStream: Sendable {
   ) throws -> SampleCatalog {
     let path = BytePath(dataset.path)
     switch dataset.layout {
-    case .imageFolder: return try SampleCatalog.imageFolder(at: path, progress: progress)
-    case .flat: return try SampleCatalog.flatFolder(at: path)
+    case .imageFolder: return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude, progress: progress)
+    case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
     case .list: return try SampleCatalog.list(at: path)
     }
   }
@@ -110,8 +116,7 @@ package struct OpenedStream: Sendable {
       }
       return .embeddings(names: folder.names, folder.embeddings)
     case .bank:
-      let path = configuration.style.bank
-      let bank = path.isEmpty ? .embedded : try StyleBank(contentsOf: URL(fileURLWithPath: path))
+      let bank = try StyleBank.named(configuration.style.bank, for: model)
       return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
     }
   }

@@ -114,7 +114,7 @@ package struct SampleLoader: Sendable {
       return .decoded
     } catch {
       let shortage = Shortage(error, path: source.catalog.path(of: sample))
-      return shortage.map(Outcome.machineAtFault) ?? .badFile("\(error)")
+      return shortage.map(Outcome.machineAtFault) ?? .badFile(Self.reason(for: error))
     }
   }
 

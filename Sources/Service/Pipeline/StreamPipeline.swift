@@ -272,7 +272,7 @@ package final class StreamPipeline: Sendable {
 
   /// The life of worker `number`.
   private func makeImages(_ number: Int) {
-    let tools = WorkerTools()
+    let tools = WorkerTools(for: source)
     while isWanted(number), let ticket = work.next() {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.

@@ -27,10 +27,12 @@ package struct StreamSource: Sendable {
   package let styleGroupSize: Int
   /// What one file may cost.
   package let limits: DecodeLimits
+  /// Whether pictures are turned as their metadata say.
+  package let appliesOrientation: Bool
 
   package init(
     seed: UInt64, catalog: SampleCatalog, recipes: [ViewRecipe], model: StyleModel?, styles: StyleSource,
-    styleGroupSize: Int, limits: DecodeLimits
+    styleGroupSize: Int, limits: DecodeLimits, appliesOrientation: Bool = true
   ) {
     precondition(model != nil || recipes.allSatisfy { $0.style == nil }, "a recipe with a style needs a model")
     self.seed = seed
@@ -40,6 +42,7 @@ package struct StreamSource: Sendable {
     self.styles = styles
     self.styleGroupSize = styleGroupSize
     self.limits = limits
+    self.appliesOrientation = appliesOrientation
     styledViews = recipes.indices.filter { recipes[$0].style != nil }
   }
 

@@ -7,7 +7,7 @@ import StyleTransfer
 package final class WorkerTools {
   /// The file being decoded.
   var file = GrowingMemory<UInt8>()
-  let decoder = ImageDecoder()
+  let decoder: ImageDecoder
   /// The picture being cropped.
   let picture = RGBImage(width: 1, height: 1)
   /// What the style predictor looks at; square, of the size that it wants.
@@ -17,5 +17,8 @@ package final class WorkerTools {
   /// Core time since it was last handed in.
   var times = PipelineMetrics.Times()
 
-  package init() {}
+  /// Tools for the pictures of `source`.
+  package init(for source: StreamSource) {
+    decoder = ImageDecoder(appliesOrientation: source.appliesOrientation)
+  }
 }

@@ -35,7 +35,7 @@ public struct BatchPreview {
       onBadFile: { _, _ in })
     let assembly = BatchAssembly(
       plan: plan, memory: batch.memory, source: source, schedule: schedule, loader: loader)
-    let tools = WorkerTools()
+    let tools = WorkerTools(for: source)
     let prepared = min(assembly.count, (rows + assembly.groupSize - 1) / assembly.groupSize * assembly.groupSize)
     for position in 0..<prepared { try assembly.prepare(position, tools: tools) }
     for position in 0..<rows { try assembly.finish(position, tools: tools) }
@@ -47,7 +47,7 @@ public struct BatchPreview {
     let cell = source.recipes.map(\.side).max()!
     let canvas = PreviewCanvas(
       cellWidth: cell, cellHeight: cell, columns: 1 + source.recipes.count, rows: rows, captionLines: 2)
-    let decoder = ImageDecoder()
+    let decoder = ImageDecoder(appliesOrientation: source.appliesOrientation)
     let workspace = PixelWorkspace()
     for row in 0..<rows {
       let sample = Int(assembly.memory.sampleIDs[row])

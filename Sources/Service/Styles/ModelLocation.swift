@@ -17,19 +17,17 @@ public struct ModelLocation: Sendable, Equatable {
   /// Loads the model.
   ///
   /// - Throws: `ModelError`.
-  public func load() throws -> StyleModel {
-    if path.isEmpty { return .embedded }
-    return try StyleModel(contentsOf: URL(fileURLWithPath: path))
+  public func load() throws(ModelError) -> StyleModel {
+    path.isEmpty ? .embedded : try StyleModel(contentsOf: URL(fileURLWithPath: path))
   }
 
-  /// A mark of the model's bytes: tells embeddings of different models apart, and streams made with them.
+  /// Loads the model together with a mark of its bytes, which tells embeddings of different models apart, and streams made with them. The
+  /// file is read once, so that the mark is of the bytes that are used, whatever becomes of the file meanwhile.
   ///
-  /// - Throws: `CommandFailure` where the file cannot be read.
-  public func fingerprint() throws(CommandFailure) -> UInt64 {
-    if path.isEmpty { return Fingerprint { $0.append(bytes: StyleModel.embeddedFile) }.rawValue }
-    guard let bytes = FileManager.default.contents(atPath: path) else {
-      throw CommandFailure(.noInput, "cannot read the model \(path)")
-    }
-    return Fingerprint { $0.append(bytes: bytes) }.rawValue
+  /// - Throws: `ModelError`.
+  public func loadWithFingerprint() throws(ModelError) -> (model: StyleModel, fingerprint: UInt64) {
+    let bytes = path.isEmpty ? StyleModel.embeddedFile : try SafetensorsFile.read(path)
+    let fingerprint = Fingerprint { $0.append(bytes: bytes) }.rawValue
+    return (path.isEmpty ? .embedded : try StyleModel(bytes: bytes, name: path), fingerprint)
   }
 }

@@ -15,9 +15,7 @@ public final class StyleEmbedder {
   ///
   /// - Throws: `ModelError` where the model has no predictor, `ImagingError` where no decoder can be made.
   public init(model: StyleModel, limits: DecodeLimits) throws {
-    guard let side = model.predictorSide else {
-      throw CommandFailure(.configuration, "the model has no style predictor; use one that has both networks")
-    }
+    let side = try model.requiredPredictorSide()
     self.model = model
     self.limits = limits
     decoder = ImageDecoder()

@@ -67,7 +67,7 @@ public struct StyleFolder: Sendable {
         if let shortage = Shortage(error, path: catalog.path(of: sample)) {
           throw CommandFailure(.systemResource, shortage.description)
         }
-        refused.append((path.description, "\(error)"))
+        refused.append((path.description, SampleLoader.reason(for: error)))
       }
       progress(sample + 1, catalog.count)
     }
@@ -90,12 +90,12 @@ extension StyleFolder {
   public static func add(
     _ folder: String, to configuration: ServiceConfiguration, progress: (Int, Int) -> Void
   ) throws -> StyleFolder {
-    let location = ModelLocation(configuration.style.model)
+    let (model, modelFingerprint) = try ModelLocation(configuration.style.model).loadWithFingerprint()
     let places = try ServicePlaces(configuration)
     let index = try places.openIndex(windowBatches: configuration.index.windowBatches)
     defer { index.close() }
     return try StyleFolder(
-      at: folder, model: try location.load(), modelFingerprint: try location.fingerprint(),
+      at: folder, model: model, modelFingerprint: modelFingerprint,
       reader: try? BatchIndexReader(path: places.indexPath), writer: index,
       limits: configuration.limits.decodeLimits, progress: progress)
   }

@@ -1,0 +1,48 @@
+/// What was found in a data set's folder and is no part of the data set.
+public struct LeftOut: Sendable, Equatable {
+  /// Why something is left out.
+  public enum Reason: Int, CaseIterable, Sendable {
+    /// It matches one of the patterns that were given.
+    case excluded
+    /// A folder whose name begins with a dot, such as `.ipynb_checkpoints`.
+    case hiddenFolder
+    /// A folder that a file system or a storage server makes for itself, such as `lost+found`.
+    case systemFolder
+    /// A file whose name begins with `._`, in which macOS keeps what other file systems have no place for.
+    case resourceFile
+  }
+
+  /// How many of each reason.
+  private var counts: [Reason: Int] = [:]
+  /// The first of each reason; there may be millions.
+  private var examples: [Reason: [BytePath]] = [:]
+
+  private static let maximumExamples = 3
+
+  /// How many there are in all.
+  public var count: Int { counts.values.reduce(0, +) }
+
+  mutating func add(_ reason: Reason, _ path: BytePath) {
+    counts[reason, default: 0] += 1
+    if examples[reason, default: []].count < Self.maximumExamples { examples[reason, default: []].append(path) }
+  }
+}
+
+extension LeftOut: CustomStringConvertible {
+  /// How many of which kind, and what the first are called: the end of a sentence about what is left out.
+  public var description: String {
+    Reason.allCases.compactMap { reason -> String? in
+      guard let count = counts[reason] else { return nil }
+      let noun =
+        switch reason {
+        case .excluded: count == 1 ? "excluded entry" : "excluded entries"
+        case .hiddenFolder: count == 1 ? "hidden folder" : "hidden folders"
+        case .systemFolder: count == 1 ? "folder of the system" : "folders of the system"
+        case .resourceFile: count == 1 ? "macOS resource file" : "macOS resource files"
+        }
+      // Directories come in no order.
+      let names = examples[reason]!.map(\.description).sorted().joined(separator: ", ")
+      return "\(count) \(noun) (\(names)\(count > Self.maximumExamples ? ", ..." : ""))"
+    }.joined(separator: ", ")
+  }
+}
