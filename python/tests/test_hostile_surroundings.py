@@ -273,23 +273,25 @@ def test_a_stop_does_not_wait_for_unfinished_batches(workplace: Workplace, tmp_p
     folder = tmp_path / "data"
     folder.mkdir()
     (folder / "0.png").write_bytes(flat_picture(2000, 2000))
-    # One worker would take half an hour to fill the ring's two slots.
+    # One worker would take minutes to fill the ring's two slots.
     name, configuration = workplace.configure(
         folder,
         size,
         **PLAIN,
-        batch__size=65536,
+        batch__size=4096,
         batch__last_batch="wrap",
         views__side=8,
         ring__slots=2,
         workers__count=1,
     )
     process = workplace.launch(configuration)
-    (ring,) = eventually(lambda: rings_of(name), "the ring is there")
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    eventually(lambda: "sassl.work.0" in {(task / "comm").read_text().strip() for task in tasks.iterdir()}, "it works")
+    (ring,) = rings_of(name)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
-    assert re.search("stopping: [12] unfinished batches are given up, 0 finished", errors), errors
+    assert re.search("stopping: [012] unfinished batches are given up, 0 finished", errors), errors
     assert "stopped after 0 images" in errors
     assert not ring.exists()
 
