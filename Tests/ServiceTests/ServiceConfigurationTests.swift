@@ -85,6 +85,7 @@ struct ServiceConfigurationTests {
       max_bad_fraction = 0.5
       max_pixels = 1000
       max_file_bytes = 2000
+      wait_for_machine = 7
       [index]
       window_batches = 7
       """)
@@ -135,13 +136,14 @@ struct ServiceConfigurationTests {
     expected.limits.maximumBadFraction = 0.5
     expected.limits.maximumPixels = 1000
     expected.limits.maximumFileBytes = 2000
+    expected.limits.waitForMachine = 7
     expected.index.windowBatches = 7
     #expect(configuration == expected)
 
     // What was read can be written, and reads as the same again.
     #expect(try parse(configuration.toml) == configuration)
     let written = configuration.toml.split(separator: "\n").filter { $0.contains(" = ") }.count
-    #expect(written == 45)
+    #expect(written == 46)
   }
 
   @Test("writes itself as TOML that reads the same, whatever the texts hold")

@@ -123,12 +123,18 @@ public final class Daemon: Sendable {
     lock.withLock { state = .draining }
     notifier.stopping(status: Self.farewell(lanes))
     journal.write(.notice, Self.farewell(lanes))
+    @Sendable func recordStop() {
+      index.recordStop(
+        ofInstance: instance, at: .now,
+        facts: ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch))
+    }
+    // Once more when all is done: this one is for an end that takes too long.
+    recordStop()
     finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
       pipeline.stop()
-      let places = ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch)
+      recordStop()
       for lane in lanes { lane.ring.close() }
       journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
-      index.recordStop(ofInstance: instance, at: .now, facts: places)
       index.close()
     }
     if let failure = pipeline.failure { throw failure }
