@@ -1,5 +1,5 @@
 import CSQLite
-import Foundation
+import Glibc
 
 /// An open SQLite database; used by one thread at a time.
 package final class DatabaseConnection {

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 
 /// A subcommand: its name, one line for the overview, and what it does.
@@ -26,7 +28,7 @@ let commands: [Command] = [
 let overview =
   "usage: sasslctl COMMAND [options]\n\n"
   + "Looks after sassld, the daemon that keeps stylized batches ready ahead of a trainer.\n\ncommands:\n"
-  + commands.map { "  " + $0.name.padding(toLength: 10, withPad: " ", startingAt: 0) + $0.summary + "\n" }.joined()
+  + commands.map { "  " + $0.name.padded(to: 10) + $0.summary + "\n" }.joined()
   + "\n'sasslctl COMMAND --help' tells more. Start the daemon with 'sassld --config FILE'.\n"
 
 let arguments = Array(CommandLine.arguments.dropFirst())

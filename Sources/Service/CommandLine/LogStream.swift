@@ -1,4 +1,5 @@
-import Foundation
+import Basics
+import Glibc
 
 /// A descriptor that lines are written to by a thread of its own, so that whoever has something to say never waits for it: the
 /// disk behind it may be full, the terminal gone, the pipe full and read by nobody.
@@ -14,7 +15,7 @@ public final class LogStream: Sendable {
 
   private let descriptor: Int32
   /// Everything below is guarded by this condition's lock.
-  private let condition = NSCondition()
+  private let condition = Condition()
   private nonisolated(unsafe) var waiting: [[UInt8]] = []
   private nonisolated(unsafe) var waitingBytes = 0
   private nonisolated(unsafe) var isWriting = false
@@ -40,12 +41,8 @@ public final class LogStream: Sendable {
 
   /// Waits until everything is written or left out, but no longer than `seconds`.
   public func flush(seconds: Double) {
-    let end = Date(timeIntervalSinceNow: seconds)
-    condition.withLock {
-      while isWriting || !waiting.isEmpty {
-        guard condition.wait(until: end) else { return }
-      }
-    }
+    let began = Moment()
+    while condition.withLock({ isWriting || !waiting.isEmpty }) && began.secondsSince < seconds { usleep(2000) }
   }
 
   /// The thread is started with the first line, so that a program which says nothing has none. The lock is held.

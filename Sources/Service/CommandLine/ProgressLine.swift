@@ -1,10 +1,12 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// How far a long job is: a bar on a terminal, a line every tenth elsewhere.
 public final class ProgressLine: Sendable {
   private let title: String
   private let isTerminal: Bool
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`: the last step that was shown.
   private nonisolated(unsafe) var shown = -1
 

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// The version of `sassld` and `sasslctl`.
 public let programVersion = "0.1.0"

@@ -1,7 +1,8 @@
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Finds out how a stream's daemon is doing: from the daemon, or where none runs, from what it left behind.
 public struct StatusQuery {
@@ -18,6 +19,12 @@ public struct StatusQuery {
   ///
   /// - Throws: `ControlError` where the answer cannot be understood.
   public func ask() throws -> (StatusReport, ExitCode) {
+    let folder = configuration.state.resolvedRuntimeDirectory
+    if let fault = ServicePlaces.fault(of: folder) {
+      return (
+        left(state: .unknown, detail: "the directory \(folder) \(fault): what answers there is not believed"), .unknown
+      )
+    }
     do throws(ControlError) {
       let answer = try ControlClient.ask(.status, at: places.controlPath)
       if let report = try? StatusReport(json: answer) { return (report, .success) }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 extension StatusReport {
   /// What is known of a stream from its configuration alone, for one that is not open yet, or whose daemon does not run.

@@ -1,5 +1,6 @@
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A ring whose daemon was killed and has had no successor: it takes memory until somebody removes it.
 package struct LeftRing: Sendable {

@@ -1,7 +1,9 @@
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -21,10 +23,11 @@ public final class Daemon: Sendable {
   private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
 
   private let configurationPath: String
+  private let parent: pid_t?
   private let journal = Journal()
   private let notifier = ServiceNotifier()
   private let startedAt = Moment()
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var state = StatusReport.State.starting
   /// What is being done before there is a stream.
@@ -35,9 +38,11 @@ public final class Daemon: Sendable {
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
+  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
   /// - Throws: `ConfigurationError`.
-  public init(configurationPath: String) throws {
+  public init(configurationPath: String, parent: pid_t? = nil) throws {
     self.configurationPath = configurationPath
+    self.parent = parent
     configuration = try ServiceConfiguration.load(path: configurationPath)
   }
 
@@ -53,6 +58,7 @@ public final class Daemon: Sendable {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
     // A file that may not grow is then an error like a full disk, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     let configuration = current
     let places = try ServicePlaces(configuration)
     let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
@@ -271,7 +277,8 @@ public final class Daemon: Sendable {
       at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
       fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), start: .resume(else: start), hook: death?.ringHook)
+      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), start: .resume(else: start),
+      group: configuration.ring.groupNumber, hook: death?.ringHook)
     if ring.startBatch > 0 {
       journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
     }
@@ -293,6 +300,7 @@ public final class Daemon: Sendable {
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
       death: death, onPublished: { index.record(BatchRecord($0)) },
+      onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
         signals.post(SIGTERM)
@@ -347,7 +355,7 @@ public final class Daemon: Sendable {
       notifier.status(
         shortage
           ?? String(
-            format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            printf: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
             report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
             report.quarantinedFiles
           ))

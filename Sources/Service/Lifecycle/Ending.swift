@@ -1,8 +1,9 @@
-import Foundation
+import Basics
+import Glibc
 
 /// What a thread hands to the one that waits for it.
 final class Outcome<Value: Sendable>: Sendable {
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var result: Value?
 

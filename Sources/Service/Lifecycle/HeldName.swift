@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// The right to answer for a stream's name in a runtime directory: a lock that the kernel takes back when the process ends.
 ///

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// Where the daemon says what happens: one line per event on standard error.
 ///
@@ -29,7 +31,7 @@ public final class Journal: Sendable {
   private let isUnderSystemd: Bool
   /// Seconds on a clock that nobody sets.
   private let uptime: @Sendable () -> TimeInterval
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var kinds: [String: Kind] = [:]
 
@@ -80,7 +82,7 @@ public final class Journal: Sendable {
 
   private func emit(_ priority: Priority, _ text: String) {
     // A line break inside a path must not look like a second event.
-    let line = text.replacingOccurrences(of: "\n", with: "\\n")
+    let line = text.unicodeScalars.map { $0 == "\n" ? "\\n" : String($0) }.joined()
     let prefix = isUnderSystemd ? "<\(priority.rawValue)>" : Date.now.formatted(.iso8601) + " "
     stream.write(prefix + line + "\n")
   }

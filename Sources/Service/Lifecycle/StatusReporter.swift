@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Puts together what `sasslctl status` shows, from a running daemon's parts.
@@ -15,7 +17,7 @@ final class StatusReporter: Sendable {
   private let waiting: WaitingWorkers
   private let index: BatchIndex
   private let startedAt: Moment
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`: one for each lane.
   private nonisolated(unsafe) var windows: [WaitingWindow]
 
@@ -52,7 +54,8 @@ final class StatusReporter: Sendable {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     return StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: waiting.sentence ?? "",
+      programVersion: programVersion, name: configuration.stream.name, state: state,
+      detail: waiting.sentence ?? pipeline.ringTrouble ?? "",
       process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
       fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,

@@ -1,8 +1,10 @@
 import Augmentation
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -22,7 +24,7 @@ package struct OpenedStream: Sendable {
 
   /// The fingerprint as status shows it: the first 16 of its hexadecimal digits.
   package var shortFingerprint: String {
-    fingerprint.prefix(8).map { String(format: "%02x", $0) }.joined()
+    fingerprint.prefix(8).map { String(printf: "%02x", $0) }.joined()
   }
 
   /// Opens a stream.

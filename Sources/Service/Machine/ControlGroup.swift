@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// What the control groups around this process allow it: a container's, a job scheduler's, systemd's.
 ///
@@ -107,6 +107,6 @@ package struct ControlGroup: Sendable {
   }
 
   private static func line(_ group: String, _ file: String) -> String? {
-    (try? String(contentsOfFile: group + "/" + file, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    (try? String(contentsOfFile: group + "/" + file, encoding: .utf8))?.split(separator: "\n").first.map(String.init)
   }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Threads that block for a living. Dispatch's pool has 64 or so for all its queues together, and whoever comes later waits for ever.
 package enum NamedThread {
@@ -19,12 +19,20 @@ package enum NamedThread {
       &thread, &attributes,
       { pointer in
         let work = Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue()
-        Thread.current.name = String(work.name.prefix(15))
+        NamedThread.nameThisThread(work.name)
         work.body()
         return nil
       }, work.toOpaque())
     if code != 0 { work.release() }
     return code == 0
+  }
+
+  /// Names this thread, by the kernel's file for it: the function of the C library is hidden from Swift.
+  fileprivate static func nameThisThread(_ name: String) {
+    let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }
+    _ = write(descriptor, name, min(name.utf8.count, 15))
+    close(descriptor)
   }
 
   /// What a thread takes along.

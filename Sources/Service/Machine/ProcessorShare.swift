@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// How many of the machine's processors this process may use.
 package enum ProcessorShare {
