@@ -304,7 +304,7 @@ def test_a_clean_restart_goes_on_where_the_reader_stood(
 
     def run(batches: int) -> list[bytes]:
         process = workplace.launch(configuration)
-        with sassl.attach(name, wait=60) as ring:
+        with sassl.attach(name, start="continue", wait=60) as ring:
             found = digests(ring, batches)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
