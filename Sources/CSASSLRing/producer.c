@@ -961,6 +961,23 @@ int sassl_ring_producer_close(struct sassl_ring_producer *producer) {
   return code;
 }
 
+int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error) {
+  char path[4096];
+  int code = sassl_ring_path(directory, name, rank, path, sizeof path, error);
+  int descriptor = -1;
+  if (code == SASSL_RING_OK) code = claim_stale(path, &descriptor, error);
+  if (code != SASSL_RING_OK) return code;
+  if (descriptor < 0) return fail(error, SASSL_RING_ERROR_ABSENT, ENOENT, "there is no ring at %s", path);
+  if (byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK)) {
+    code = fail(error, SASSL_RING_ERROR_BUSY, 0, "%s is still read by a process: stop that one first", path);
+  } else if (unlink(path) != 0) {
+    // The lock that we hold keeps successors of the dead producer away, so the name still is this file's.
+    code = fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot remove %s: %s", path, strerror(errno));
+  }
+  close(descriptor);
+  return code;
+}
+
 // A new instance in the place of one that was scribbled over, or that has lost its name
 
 int sassl_ring_producer_is_named(struct sassl_ring_producer *producer) {
@@ -1032,24 +1049,4 @@ int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t tim
   drop_lock(former_lock, SASSL_RING_PRODUCER_LOCK);
   sassl_ring_mapping_release(former);
   return SASSL_RING_OK;
-}
-
-int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error) {
-  char path[4096];
-  int code = sassl_ring_path(directory, name, rank, path, sizeof path, error);
-  int descriptor = -1;
-  if (code == SASSL_RING_OK) code = claim_stale(path, &descriptor, error);
-  if (code != SASSL_RING_OK) return code;
-  if (descriptor < 0) return fail(error, SASSL_RING_ERROR_ABSENT, ENOENT, "there is no ring at %s", path);
-  struct stat status;
-  if (geteuid() != 0 && (fstat(descriptor, &status) != 0 || status.st_uid != geteuid())) {
-    code = fail(error, SASSL_RING_ERROR_SYSTEM, EPERM, "%s belongs to another user", path);
-  } else if (byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK)) {
-    code = fail(error, SASSL_RING_ERROR_BUSY, 0, "%s is still read by a process: stop that one first", path);
-  } else if (unlink(path) != 0) {
-    // The lock that we hold keeps successors of the dead producer away, so the name still is this file's.
-    code = fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot remove %s: %s", path, strerror(errno));
-  }
-  close(descriptor);
-  return code;
 }

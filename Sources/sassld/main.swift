@@ -6,7 +6,7 @@ let options = [
   CommandOption("config", letter: "c", value: "FILE", "the configuration (default /etc/sassl/sassld.toml)"),
   CommandOption("check-config", "check the configuration, say what is wrong with it, and exit"),
   CommandOption(
-    "parent", value: "PID", "the process that starts this one: drain and stop when it has ended, however it ends"),
+    "parent", value: "PID", "the process that starts this one: stop when it has ended, however it ends"),
   CommandOption("version", "the version"),
 ]
 

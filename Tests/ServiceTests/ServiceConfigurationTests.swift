@@ -87,6 +87,7 @@ struct ServiceConfigurationTests {
       max_bad_fraction = 0.5
       max_pixels = 1000
       max_file_bytes = 2000
+      wait_for_machine = 7
       [index]
       window_batches = 7
       """)
@@ -139,6 +140,7 @@ struct ServiceConfigurationTests {
     expected.limits.maximumBadFraction = 0.5
     expected.limits.maximumPixels = 1000
     expected.limits.maximumFileBytes = 2000
+    expected.limits.waitForMachine = 7
     expected.index.windowBatches = 7
     #expect(configuration == expected)
 

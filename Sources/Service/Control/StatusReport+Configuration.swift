@@ -1,3 +1,5 @@
+import FoundationEssentials
+
 extension StatusReport {
   /// What is known of a stream from its configuration alone, for one that is not open yet, or whose daemon does not run.
   init(of configuration: ServiceConfiguration, state: State, detail: String) {

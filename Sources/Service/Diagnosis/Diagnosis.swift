@@ -62,7 +62,7 @@ public struct Diagnosis {
     return sizes
   }
 
-  /// Removes the rings that dead daemons of other streams left, as far as they are this user's (or anybody's, for root) and no
+  /// Removes the rings that dead daemons of other streams left, as far as they are this user's and no
   /// trainer reads them; returns a sentence on each.
   public func removeLeftRings() -> [String] {
     LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name).map { ring in

@@ -2,7 +2,6 @@ import Basics
 import BatchIndex
 import BatchRing
 import Dataset
-import Dispatch
 import FoundationEssentials
 import Glibc
 import Imaging
@@ -57,9 +56,9 @@ public final class Daemon: Sendable {
   /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
   public func run() throws {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
-    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     // A file that may not grow is then an error like a full disk, and not the end of the process.
     signal(SIGXFSZ, SIG_IGN)
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     let configuration = current
     let places = try ServicePlaces(configuration)
     let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
@@ -130,12 +129,18 @@ public final class Daemon: Sendable {
     lock.withLock { state = .draining }
     notifier.stopping(status: Self.farewell(lanes))
     journal.write(.notice, Self.farewell(lanes))
+    @Sendable func recordStop() {
+      index.recordStop(
+        ofInstance: instance, at: .now,
+        facts: ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch))
+    }
+    // Once more when all is done: this one is for an end that takes too long.
+    recordStop()
     finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
       pipeline.stop()
-      let places = ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch)
+      recordStop()
       for lane in lanes { lane.ring.close() }
       journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
-      index.recordStop(ofInstance: instance, at: .now, facts: places)
       index.close()
     }
     if let failure = pipeline.failure { throw failure }

@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 
 /// What the control groups around this process allow it: a container's, a job scheduler's, systemd's.
 ///
@@ -108,7 +107,6 @@ package struct ControlGroup: Sendable {
   }
 
   private static func line(_ group: String, _ file: String) -> String? {
-    let text = try? String(contentsOfFile: group + "/" + file, encoding: .utf8)
-    return text?.split(separator: "\n").first.map(String.init)
+    (try? String(contentsOfFile: group + "/" + file, encoding: .utf8))?.split(separator: "\n").first.map(String.init)
   }
 }

@@ -19,7 +19,7 @@ package enum NamedThread {
       &thread, &attributes,
       { pointer in
         let work = Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue()
-        Self.nameThread(String(work.name.prefix(15)))
+        NamedThread.nameThisThread(work.name)
         work.body()
         return nil
       }, work.toOpaque())
@@ -27,11 +27,11 @@ package enum NamedThread {
     return code == 0
   }
 
-  /// Names the thread that calls it, for people who look at the process; prctl(2) is not to be had from here.
-  private static func nameThread(_ name: String) {
+  /// Names this thread, by the kernel's file for it: the function of the C library is hidden from Swift.
+  fileprivate static func nameThisThread(_ name: String) {
     let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
-    _ = name.withCString { write(descriptor, $0, strlen($0)) }
+    _ = write(descriptor, name, min(name.utf8.count, 15))
     close(descriptor)
   }
 

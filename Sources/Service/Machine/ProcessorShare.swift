@@ -1,5 +1,4 @@
 import FoundationEssentials
-import Glibc
 
 /// How many of the machine's processors this process may use.
 package enum ProcessorShare {
