@@ -2,6 +2,7 @@ import BatchIndex
 import BatchRing
 import Foundation
 import Imaging
+import StyleTransfer
 
 /// The life of `sassld`: open everything, announce readiness with the first batch, watch, drain.
 public final class Daemon: Sendable {
@@ -124,7 +125,8 @@ public final class Daemon: Sendable {
           slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
           fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
           fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), hook: death?.ringHook),
+          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
+          hook: death?.ringHook),
         schedule: schedule)
     }
   }
@@ -159,7 +161,7 @@ public final class Daemon: Sendable {
         facts: [
           "name": configuration.stream.name, "dataset": configuration.dataset.path,
           "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
-          "fingerprint": stream.shortFingerprint,
+          "fingerprint": stream.shortFingerprint, "cpu_path": KernelPath.selected,
         ]))
   }
 

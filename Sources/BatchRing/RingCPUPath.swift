@@ -1,0 +1,19 @@
+/// The vector instructions that a producer's networks run on.
+///
+/// The bits of a stylized batch are the same for one of them, and differ by at most one level (1/255) between two.
+public enum RingCPUPath: UInt32, Sendable, CaseIterable {
+  /// The producer does not say.
+  case unknown = 0
+  /// No vector instructions beyond those that every processor has.
+  case portable = 1
+  /// AVX2 with FMA.
+  case avx2 = 2
+  /// AVX-512.
+  case avx512 = 3
+
+  /// The path that is called `name`: `portable`, `avx2` or `avx512`; every other name is unknown.
+  public init(named name: String) { self = Self.allCases.first { $0.name == name } ?? .unknown }
+
+  /// The path's name, as `SASSL_CPU` and status spell it.
+  public var name: String { String(describing: self) }
+}
