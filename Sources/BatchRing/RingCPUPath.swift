@@ -1,6 +1,7 @@
 /// The vector instructions that a producer's networks run on.
 ///
-/// The bits of a stylized batch are the same for one of them, and differ by at most one level (1/255) between two.
+/// The bits of a stylized view are the same for one of them. Between two, single values leave the style network one level (of 255)
+/// apart, and colour jitter may make that a few levels.
 public enum RingCPUPath: UInt32, Sendable, CaseIterable {
   /// The producer does not say.
   case unknown = 0

@@ -3,10 +3,10 @@ import Service
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy")
+    ]
   let command = "sasslctl doctor"
   guard
     let parsed = try ParsedArguments(

@@ -53,7 +53,7 @@ class RingInformation:
     #: Process number of `sassld`.
     producer_pid: int
     #: The instructions that its style networks run on: `avx512`, `avx2` or `portable`; `unknown` where it does not say.
-    #: Stylized pixels have the same bits on one of them, and differ by at most one level of 255 between two.
+    #: Stylized views have the same bits on one of them; between two, single values differ by a level of 255 or a few.
     cpu_path: str
 
 
@@ -400,7 +400,7 @@ class Reader(Iterator[Batch]):
         `force` is set: the batches that follow are then not those that would have followed.
 
         A ring that was made with other instructions (`RingInformation.cpu_path`) is read on with a warning: the same
-        pictures follow, their stylized pixels within one level of 255.
+        samples and draws follow, and single values of stylized views differ by a level of 255 or a few.
         """
         ours = self.information
         if state["fingerprint"] != ours.fingerprint and not force:
@@ -417,7 +417,7 @@ class Reader(Iterator[Batch]):
         if "unknown" not in paths and paths[0] != paths[1]:
             warnings.warn(
                 f"the saved position was made with {paths[0]} instructions, this ring is made with {paths[1]}: the "
-                "stream goes on with the same samples and draws, but stylized pixels may differ by one level of 255. "
+                "stream goes on with the same samples and draws, but single values of stylized views differ slightly. "
                 f"For the same bits, start sassld on a processor that has them, with SASSL_CPU={paths[0]}",
                 stacklevel=2,
             )

@@ -102,8 +102,8 @@ enum sassl_ring_state {
   SASSL_RING_SUPERSEDED = 3,  ///< nor is this where a reader should write its position: the successor has read it
 };
 
-/// The vector instructions that a producer's networks run on. The bits of a stylized batch are the same for one of them, and
-/// differ by at most one level (1/255) between two.
+/// The vector instructions that a producer's networks run on. The bits of a stylized view are the same for one of them. Between
+/// two, single values leave the style network one level (of 255) apart, and colour jitter may make that a few levels.
 enum sassl_ring_cpu_path {
   SASSL_RING_CPU_UNKNOWN = 0,  ///< the producer does not say
   SASSL_RING_CPU_PORTABLE = 1,

@@ -1,4 +1,5 @@
 import Foundation
+import StyleTransfer
 
 /// The version of `sassld` and `sasslctl`.
 public let programVersion = "0.1.0"
@@ -6,6 +7,9 @@ public let programVersion = "0.1.0"
 /// Runs a command and turns what it throws into one sentence on standard error and an exit status.
 public func runReporting(_ name: String, _ body: () throws -> ExitCode) -> Int32 {
   do {
+    if let problem = KernelPath.problem(with: ProcessInfo.processInfo.environment[KernelPath.variable]) {
+      throw CommandFailure(.configuration, problem)
+    }
     return try body().rawValue
   } catch {
     let failure = CommandFailure(for: error)

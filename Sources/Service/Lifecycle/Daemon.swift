@@ -68,7 +68,7 @@ public final class Daemon: Sendable {
     recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
     let reporter = StatusReporter(
       configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
-      startedAt: startedAt)
+      startedAt: startedAt, configurationFile: configurationPath)
     let control = try ControlServer(path: places.controlPath) { [self] request in
       switch request {
       case .status:
@@ -80,7 +80,7 @@ public final class Daemon: Sendable {
       .notice,
       "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
         + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
-        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.shortFingerprint)")
+        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.fingerprintText)")
     pipeline.start()
     watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
     notifier.stopping()
@@ -161,7 +161,7 @@ public final class Daemon: Sendable {
         facts: [
           "name": configuration.stream.name, "dataset": configuration.dataset.path,
           "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
-          "fingerprint": stream.shortFingerprint, "cpu_path": KernelPath.selected,
+          "fingerprint": stream.fingerprintText, "cpu_path": KernelPath.selected,
         ]))
   }
 

@@ -15,6 +15,7 @@ final class StatusReporter: Sendable {
   private let waiting: WaitingWorkers
   private let index: BatchIndex
   private let startedAt: Moment
+  private let configurationFile: String
   private let lock = NSLock()
   /// Guarded by `lock`: one for each lane.
   private nonisolated(unsafe) var windows: [WaitingWindow]
@@ -22,7 +23,8 @@ final class StatusReporter: Sendable {
   /// A reporter on a stream that runs, or is about to.
   init(
     _ configuration: ServiceConfiguration, stream: OpenedStream, pipeline: StreamPipeline, quarantine: Quarantine,
-    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment
+    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment,
+    configurationFile: String
   ) {
     self.configuration = configuration
     self.stream = stream
@@ -31,6 +33,7 @@ final class StatusReporter: Sendable {
     self.waiting = waiting
     self.index = index
     self.startedAt = startedAt
+    self.configurationFile = URL(filePath: configurationFile).absoluteURL.path(percentEncoded: false)
     windows = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
   }
 
@@ -54,7 +57,7 @@ final class StatusReporter: Sendable {
     return StatusReport(
       programVersion: programVersion, name: configuration.stream.name, state: state, detail: waiting.sentence ?? "",
       process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
-      fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
+      fingerprint: stream.fingerprintText, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
       workers: pipeline.workerCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: KernelPath.selected,
@@ -64,7 +67,8 @@ final class StatusReporter: Sendable {
         StatusReport.QuarantinedSample(
           sampleID: entry.sample, path: catalog.path(of: entry.sample).description, reason: entry.reason)
       },
-      quarantinedFiles: quarantine.count, index: Self.sentence(index.health), residentBytes: Self.residentBytes())
+      quarantinedFiles: quarantine.count, index: Self.sentence(index.health), residentBytes: Self.residentBytes(),
+      configurationFile: configurationFile)
   }
 
   private func ring(_ position: Int) -> StatusReport.Ring {

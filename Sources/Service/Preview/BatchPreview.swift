@@ -18,10 +18,10 @@ public struct BatchPreview {
     stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
   }
 
-  /// Makes batch `number` of the first rank and returns a PNG file with its first `rows` samples.
+  /// Makes batch `number` of the first rank and returns a picture of its first `rows` samples.
   ///
   /// - Throws: `StreamFailure` where the batch cannot be made.
-  public func png(batch number: UInt64, rows: Int) throws -> [UInt8] {
+  public func picture(batch number: UInt64, rows: Int) throws -> RGBImage {
     let source = stream.source
     let schedule = stream.schedules[0]
     let plan = schedule.batch(number)
@@ -40,7 +40,7 @@ public struct BatchPreview {
     return try withExtendedLifetime(batch) { try draw(assembly, rows: rows) }
   }
 
-  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> [UInt8] {
+  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> RGBImage {
     let source = stream.source
     let cell = source.recipes.map(\.side).max()!
     let canvas = PreviewCanvas(
@@ -67,7 +67,7 @@ public struct BatchPreview {
           ])
       }
     }
-    return try PNGFile.encode(canvas.image.pixels)
+    return canvas.image
   }
 
   private func style(of view: Int, row: Int, in assembly: BatchAssembly) -> (strength: String, name: String)? {
