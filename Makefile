@@ -23,7 +23,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libop
 TEST_PACKAGES := systemd systemd-container spin
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        reliability soak sanitize fuzz bench bench-peers format install install-documents clean
+        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
+        clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -57,7 +58,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python test-systemd ## run every test
+test: test-deps lint test-swift test-python test-evidence test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -69,6 +70,17 @@ test-python: build $(VENV)/.ready
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
+
+# What the studies need beside the reader.
+EVIDENCE = $(VENV)/bin/pip install -q -r Research/evidence/requirements.txt ./python && cd Research/evidence && \
+           ../../$(VENV)/bin/python -m
+
+test-evidence: build $(VENV)/.ready
+	$(EVIDENCE) pytest -q
+
+evidence: build $(VENV)/.ready ## pretrain, probe and report (FOLDER=data and results, STUDY=file)
+	$(EVIDENCE) evidence queue $(abspath $(or $(STUDY),Research/evidence/studies/imagenette.toml)) \
+	  $(abspath $(or $(FOLDER),$(error FOLDER= is missing: where data and results lie, see Research/evidence/README.md)))
 
 # Both end with the table that docs/reliability.md explains.
 PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -m reliability
@@ -88,6 +100,9 @@ lint-python: $(VENV)/.ready
 	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
 	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
 	cd python && ../$(VENV)/bin/mypy
+	cd Research/evidence && ../../$(VENV)/bin/ruff check .
+	cd Research/evidence && ../../$(VENV)/bin/ruff format --check .
+	cd Research/evidence && ../../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
@@ -115,6 +130,7 @@ $(PEERS)/.ready: Benchmarks/peers/requirements.txt
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 	$(VENV)/bin/ruff format python
+	cd Research/evidence && ../../$(VENV)/bin/ruff format .
 
 # Where the parts of the installation go, below DESTDIR.
 LIBRARY  := $(DESTDIR)$(PREFIX)/lib
@@ -144,11 +160,14 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
-	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
+	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
+	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 # In the places that they have here, so that their links lead somewhere there too.
 install-documents:
-	find README.md CHANGELOG.md LICENSE docs Config python/README.md python/examples Benchmarks -type f \
+	find README.md CHANGELOG.md LICENSE docs Config python/README.md python/examples Benchmarks \
+	  $(wildcard Research/*/README.md Research/*/studies) -type f \
 	  ! -path '*/__pycache__/*' -exec install -D -m 644 {} "$(SHARE)/doc/sassl/{}" ';'
 
 clean: ## remove everything that was built

@@ -6,7 +6,7 @@ every version of Python 3, and needs a C compiler but no Python headers.
 
 from setuptools import Extension, setup
 
-SOURCES = ["consumer", "crc32c", "observer", "producer", "segment", "settings", "system"]
+SOURCES = ["aside", "consumer", "crc32c", "faults", "observer", "producer", "segment", "settings", "system"]
 
 setup(
     ext_modules=[

@@ -1,4 +1,4 @@
-"""What can go wrong, each with what to do about it in its message."""
+"""What can go wrong or deserves a word, each with what to do about it in its message."""
 
 from __future__ import annotations
 
@@ -19,6 +19,30 @@ class BatchTimeoutError(SasslError, TimeoutError):
     """`sassld` lives, but no batch was ready in time."""
 
 
+class RingHeldError(BatchTimeoutError):
+    """Every slot of the ring is held by batches and arrays of this reader, so that no further batch can be made."""
+
+
+class BatchReleasedError(SasslError, ValueError):
+    """The batch was given back, by `release` or by closing its reader: its arrays are not to be had any more."""
+
+
+class ReaderClosedError(SasslError, ValueError):
+    """This reader was closed, or a later `attach` in the same process took its ring."""
+
+
+class WorldSizeError(SasslError, ValueError):
+    """The ring is one of another number of ranks than this reader was told: it would miss a part of every batch."""
+
+
+class ContinuingWarning(UserWarning):
+    """The first batch is not the stream's first, and nobody said whether this is a fresh run or a resumed one."""
+
+
+class ReaderReplacedWarning(UserWarning):
+    """An earlier reader of the same ring in this process was closed, since a ring has one reader."""
+
+
 class ReaderBusyError(SasslError):
     """Another process reads this ring. `holder` is its number."""
 
@@ -37,6 +61,10 @@ class ConfigurationChangedError(SasslError):
 
 class CorruptRingError(SasslError):
     """The shared memory says something impossible."""
+
+
+class RingOwnerError(SasslError, PermissionError):
+    """The ring belongs to a user who is not trusted, or everybody may write to it. The message names the user."""
 
 
 class ChecksumError(SasslError):

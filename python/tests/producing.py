@@ -58,6 +58,8 @@ class Producer:
         *,
         slots: int = 3,
         start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
         resume: bool = True,
         fingerprint: bytes = b"f" * 32,
         settings: str = "",
@@ -73,7 +75,8 @@ class Producer:
         options = c.ProducerOptions(
             directory=os.fsencode(directory),
             name=name.encode(),
-            world_size=1,
+            rank=rank,
+            world_size=world_size,
             batch_size=BATCH_SIZE,
             slot_count=slots,
             fields=table,

@@ -107,11 +107,11 @@ def digests(workplace: Workplace, data: pathlib.Path, stream: Stream) -> dict[st
         data, Size(16, 32), **{"dataset__layout": "image-folder", "style__group": 8} | stream.changes
     )
     file.write_text(file.read_text() + "".join(f"[[views.view]]\n{table}\n" for table in stream.views))
-    rank = 1 if stream.changes.get("batch__world_size") == 2 else 0
+    world_size = 2 if "batch__world_size" in stream.changes else 1
     hashes: dict[str, hashlib._Hash] = {}
     with (
         workplace.running(name, file, through=("env", f"SASSL_CPU={CPU_PATH}")),
-        sassl.attach(name, rank, start=0) as reader,
+        sassl.attach(name, world_size - 1, world_size=world_size, start=0) as reader,
     ):
         for _ in range(BATCHES):
             with reader.next(timeout=60) as batch:

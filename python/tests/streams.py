@@ -25,10 +25,10 @@ def digest_of(batch: sassl.Batch) -> bytes:
     return digest_of_arrays(batch.arrays)
 
 
-def read(name: str, start: int, count: int, rank: int = 0) -> list[bytes]:
+def read(name: str, start: int, count: int, rank: int = 0, world_size: int = 1) -> list[bytes]:
     """The digests of batches start ... start + count - 1."""
     digests: list[bytes] = []
-    with sassl.attach(name, rank=rank, start=start) as ring:
+    with sassl.attach(name, rank=rank, world_size=world_size, start=start) as ring:
         for batch in ring:
             assert batch.number == start + len(digests)
             digests.append(digest_of(batch))

@@ -22,7 +22,7 @@ extension CommandFailure {
 
   private static func code(for error: RingError) -> ExitCode {
     switch error.kind {
-    case .busy, .absent: .unavailable
+    case .busy, .absent, .owner: .unavailable
     case .space, .system: .systemResource
     case .argument: .configuration
     default: .software

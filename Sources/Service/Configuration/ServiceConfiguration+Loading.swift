@@ -141,6 +141,12 @@ private struct ConfigurationReader {
         lines["batch.ranks"] ?? lines["batch.world_size"], "batch.ranks",
         "rank \(rank) is not below batch.world_size = \(batch.worldSize)")
     }
+    if !configuration.ring.group.isEmpty && configuration.ring.groupNumber == nil {
+      report(
+        lines["ring.group"], "ring.group",
+        "there is no group \"\(configuration.ring.group)\" on this machine; name one, or \"\" for no other readers than the own"
+      )
+    }
     for (index, recipe) in configuration.viewRecipes.enumerated() {
       let view = "views.view[\(index + 1)]"
       for problem in recipe.problems {

@@ -54,6 +54,7 @@ extension ServiceConfiguration {
       settings: [
         .integer("slots", \.ring.slots, in: 2...4096),
         .string("directory", \.ring.directory, accepted: "the path of a directory", isValid: { !$0.isEmpty }),
+        .string("group", \.ring.group, accepted: "the name or number of a group, or \"\""),
       ]),
     Section(
       name: "state",

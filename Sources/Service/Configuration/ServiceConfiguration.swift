@@ -179,6 +179,8 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var slots = 8
     /// The directory of the rings: a file system in memory.
     public var directory = "/dev/shm"
+    /// The group whose members may read the rings, by name or number; empty for none.
+    public var group = ""
   }
 
   /// Where the service keeps its own files.
@@ -245,6 +247,21 @@ extension ServiceConfiguration.State {
   /// The path, where it is one that can be relied on; the XDG specification says that relative ones are invalid.
   private static func absolutePath(_ path: String?) -> String? {
     path.flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+}
+
+// MARK: - Groups
+
+extension ServiceConfiguration.Ring {
+  /// The number of the group; nil where none is named, or none has that name.
+  var groupNumber: gid_t? {
+    if let number = gid_t(group), number != gid_t.max { return number }
+    var entry = Glibc.group()
+    var found: UnsafeMutablePointer<Glibc.group>?
+    // Enough for the thousands of members that some groups have.
+    var text = [CChar](repeating: 0, count: 1 << 20)
+    guard !group.isEmpty, getgrnam_r(group, &entry, &text, text.count, &found) == 0, found != nil else { return nil }
+    return entry.gr_gid
   }
 }
 

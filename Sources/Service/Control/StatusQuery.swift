@@ -18,6 +18,12 @@ public struct StatusQuery {
   ///
   /// - Throws: `ControlError` where the answer cannot be understood.
   public func ask() throws -> (StatusReport, ExitCode) {
+    let folder = configuration.state.resolvedRuntimeDirectory
+    if let fault = ServicePlaces.fault(of: folder) {
+      return (
+        left(state: .unknown, detail: "the directory \(folder) \(fault): what answers there is not believed"), .unknown
+      )
+    }
     do throws(ControlError) {
       let answer = try ControlClient.ask(.status, at: places.controlPath)
       if let report = try? StatusReport(json: answer) { return (report, .success) }

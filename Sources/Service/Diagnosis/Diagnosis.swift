@@ -70,6 +70,9 @@ public struct Diagnosis {
     while access(present, F_OK) != 0 && errno == ENOENT && present != "/" && !present.isEmpty {
       present = URL(filePath: present).deletingLastPathComponent().path()
     }
+    if present == path, let fault = ServicePlaces.fault(of: path) {
+      return .problem(subject, "\(path) \(fault)", remedy: "change \(key), or have it removed")
+    }
     if access(present, W_OK | X_OK) == 0 { return .ok(subject, "\(path) can be written") }
     return .problem(
       subject, "\(present) cannot be written by this user: \(String(cString: strerror(errno)))",
@@ -126,8 +129,22 @@ public struct Diagnosis {
 
   private func name() -> Finding {
     for location in locations() {
-      guard let observer = try? RingObserver(at: location), observer.counters.producerIsAlive else { continue }
-      return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      do throws(RingError) {
+        let observer = try RingObserver(at: location)
+        guard observer.counters.producerIsAlive else { continue }
+        return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      } catch  where error.kind == .owner {
+        return .problem("name", error.description, remedy: "choose another stream.name")
+      } catch {
+        // What is no ring is nobody's; a start replaces it, or says what is in the way.
+      }
+      // A producer replaces the files of its own user alone.
+      var left = stat()
+      if let path = try? location.path(), lstat(path, &left) == 0, left.st_uid != geteuid() {
+        return .problem(
+          "name", "\(path) was left by user \(FileOwner(left.st_uid)), whose sassld alone may replace it",
+          remedy: "choose another stream.name, or look as the service's user: 'sudo -u sassl sasslctl doctor'")
+      }
     }
     return .ok("name", "'\(configuration.stream.name)' is free")
   }

@@ -126,7 +126,7 @@ public final class Daemon: Sendable {
           fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
           fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
           batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
-          hook: death?.ringHook),
+          group: configuration.ring.groupNumber, hook: death?.ringHook),
         schedule: schedule)
     }
   }
@@ -145,6 +145,7 @@ public final class Daemon: Sendable {
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
       death: death, onPublished: { index.record(BatchRecord($0)) },
+      onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
         signals.post(SIGTERM)

@@ -55,7 +55,8 @@ final class StatusReporter: Sendable {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     return StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: waiting.sentence ?? "",
+      programVersion: programVersion, name: configuration.stream.name, state: state,
+      detail: waiting.sentence ?? pipeline.ringTrouble ?? "",
       process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
       fingerprint: stream.fingerprintText, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,

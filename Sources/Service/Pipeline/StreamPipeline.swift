@@ -46,6 +46,7 @@ package final class StreamPipeline: Sendable {
   private let loader: SampleLoader
   private let death: RehearsedDeath?
   private let onPublished: @Sendable (Published) -> Void
+  private let onRingTrouble: @Sendable (String) -> Void
   private let onFailure: @Sendable (StreamFailure) -> Void
   private let work = WorkList<Job>()
   private let feeders = DispatchGroup()
@@ -55,6 +56,9 @@ package final class StreamPipeline: Sendable {
   private nonisolated(unsafe) var stopping = false
   private nonisolated(unsafe) var failure: StreamFailure?
   private nonisolated(unsafe) var waitingFeeders = 0
+  /// What is wrong with a rank's ring, by rank.
+  private nonisolated(unsafe) var ringTroubles: [Int: String] = [:]
+  private nonisolated(unsafe) var endedLanes = 0
   private nonisolated(unsafe) var wantedWorkers: Int
   private nonisolated(unsafe) var runningWorkers: Set<Int> = []
 
@@ -63,10 +67,12 @@ package final class StreamPipeline: Sendable {
   /// - Parameters:
   ///   - death: told when a batch's pictures are half written; `nil` where no crash is rehearsed.
   ///   - onPublished: called from a worker after each batch, in the order in which batches become complete.
+  ///   - onRingTrouble: called with a sentence when something has happened to a ring, and the stream goes on.
   ///   - onFailure: called once, from a worker, when the stream cannot go on.
   package init(
     source: StreamSource, lanes: [Lane], loader: SampleLoader, workerCount: Int,
     death: RehearsedDeath?, onPublished: @escaping @Sendable (Published) -> Void,
+    onRingTrouble: @escaping @Sendable (String) -> Void,
     onFailure: @escaping @Sendable (StreamFailure) -> Void
   ) {
     self.source = source
@@ -75,6 +81,7 @@ package final class StreamPipeline: Sendable {
     self.death = death
     wantedWorkers = workerCount
     self.onPublished = onPublished
+    self.onRingTrouble = onRingTrouble
     self.onFailure = onFailure
   }
 
@@ -130,6 +137,12 @@ package final class StreamPipeline: Sendable {
   /// Whether every ring is full of finished batches, so that making nothing is what the workers should do.
   package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
 
+  /// What is wrong with rings, in a sentence; `nil` where nothing is.
+  package var ringTrouble: String? {
+    let troubles = lock.withLock { ringTroubles }
+    return troubles.isEmpty ? nil : troubles.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")
+  }
+
   private var isStopping: Bool { lock.withLock { stopping } }
 
   private func fail(_ error: StreamFailure) {
@@ -142,15 +155,68 @@ package final class StreamPipeline: Sendable {
     if isFirst { onFailure(error) }
   }
 
+  /// Tells what is wrong with a lane's ring, once; `nil` where nothing is any more.
+  private func note(_ trouble: String?, in lane: Lane) {
+    let sentence = trouble.map { "rank \(lane.schedule.rank): \($0)" }
+    let isNew = lock.withLock {
+      let former = ringTroubles[lane.schedule.rank]
+      ringTroubles[lane.schedule.rank] = sentence
+      return sentence != former
+    }
+    if isNew, let sentence { onRingTrouble(sentence) }
+  }
+
+  /// Ends the stream of one rank. The others go on; where there is none, the whole stream has ended.
+  private func end(_ lane: Lane, because error: RingError) {
+    lane.ring.finish()
+    let isLast = lock.withLock {
+      endedLanes += 1
+      return endedLanes == lanes.count
+    }
+    if isLast {
+      fail(.ring(error.description))
+    } else {
+      note("its stream has ended, that of the others goes on: \(error)", in: lane)
+    }
+  }
+
+  /// Puts the ring's file back where somebody has removed it.
+  private func restoreName(of lane: Lane, with upkeep: inout RingUpkeep) {
+    do throws(RingError) {
+      try upkeep.renew(isStopping: { isStopping })
+      note(nil, in: lane)
+      onRingTrouble(
+        "rank \(lane.schedule.rank): somebody had removed the ring's file; it was made anew, and an attached reader goes on there"
+      )
+    } catch {
+      note("somebody has removed the ring's file, and no reader can attach: \(error)", in: lane)
+    }
+  }
+
+  /// Makes a ring anew that its reader has scribbled over; false where that cannot be, and the lane has ended.
+  private func heal(_ lane: Lane, from damage: RingError, with upkeep: inout RingUpkeep) -> Bool {
+    do throws(RingError) {
+      guard upkeep.mayRenew else { throw damage }
+      try upkeep.renew(isStopping: { isStopping })
+      onRingTrouble("rank \(lane.schedule.rank): \(damage); the ring was made anew, and its reader goes on there")
+      return true
+    } catch {
+      end(lane, because: error)
+      return false
+    }
+  }
+
   /// Opens a batch in every slot that becomes free.
   private func feed(_ lane: Lane) {
     let names = lane.ring.geometry.fields.map(\.name)
+    var upkeep = RingUpkeep(lane.ring)
     var isWaiting = false
     func setWaiting(_ waiting: Bool) {
       if waiting != isWaiting { lock.withLock { waitingFeeders += waiting ? 1 : -1 } }
       isWaiting = waiting
     }
     while !isStopping {
+      if upkeep.findsNameMissing() && upkeep.mayRenew { restoreName(of: lane, with: &upkeep) }
       do throws(RingError) {
         guard let reservation = try lane.ring.reserve(timeout: Self.feederPatience) else {
           // Where slots are still being filled, the wait is for our own workers, and they must show progress.
@@ -166,10 +232,15 @@ package final class StreamPipeline: Sendable {
           loader: loader)
         let job = Job(lane: lane, reservation: reservation, assembly: assembly)
         work.add(job, count: assembly.count, groupSize: assembly.groupSize)
+      } catch  where error.kind == .corrupt {
+        if !heal(lane, from: error, with: &upkeep) { break }
       } catch {
-        fail(.ring(error.description))
+        end(lane, because: error)
+        break
       }
     }
+    // Whoever has ended keeps nobody waiting.
+    setWaiting(true)
   }
 
   /// The life of worker `number`.
@@ -212,6 +283,9 @@ package final class StreamPipeline: Sendable {
         Published(
           rank: job.lane.schedule.rank, slot: job.reservation.slot, plan: plan, samples: samples,
           times: job.assembly.times))
+    } catch  where error.kind == .corrupt {
+      // The reader has scribbled over the ring, which its feeder meets as well and mends; what it gets back, it makes again.
+      try? job.lane.ring.cancel(job.reservation)
     } catch {
       fail(.ring(error.description))
     }
