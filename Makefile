@@ -20,7 +20,7 @@ export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libpng-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev \
                 python3-venv
-TEST_PACKAGES := systemd systemd-container spin
+TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
         test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
@@ -43,6 +43,31 @@ $(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
 	mkdir -p $(@D)
 	$(CC) -std=gnu17 -O3 -fPIC -shared -pthread -Wall -Wextra -Wl,-soname,$(@F) -I Sources/CSASSLRing/include \
 	  -o $@ $(filter %.c,$^)
+
+# The same programs with the Swift runtime inside: what is given away must not need a toolchain.
+STATIC := .build/static/release
+
+.PHONY: static wheel deb
+static: deps $(RING)
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sassld
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sasslctl
+
+wheel: static $(VENV)/.ready ## make a wheel that is the whole product, and a source distribution, in .build/wheel
+	$(VENV)/bin/pip install -q -r packaging/requirements.txt
+	packaging/wheel $(STATIC) .build/wheel
+
+deb: static ## make the Debian package, in .build/deb
+	@bash .ci/install-packages debhelper dpkg-dev fakeroot lintian
+	packaging/deb .build/deb
+
+.PHONY: test-install
+test-install: wheel deb ## install wheel and package in a bare Debian 12 (as root; minutes; ROOT=folder keeps the Debian)
+	@bash .ci/install-packages debootstrap systemd-container
+	Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb
+
+.PHONY: test-wheel
+test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
+	Tests/packaging/wheel .build/wheel/*.whl
 
 venv: $(VENV)/.ready
 
@@ -93,12 +118,15 @@ soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anyth
 
 lint: lint-swift lint-python ## hold the sources against their rules
 
+# All of Foundation would bring ICU and its tables into the programs: 50 MB more in each, for nothing that they call.
 lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
+	@! grep -rnE '^(@preconcurrency )?import Foundation$$' Sources || \
+	  { echo "import FoundationEssentials, and what Sources/Basics has, in place of Foundation"; exit 1; }
 
 lint-python: $(VENV)/.ready
-	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
-	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks ../packaging ../Tests/packaging
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks ../packaging ../Tests/packaging
 	cd python && ../$(VENV)/bin/mypy
 	cd Research/evidence && ../../$(VENV)/bin/ruff check .
 	cd Research/evidence && ../../$(VENV)/bin/ruff format --check .
@@ -158,6 +186,7 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
+	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
 	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \

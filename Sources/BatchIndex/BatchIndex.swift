@@ -1,5 +1,7 @@
+import Basics
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The one writer of the index: what the service did, for whoever wants to know.
 ///
@@ -28,7 +30,7 @@ public final class BatchIndex: @unchecked Sendable {
   private let whenHalfWritten: @Sendable () -> Void
   private let queue = DispatchQueue(label: "sassl.index", qos: .utility)
 
-  private let lock = NSLock()
+  private let lock = Lock()
   private var waiting: [IndexRecord] = []
   /// Records that are being written at the moment.
   private var inFlight = 0

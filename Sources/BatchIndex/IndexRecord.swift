@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// One thing that waits to be written, and how it is written.
 enum IndexRecord: Sendable {

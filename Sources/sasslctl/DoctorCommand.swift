@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
@@ -25,8 +27,8 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
     print(try jsonText(findings))
   } else {
     for finding in findings {
-      let verdict = finding.verdict.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0)
-      print(verdict + finding.subject.padding(toLength: 15, withPad: " ", startingAt: 0) + finding.found)
+      let verdict = finding.verdict.rawValue.padded(to: 9)
+      print(verdict + finding.subject.padded(to: 15) + finding.found)
       if let remedy = finding.remedy { print(String(repeating: " ", count: 24) + "-> " + remedy) }
     }
   }

@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 /// What `sasslctl inspect --json` prints.
@@ -113,20 +115,20 @@ private func show(_ batch: BatchDescription) {
   print("checksum: \(batch.checksum)")
   print(
     String(
-      format: "core time: decode %.1f ms, crop %.1f ms, style %.1f ms, augment %.1f ms", batch.decodeMilliseconds,
+      printf: "core time: decode %.1f ms, crop %.1f ms, style %.1f ms, augment %.1f ms", batch.decodeMilliseconds,
       batch.cropMilliseconds, batch.styleMilliseconds, batch.augmentMilliseconds))
   // The styled views beside each other, in their order.
   let views = batch.samples.first?.styles.map(\.view) ?? []
-  let headings = views.map { String(format: "  view %-2d style    alpha     beta", $0) }
+  let headings = views.map { String(printf: "  view %-2d style    alpha     beta", $0) }
   print("position     sample" + headings.joined())
   for (position, sample) in batch.samples.enumerated() {
     let styles = sample.styles.map { style in
       style.applied
-        ? String(format: "%15d %8.3f %8.3f", style.styleId, style.alpha, style.beta)
+        ? String(printf: "%15d %8.3f %8.3f", style.styleId, style.alpha, style.beta)
         : "              -                  "
     }
     let replaced = sample.replacedSampleId.map { "  in place of \($0), which is bad" } ?? ""
-    print(String(format: "%8d %10d", position, sample.sampleId) + styles.joined() + replaced)
+    print(String(printf: "%8d %10d", position, sample.sampleId) + styles.joined() + replaced)
   }
 }
 

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 import StyleTransfer
 
@@ -73,7 +75,7 @@ private func modelInfo(_ arguments: [String]) throws -> ExitCode {
     print(try jsonText(description))
     return .success
   }
-  func millions(_ count: Int) -> String { String(format: "%.1f M", Double(count) / 1e6) }
+  func millions(_ count: Int) -> String { String(printf: "%.1f M", Double(count) / 1e6) }
   let ends = transformer.endKernels
   print(
     """
@@ -109,15 +111,11 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
   try parsed.requireNoOperands(of: command)
   let transformer = try parsed.required("transformer", for: command)
   let out = try parsed.required("out", for: command)
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   let interpreter = ProcessInfo.processInfo.environment["SASSL_PYTHON"] ?? "python3"
-  process.arguments =
+  let words =
     [interpreter, try importTool()] + (parsed["predictor"].map { ["--predictor", $0] } ?? [])
     + ["--transformer", transformer, "--out", out]
-  try process.run()
-  process.waitUntilExit()
-  guard process.terminationStatus == 0 else {
+  guard try ChildProcess.succeeds(words) else {
     throw CommandFailure(.badData, "the import did not succeed; its own message is above")
   }
   return .success

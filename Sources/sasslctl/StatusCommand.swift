@@ -1,6 +1,7 @@
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 /// `sasslctl status`: what the daemon is doing.
@@ -51,11 +52,8 @@ private func watchStatus(_ query: StatusQuery, asJSON: Bool) throws -> ExitCode 
       } else {
         report.table() + "\n"
       }
-    do {
-      try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    } catch {
-      return code
-    }
+    print(text, terminator: "")
+    guard fflush(nil) == 0 else { return code }
     var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
     if poll(&output, 1, 1000) > 0 { return code }
   }

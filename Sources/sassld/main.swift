@@ -1,9 +1,12 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 let options = [
   CommandOption("config", letter: "c", value: "FILE", "the configuration (default /etc/sassl/sassld.toml)"),
   CommandOption("check-config", "check the configuration, say what is wrong with it, and exit"),
+  CommandOption(
+    "parent", value: "PID", "the process that starts this one: drain and stop when it has ended, however it ends"),
   CommandOption("version", "the version"),
 ]
 
@@ -30,6 +33,7 @@ exit(
       print("\(path) is in order")
       return .success
     }
-    try Daemon(configurationPath: path).run()
+    let parent = try parsed.number("parent", in: 1...pid_t.max)
+    try Daemon(configurationPath: path, parent: parent).run()
     return .success
   })

@@ -18,6 +18,7 @@ from .errors import (
     ConfigurationChangedError,
     ContinuingWarning,
     CorruptRingError,
+    DaemonFailedError,
     DaemonGoneError,
     ForkedError,
     NoDaemonError,
@@ -32,6 +33,7 @@ from .errors import (
     WorldSizeError,
 )
 from .reader import Epoch, Reader, RingInformation, RingStatus, attach
+from .serving import ServedReader, serve
 
 __version__ = "0.1.0"
 
@@ -43,6 +45,7 @@ __all__ = [
     "ConfigurationChangedError",
     "ContinuingWarning",
     "CorruptRingError",
+    "DaemonFailedError",
     "DaemonGoneError",
     "Epoch",
     "ForkedError",
@@ -56,8 +59,10 @@ __all__ = [
     "RingOwnerError",
     "RingStatus",
     "SasslError",
+    "ServedReader",
     "VersionMismatchError",
     "WorkerProcessError",
     "WorldSizeError",
     "attach",
+    "serve",
 ]

@@ -77,3 +77,11 @@ class ForkedError(SasslError, RuntimeError):
 
 class WorkerProcessError(SasslError, RuntimeError):
     """A ring cannot be read in a DataLoader's worker process."""
+
+
+class DaemonFailedError(SasslError):
+    """The `sassld` that `serve` started has ended. Its last words are the message; `exit_code` is as in subprocess."""
+
+    def __init__(self, message: str, exit_code: int = 0) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+import sassl
+
 from .stream import PLAIN, StreamSettings, reading
 
 #: Fixed, so that every network is asked about the same pictures.
@@ -68,8 +70,12 @@ def _once(dataset: Path, side: int, style: Mapping[str, Any]) -> Iterator[Pictur
             samples, firsts = np.unique(batch.sample_ids, return_index=True)
             new = np.sort(firsts[~np.isin(samples, seen)])
             seen = np.union1d(seen, samples)
-            # Indexing with an array copies, so that the batch can be given back.
-            columns = (batch.labels, batch.sample_ids, batch.style_ids)
-            found = Pictures(batch.views[0][new], *(column[new].astype(np.int64) for column in columns))
-            batch.release()
-            yield found
+            yield _taken(batch, new)
+
+
+def _taken(batch: sassl.Batch, places: Integers) -> Pictures:
+    """What the batch has in these places, copied, and the batch given back."""
+    columns = [column[places].astype(np.int64) for column in (batch.labels, batch.sample_ids, batch.style_ids)]
+    found = Pictures(batch.views[0][places], *columns)
+    batch.release()
+    return found

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// The version of `sassld` and `sasslctl`.
@@ -13,7 +15,7 @@ public func runReporting(_ name: String, _ body: () throws -> ExitCode) -> Int32
     return try body().rawValue
   } catch {
     let failure = CommandFailure(for: error)
-    FileHandle.standardError.write(Data("\(name): \(failure.message)\n".utf8))
+    writeToStandardError("\(name): \(failure.message)\n")
     return failure.code.rawValue
   }
 }

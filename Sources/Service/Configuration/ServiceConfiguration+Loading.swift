@@ -1,5 +1,6 @@
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension ServiceConfiguration {
   /// The configuration in the file at `path`; keys that the file leaves out have their defaults.

@@ -1,6 +1,7 @@
 import Augmentation
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// Everything that `sassld` is told: what `Config/sassld.toml` explains key by key.

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The streams of this machine by name: those whose daemons run, found by their control sockets, and those that are installed, found
 /// by their configuration files.

@@ -1,7 +1,8 @@
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Finds out how a stream's daemon is doing: from the daemon, or where none runs, from what it left behind.
 public struct StatusQuery {

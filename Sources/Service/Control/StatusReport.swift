@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What `sasslctl status --json` prints: the whole state of one daemon at one moment.
 ///

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What `sasslctl doctor` makes of the numbers and texts that it collects; each check is a function of its arguments alone.
 package enum Checks {
@@ -77,7 +78,7 @@ package enum Checks {
     // Debian's default is to remove, and system users are spared.
     if user < 1000 || user == 65534 { return .ok(subject, "spares the rings of system users") }
     let values = settings.flatMap { $0.split(whereSeparator: \.isNewline) }.compactMap { line -> String? in
-      let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+      let parts = line.filter { !$0.isWhitespace }.split(separator: "=", maxSplits: 1)
       return parts.count == 2 && parts[0] == "RemoveIPC" ? parts[1].lowercased() : nil
     }
     if let last = values.last, ["no", "false", "off", "0"].contains(last) { return .ok(subject, "RemoveIPC=no") }

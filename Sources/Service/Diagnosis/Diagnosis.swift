@@ -1,6 +1,7 @@
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -159,7 +160,7 @@ public struct Diagnosis {
         return files.compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
       }
     }
-    let user = NSUserName()
+    let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? ""
     return Checks.removeIPC(
       settings: settings, user: geteuid(),
       lingers: FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(user)"))

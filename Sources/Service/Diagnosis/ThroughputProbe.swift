@@ -1,6 +1,8 @@
+import Basics
 import Dataset
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Measures how many images a second this machine prepares with a configuration, without a ring and without a reader.
 public struct ThroughputProbe: Sendable {
@@ -54,8 +56,8 @@ public struct ThroughputProbe: Sendable {
     let ended = DispatchGroup()
     for worker in 0..<workers {
       ended.enter()
-      // A thread of its own for each: a dispatch queue runs no more of them at once than there are cores.
-      Thread.detachNewThread {
+      // All at once, which a dispatch queue would not let them be.
+      let hasThread = NamedThread.start("probe \(worker)") {
         defer { ended.leave() }
         let tools = WorkerTools()
         let batch = PrivateBatch(recipes: source.recipes, count: schedule.batchSize)
@@ -85,6 +87,11 @@ public struct ThroughputProbe: Sendable {
           tally.fail(error)
         }
       }
+      guard hasThread else {
+        ended.leave()
+        throw CommandFailure(
+          .systemResource, "the system has no more than \(worker) threads for this program; use fewer workers")
+      }
     }
     ended.wait()
     return try tally.result(workers: workers)
@@ -92,7 +99,7 @@ public struct ThroughputProbe: Sendable {
 
   /// Holds threads until all have come, and tells them when that was.
   private final class StartingLine: Sendable {
-    private let condition = NSCondition()
+    private let condition = Condition()
     /// Guarded by `condition`.
     private nonisolated(unsafe) var missing: Int
     private nonisolated(unsafe) var nanoseconds: UInt64 = 0
@@ -100,21 +107,21 @@ public struct ThroughputProbe: Sendable {
     init(count: Int) { missing = count }
 
     func wait() -> UInt64 {
-      condition.lock()
-      defer { condition.unlock() }
-      missing -= 1
-      if missing == 0 {
-        nanoseconds = clockNanoseconds()
-        condition.broadcast()
+      condition.withLock {
+        missing -= 1
+        if missing == 0 {
+          nanoseconds = clockNanoseconds()
+          condition.broadcast()
+        }
+        while missing > 0 { condition.wait() }
+        return nanoseconds
       }
-      while missing > 0 { condition.wait() }
-      return nanoseconds
     }
   }
 
   /// What the threads add up.
   private final class Tally: Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     /// Guarded by `lock`.
     private nonisolated(unsafe) var images = 0
     private nonisolated(unsafe) var imagesPerSecond = 0.0

@@ -1,6 +1,9 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -17,18 +20,21 @@ public final class Daemon: Sendable {
   private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
 
   private let configurationPath: String
+  private let parent: pid_t?
   private let journal = Journal()
   private let notifier = ServiceNotifier()
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var state = StatusReport.State.starting
   private nonisolated(unsafe) var configuration: ServiceConfiguration
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
+  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
   /// - Throws: `ConfigurationError`.
-  public init(configurationPath: String) throws {
+  public init(configurationPath: String, parent: pid_t? = nil) throws {
     self.configurationPath = configurationPath
+    self.parent = parent
     configuration = try ServiceConfiguration.load(path: configurationPath)
   }
 
@@ -40,6 +46,7 @@ public final class Daemon: Sendable {
   /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
   public func run() throws {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     let configuration = current
     let places = try ServicePlaces(configuration)
     let startedAt = Moment()
@@ -199,7 +206,7 @@ public final class Daemon: Sendable {
       notifier.status(
         shortage
           ?? String(
-            format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            printf: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
             report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
             report.quarantinedFiles
           ))
@@ -238,7 +245,7 @@ public final class Daemon: Sendable {
 
 /// What a thread hands to the one that waits for it.
 private final class Outcome<Value: Sendable>: Sendable {
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var result: Result<Value, any Error>?
 

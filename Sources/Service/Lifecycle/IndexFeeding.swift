@@ -1,6 +1,7 @@
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension BatchRecord {
   /// What the index keeps of a published batch.

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// Where the daemon says what happens: one line per event on standard error.
 ///
@@ -25,7 +27,7 @@ public final class Journal: Sendable {
   }
 
   private let isUnderSystemd: Bool
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var kinds: [String: Kind] = [:]
 
@@ -56,8 +58,8 @@ public final class Journal: Sendable {
 
   private func emit(_ priority: Priority, _ text: String) {
     // A line break inside a path must not look like a second event.
-    let line = text.replacingOccurrences(of: "\n", with: "\\n")
+    let line = text.unicodeScalars.map { $0 == "\n" ? "\\n" : String($0) }.joined()
     let prefix = isUnderSystemd ? "<\(priority.rawValue)>" : Date.now.formatted(.iso8601) + " "
-    FileHandle.standardError.write(Data((prefix + line + "\n").utf8))
+    writeToStandardError(prefix + line + "\n")
   }
 }

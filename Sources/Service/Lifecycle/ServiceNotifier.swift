@@ -1,5 +1,6 @@
 import CSystemd
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Tells the service manager how the daemon is doing, by the protocol of `sd_notify(3)`.
 ///

@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The files of one stream outside shared memory: the index in the state directory, the control socket in the runtime directory.
 public struct ServicePlaces: Sendable {
@@ -51,11 +53,11 @@ public struct ServicePlaces: Sendable {
     do {
       // What is made here is for this user and its group, whatever the umask.
       try FileManager.default.createDirectory(
-        atPath: (directory as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+        atPath: URL(fileURLWithPath: directory).deletingLastPathComponent().path, withIntermediateDirectories: true)
       if mkdir(directory, 0o750) != 0 && errno != EEXIST { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
     } catch {
       throw CommandFailure(
-        .cannotCreate, "cannot make the directory \(directory): \(error.localizedDescription); change \(key)")
+        .cannotCreate, "cannot make the directory \(directory): \(systemReason(of: error)); change \(key)")
     }
     if let fault = fault(of: directory) {
       throw CommandFailure(

@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Puts together what `sasslctl status` shows, from a running daemon's parts.
@@ -16,7 +18,7 @@ final class StatusReporter: Sendable {
   private let index: BatchIndex
   private let startedAt: Moment
   private let configurationFile: String
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`: one for each lane.
   private nonisolated(unsafe) var windows: [WaitingWindow]
 

@@ -1,8 +1,10 @@
 import Augmentation
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -21,7 +23,7 @@ package struct OpenedStream: Sendable {
   package let modelName: String
 
   /// The fingerprint in 64 hexadecimal digits, as readers of the ring show it.
-  package var fingerprintText: String { fingerprint.map { String(format: "%02x", $0) }.joined() }
+  package var fingerprintText: String { fingerprint.map { String(printf: "%02x", $0) }.joined() }
 
   /// Opens a stream.
   ///

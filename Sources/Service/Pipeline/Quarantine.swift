@@ -1,5 +1,7 @@
+import Basics
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The files that could not be used, each with its reason, and the limit on how many there may be.
 package final class Quarantine: Sendable {
@@ -10,7 +12,7 @@ package final class Quarantine: Sendable {
   }
 
   private let total: Int
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var fraction: Double
   /// Guarded by `lock`: by sample, and in the order in which they were found.

@@ -1,6 +1,7 @@
 import Augmentation
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// Reads and decodes the picture of a sample, or of the one that stands in for it.

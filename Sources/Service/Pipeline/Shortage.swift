@@ -1,5 +1,7 @@
+import Basics
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// What the machine lacks for one file, and what to do about it. Nothing is known about the file itself.
@@ -35,7 +37,7 @@ package struct Shortage: Sendable, Equatable, CustomStringConvertible {
 package final class WaitingWorkers: Sendable {
   /// Told when a worker begins to wait.
   private let onWait: @Sendable (Shortage) -> Void
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var count = 0
   private nonisolated(unsafe) var last: Shortage?

@@ -1,8 +1,10 @@
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Makes the batches of one stream for one or more ranks: a feeder for each ring opens batches in free slots, and a pool of
@@ -51,7 +53,7 @@ package final class StreamPipeline: Sendable {
   private let work = WorkList<Job>()
   private let feeders = DispatchGroup()
   private let workers = DispatchGroup()
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var stopping = false
   private nonisolated(unsafe) var failure: StreamFailure?

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// What the workers do next, over all batches in work.
 ///
@@ -34,7 +36,7 @@ package final class WorkList<Batch: Sendable>: Sendable {
   }
 
   /// Everything below is guarded by this condition's lock.
-  private let condition = NSCondition()
+  private let condition = Condition()
   private nonisolated(unsafe) var entries: [Entry] = []
   private nonisolated(unsafe) var nextSerial = 0
   private nonisolated(unsafe) var isClosed = false

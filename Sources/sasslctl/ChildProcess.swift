@@ -1,0 +1,22 @@
+import Basics
+import Glibc
+import Service
+
+/// Another program that this one runs and waits for.
+enum ChildProcess {
+  /// Runs a program, which is looked for on `PATH`, with the arguments after its name; whether it exited with 0.
+  ///
+  /// - Throws: `CommandFailure` where it cannot be started.
+  static func succeeds(_ words: [String]) throws(CommandFailure) -> Bool {
+    var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+    defer { for pointer in pointers { free(pointer) } }
+    var process: pid_t = 0
+    let refusal = posix_spawnp(&process, words[0], nil, nil, &pointers, environ)
+    guard refusal == 0 else {
+      throw CommandFailure(.unavailable, "cannot run \(words[0]): \(String(cString: strerror(refusal)))")
+    }
+    var status: Int32 = 0
+    while waitpid(process, &status, 0) < 0 && errno == EINTR {}
+    return status == 0
+  }
+}
