@@ -19,7 +19,7 @@ package enum NamedThread {
       &thread, &attributes,
       { pointer in
         let work = Unmanaged<Work>.fromOpaque(pointer!).takeRetainedValue()
-        NamedThread.name(work.name)
+        NamedThread.nameThisThread(work.name)
         work.body()
         return nil
       }, work.toOpaque())
@@ -28,7 +28,7 @@ package enum NamedThread {
   }
 
   /// Names this thread, by the kernel's file for it: the function of the C library is hidden from Swift.
-  private static func name(_ name: String) {
+  fileprivate static func nameThisThread(_ name: String) {
     let descriptor = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     _ = write(descriptor, name, min(name.utf8.count, 15))
