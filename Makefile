@@ -23,7 +23,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install clean
+        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
+        clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -167,9 +168,9 @@ PROGRAMS := $(LIBRARY)/sassl
 SHARE    := $(DESTDIR)$(PREFIX)/share
 SETTINGS := $(DESTDIR)$(SYSCONFDIR)/sassl
 
-install: ## install under PREFIX (run `make build` first); DESTDIR stages a package
+install: install-documents ## install under PREFIX (run `make build` first); DESTDIR stages a package
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/include" "$(PROGRAMS)" "$(LIBRARY)/systemd/system" \
-	  "$(LIBRARY)/sysusers.d" "$(LIBRARY)/tmpfiles.d" "$(SHARE)/doc/sassl" "$(SHARE)/sassl/tools" "$(SETTINGS)"
+	  "$(LIBRARY)/sysusers.d" "$(LIBRARY)/tmpfiles.d" "$(SHARE)/sassl/tools" "$(SETTINGS)"
 # Programs lie beside the Swift runtime that they were built with, where they look for it: the toolchain may be in
 # somebody's home, which the service cannot read.
 	install -m 755 $(BIN)/sassld $(BIN)/sasslctl "$(PROGRAMS)/"
@@ -186,7 +187,6 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	  > "$(LIBRARY)/systemd/system/sassld@.service"
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
-	install -m 644 README.md LICENSE docs/*.md "$(SHARE)/doc/sassl/"
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
@@ -194,6 +194,12 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
 	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
 	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+
+# In the places that they have here, so that their links lead somewhere there too.
+install-documents:
+	find README.md CHANGELOG.md LICENSE docs Config python/README.md python/examples Benchmarks \
+	  $(wildcard Research/*/README.md Research/*/studies) -type f \
+	  ! -path '*/__pycache__/*' -exec install -D -m 644 {} "$(SHARE)/doc/sassl/{}" ';'
 
 clean: ## remove everything that was built
 	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

@@ -92,11 +92,7 @@ public final class BatchIndexReader {
       """, arguments
     ).map { Row(values: $0) }
     for row in rows {
-      let samples = try self.rows(
-        """
-        SELECT sample_id, style_id, is_styled, alpha, beta, replaced_sample_id
-        FROM sample WHERE batch_id = ? ORDER BY position
-        """, .integer(row.integer(0)))
+      let samples = try samples(ofBatch: row.integer(0))
       var batch = BatchRecord(
         number: UInt64(bitPattern: row.integer(1)), rank: Int(row.integer(2)),
         epoch: UInt64(bitPattern: row.integer(3)), step: Int(row.integer(4)), slot: Int(row.integer(5)),
@@ -104,15 +100,33 @@ public final class BatchIndexReader {
         stages: StageDurations(
           wait: row.duration(8), decode: row.duration(9), crop: row.duration(10), style: row.duration(11),
           augment: row.duration(12), write: row.duration(13)),
-        samples: samples.map { sample in
-          DrawnSample(
-            sampleID: sample.integer(0), styleID: sample.integer(1), isStyled: sample.integer(2) != 0,
-            alpha: Float(sample.real(3)), beta: Float(sample.real(4)), replacedSampleID: sample.optionalInteger(5))
-        })
+        samples: samples)
       batch.consumedAt = row.optionalInteger(7).map { Date(microseconds: $0) }
       batches.append(batch)
     }
     return batches
+  }
+
+  private func samples(ofBatch identifier: Int64) throws(DatabaseError) -> [DrawnSample] {
+    let samples = try rows(
+      "SELECT position, sample_id, replaced_sample_id FROM sample WHERE batch_id = ? ORDER BY position",
+      .integer(identifier))
+    var styles: [Int64: [DrawnStyle]] = [:]
+    let draws = try rows(
+      """
+      SELECT position, view, style_id, is_styled, alpha, beta FROM style_draw WHERE batch_id = ? ORDER BY position, view
+      """, .integer(identifier))
+    for draw in draws {
+      styles[draw.integer(0), default: []].append(
+        DrawnStyle(
+          view: Int(draw.integer(1)), styleID: draw.integer(2), isStyled: draw.integer(3) != 0,
+          alpha: Float(draw.real(4)), beta: Float(draw.real(5))))
+    }
+    return samples.map { sample in
+      DrawnSample(
+        sampleID: sample.integer(1), replacedSampleID: sample.optionalInteger(2),
+        styles: styles[sample.integer(0)] ?? [])
+    }
   }
 
   /// How many files could not be used.

@@ -94,12 +94,19 @@ enum IndexRecord: Sendable {
     let identifier = try database.integer("SELECT last_insert_rowid()")
     for (position, sample) in batch.samples.enumerated() {
       try database.run(
-        "INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO sample VALUES (?, ?, ?, ?)",
         [
-          .integer(identifier), .integer(Int64(position)), .integer(sample.sampleID), .integer(sample.styleID),
-          .flag(sample.isStyled), .real(Double(sample.alpha)), .real(Double(sample.beta)),
+          .integer(identifier), .integer(Int64(position)), .integer(sample.sampleID),
           .optional(sample.replacedSampleID),
         ])
+      for style in sample.styles {
+        try database.run(
+          "INSERT INTO style_draw VALUES (?, ?, ?, ?, ?, ?, ?)",
+          [
+            .integer(identifier), .integer(Int64(position)), .integer(Int64(style.view)), .integer(style.styleID),
+            .flag(style.isStyled), .real(Double(style.alpha)), .real(Double(style.beta)),
+          ])
+      }
     }
   }
 

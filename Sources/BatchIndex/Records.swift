@@ -58,10 +58,10 @@ public struct StageDurations: Equatable, Sendable {
   }
 }
 
-/// What was drawn for one sample of a batch.
-public struct DrawnSample: Equatable, Sendable {
-  /// The sample that the batch holds.
-  public var sampleID: Int64
+/// What was drawn for one sample in one view that may be stylized.
+public struct DrawnStyle: Equatable, Sendable {
+  /// The view, counted from 1 as in the settings.
+  public var view: Int
   /// The sample or style that lent its style, or -1 where none did.
   public var styleID: Int64
   /// Whether style transfer was applied.
@@ -70,20 +70,31 @@ public struct DrawnSample: Equatable, Sendable {
   public var alpha: Float
   /// How much of the stylized image was mixed in, 0 to 1.
   public var beta: Float
-  /// The sample that should have been here but could not be read.
-  public var replacedSampleID: Int64?
 
-  /// The draws of one sample.
-  public init(
-    sampleID: Int64, styleID: Int64 = -1, isStyled: Bool = false, alpha: Float = 0, beta: Float = 0,
-    replacedSampleID: Int64? = nil
-  ) {
-    self.sampleID = sampleID
+  /// The draws of one view.
+  public init(view: Int, styleID: Int64, isStyled: Bool, alpha: Float, beta: Float) {
+    self.view = view
     self.styleID = styleID
     self.isStyled = isStyled
     self.alpha = alpha
     self.beta = beta
+  }
+}
+
+/// What was drawn for one sample of a batch.
+public struct DrawnSample: Equatable, Sendable {
+  /// The sample that the batch holds.
+  public var sampleID: Int64
+  /// The sample that should have been here but could not be read.
+  public var replacedSampleID: Int64?
+  /// Its styles: one entry for each view that may be stylized, in their order.
+  public var styles: [DrawnStyle]
+
+  /// The draws of one sample.
+  public init(sampleID: Int64, replacedSampleID: Int64? = nil, styles: [DrawnStyle] = []) {
+    self.sampleID = sampleID
     self.replacedSampleID = replacedSampleID
+    self.styles = styles
   }
 }
 

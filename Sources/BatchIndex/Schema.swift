@@ -1,7 +1,7 @@
 /// The tables of the index. Times are microseconds since 1970 (`_us`), like durations.
 enum Schema {
   /// Changes with every change to the tables; a database of another version is thrown away, never converted.
-  static let version: Int64 = 1
+  static let version: Int64 = 2
   /// "SASL" in ASCII: tells the index from any other SQLite database.
   static let applicationID: Int64 = 0x5341_534C
 
@@ -43,12 +43,19 @@ enum Schema {
       batch_id INTEGER NOT NULL REFERENCES batch ON DELETE CASCADE,
       position INTEGER NOT NULL,
       sample_id INTEGER NOT NULL,
+      replaced_sample_id INTEGER,
+      PRIMARY KEY (batch_id, position)
+    ) WITHOUT ROWID;
+    -- One row for each view that may be stylized; views are counted from 1, as in the settings.
+    CREATE TABLE style_draw (
+      batch_id INTEGER NOT NULL REFERENCES batch ON DELETE CASCADE,
+      position INTEGER NOT NULL,
+      view INTEGER NOT NULL,
       style_id INTEGER NOT NULL,
       is_styled INTEGER NOT NULL,
       alpha REAL NOT NULL,
       beta REAL NOT NULL,
-      replaced_sample_id INTEGER,
-      PRIMARY KEY (batch_id, position)
+      PRIMARY KEY (batch_id, position, view)
     ) WITHOUT ROWID;
     CREATE TABLE quarantine (
       path BLOB PRIMARY KEY,

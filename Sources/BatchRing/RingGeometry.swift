@@ -30,6 +30,8 @@ public struct RingGeometry: Sendable, Hashable {
   public let producerProcess: Int
   /// Start of that process, clock ticks since boot.
   public let producerStartTicks: UInt64
+  /// What the producer's networks run on.
+  public let cpuPath: RingCPUPath
   /// Wall clock at creation, nanoseconds since 1970.
   public let createdUnixNanoseconds: UInt64
   /// CLOCK_MONOTONIC at creation, nanoseconds.
@@ -51,6 +53,7 @@ public struct RingGeometry: Sendable, Hashable {
     segmentBytes = geometry.file_bytes
     producerProcess = Int(geometry.producer_pid)
     producerStartTicks = geometry.producer_start_ticks
+    cpuPath = RingCPUPath(rawValue: geometry.cpu_path) ?? .unknown
     createdUnixNanoseconds = geometry.created_unix_ns
     createdNanoseconds = geometry.created_ns
   }

@@ -53,6 +53,7 @@ public final class RingProducer: @unchecked Sendable {
   ///     a reader that meets another fingerprint than it knows.
   ///   - worldSize: readers of the whole stream; the location's rank must be below it.
   ///   - batchesPerEpoch: for the reader's information, 0 for unknown.
+  ///   - cpuPath: for the reader's information, what the batches are made with.
   ///   - start: first batch.
   ///   - group: numeric group that may attach too; nil for this process's user alone.
   ///   - spaceTimeout: how long to wait, when memory is short, for the reader of a dead predecessor to let go of its.
@@ -60,24 +61,27 @@ public final class RingProducer: @unchecked Sendable {
   ///   `.owner` the user whose file has this name.
   public convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .unknown,
+    start: Start = .resume(else: 0),
     group: UInt32? = nil, spaceTimeout: Duration = .seconds(5)
   ) throws(RingError) {
     try self.init(
       at: location, slotCount: slotCount, batchSize: batchSize, fields: fields, fingerprint: fingerprint,
-      settings: settings, worldSize: worldSize, batchesPerEpoch: batchesPerEpoch, start: start, group: group,
-      spaceTimeout: spaceTimeout, hook: nil)
+      settings: settings, worldSize: worldSize, batchesPerEpoch: batchesPerEpoch, cpuPath: cpuPath, start: start,
+      group: group, spaceTimeout: spaceTimeout, hook: nil)
   }
 
   package init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .unknown,
+    start: Start = .resume(else: 0),
     group: UInt32? = nil, spaceTimeout: Duration = .seconds(5), hook: Hook?
   ) throws(RingError) {
     let box = hook.map(HookBox.init)
     var options = try Self.options(
       location: location, slotCount: slotCount, batchSize: batchSize, fingerprint: fingerprint, worldSize: worldSize)
     options.batches_per_epoch = batchesPerEpoch
+    options.cpu_path = cpuPath.rawValue
     options.group_id = group.map(Int64.init) ?? -1
     options.space_timeout_ns = nanoseconds(spaceTimeout)
     switch start {

@@ -154,6 +154,7 @@ static int lay_out(const struct sassl_ring_producer_options *options, struct sas
   geometry->slot_bytes = round_up(payload, page);
   geometry->file_bytes = geometry->payload_offset + geometry->slot_bytes * options->slot_count;
   geometry->batches_per_epoch = options->batches_per_epoch;
+  geometry->cpu_path = options->cpu_path;
   return SASSL_RING_OK;
 }
 
@@ -355,6 +356,7 @@ static void write_header(struct sassl_ring_header *header, struct sassl_ring_geo
   header->world_size = geometry->world_size;
   header->batches_per_epoch = geometry->batches_per_epoch;
   header->producer_pid = geometry->producer_pid;
+  header->cpu_path = geometry->cpu_path;
   header->producer_start_ticks = geometry->producer_start_ticks;
   header->created_unix_ns = geometry->created_unix_ns;
   header->created_ns = now;

@@ -247,6 +247,7 @@ int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry
   geometry->file_bytes = header.file_bytes;
   geometry->batches_per_epoch = header.batches_per_epoch;
   geometry->producer_pid = header.producer_pid;
+  geometry->cpu_path = header.cpu_path;
   geometry->producer_start_ticks = header.producer_start_ticks;
   geometry->created_unix_ns = header.created_unix_ns;
   geometry->created_ns = header.created_ns;

@@ -14,7 +14,9 @@ enum ChildProcess {
     var process: pid_t = 0
     let refusal = posix_spawnp(&process, words[0], nil, nil, &pointers, environ)
     guard refusal == 0 else {
-      throw CommandFailure(.unavailable, "cannot run '\(words[0])': \(String(cString: strerror(refusal))); name a Python interpreter in SASSL_PYTHON")
+      throw CommandFailure(
+        .unavailable,
+        "cannot run '\(words[0])': \(String(cString: strerror(refusal))); name a Python interpreter in SASSL_PYTHON")
     }
     var status: Int32 = 0
     while waitpid(process, &status, 0) < 0 && errno == EINTR {}

@@ -5,12 +5,12 @@ import Service
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
-    CommandOption(
-      "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
+      CommandOption(
+        "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
+    ]
   let command = "sasslctl doctor"
   guard
     let parsed = try ParsedArguments(

@@ -9,11 +9,17 @@ import Service
 private struct BatchDescription: Encodable {
   struct Sample: Encodable {
     let sampleId: Int64
+    let replacedSampleId: Int64?
+    let styles: [Style]
+  }
+
+  /// One for each view that may be stylized; views are counted from 1, as in the settings.
+  struct Style: Encodable {
+    let view: Int
     let applied: Bool
     let styleId: Int64
     let alpha: Float
     let beta: Float
-    let replacedSampleId: Int64?
   }
 
   let batch: UInt64
@@ -33,11 +39,11 @@ private struct BatchDescription: Encodable {
 
 /// `sasslctl inspect BATCH`: what was drawn for a batch, and how long it took.
 func inspectCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("rank", value: "R", "which rank's slice (default: the first that the daemon serves)"),
-    CommandOption("json", "machine-readable"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("rank", value: "R", "which rank's slice (default: the first that the daemon serves)"),
+      CommandOption("json", "machine-readable"),
+    ]
   let command = "sasslctl inspect"
   guard
     let parsed = try ParsedArguments(
@@ -73,10 +79,13 @@ func inspectCommand(_ arguments: [String]) throws -> ExitCode {
     decodeMilliseconds: batch.stages.decode.milliseconds, cropMilliseconds: batch.stages.crop.milliseconds,
     styleMilliseconds: batch.stages.style.milliseconds, augmentMilliseconds: batch.stages.augment.milliseconds,
     checksum: checksum(ofBatch: number, rank: rank, configuration: configuration),
-    samples: batch.samples.map {
+    samples: batch.samples.map { sample in
       BatchDescription.Sample(
-        sampleId: $0.sampleID, applied: $0.isStyled, styleId: $0.styleID, alpha: $0.alpha, beta: $0.beta,
-        replacedSampleId: $0.replacedSampleID)
+        sampleId: sample.sampleID, replacedSampleId: sample.replacedSampleID,
+        styles: sample.styles.map {
+          BatchDescription.Style(
+            view: $0.view, applied: $0.isStyled, styleId: $0.styleID, alpha: $0.alpha, beta: $0.beta)
+        })
     })
   if parsed.has("json") {
     print(try jsonText(description))
@@ -108,12 +117,18 @@ private func show(_ batch: BatchDescription) {
     String(
       printf: "core time: decode %.1f ms, crop %.1f ms, style %.1f ms, augment %.1f ms", batch.decodeMilliseconds,
       batch.cropMilliseconds, batch.styleMilliseconds, batch.augmentMilliseconds))
-  print("position     sample   style    alpha     beta")
+  // The styled views beside each other, in their order.
+  let views = batch.samples.first?.styles.map(\.view) ?? []
+  let headings = views.map { String(printf: "  view %-2d style    alpha     beta", $0) }
+  print("position     sample" + headings.joined())
   for (position, sample) in batch.samples.enumerated() {
-    let style =
-      sample.applied ? String(printf: "%7d %8.3f %8.3f", sample.styleId, sample.alpha, sample.beta) : "      -"
+    let styles = sample.styles.map { style in
+      style.applied
+        ? String(printf: "%15d %8.3f %8.3f", style.styleId, style.alpha, style.beta)
+        : "              -                  "
+    }
     let replaced = sample.replacedSampleId.map { "  in place of \($0), which is bad" } ?? ""
-    print(String(printf: "%8d %10d ", position, sample.sampleId) + style + replaced)
+    print(String(printf: "%8d %10d", position, sample.sampleId) + styles.joined() + replaced)
   }
 }
 

@@ -4,12 +4,12 @@ import Service
 
 /// `sasslctl preview`: a picture of one batch.
 func previewCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("out", letter: "o", value: "FILE", "the PNG to write"),
-    CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
-    CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("out", letter: "o", value: "FILE", "the picture to write: x.png or x.jpg"),
+      CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
+      CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
+    ]
   let command = "sasslctl preview"
   guard
     let parsed = try ParsedArguments(
@@ -22,9 +22,10 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
   else { return .success }
   try parsed.requireNoOperands(of: command)
   let out = try parsed.required("out", for: command)
+  let kind = try PictureOutput(path: out)
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
   let rows = try parsed.number("rows", in: 1...64) ?? 6
   let preview = try BatchPreview(try loadConfiguration(parsed))
-  try write(try preview.png(batch: batch, rows: rows), to: out)
+  try write(try kind.encode(preview.picture(batch: batch, rows: rows).pixels), to: out)
   return .success
 }

@@ -2,16 +2,29 @@ import FoundationEssentials
 import Glibc
 import Service
 
-/// Where the configuration is installed.
-let installedConfiguration = "/etc/sassl/sassld.toml"
+/// The options by which every command about a stream is told which one.
+let streamOptions = [
+  CommandOption("config", letter: "c", value: "FILE", "the daemon's configuration"),
+  CommandOption(
+    "name", letter: "n", value: "NAME",
+    "the stream by its name, as trainers attach to it: one that runs, or is\ninstalled in "
+      + "\(KnownStreams.configurationDirectory) (default: \(KnownStreams.configurationDirectory)/sassld.toml, else the only one\n"
+      + "that runs)"),
+]
 
-/// The option that every command about a stream has.
-let configOption = CommandOption(
-  "config", letter: "c", value: "FILE", "the daemon's configuration (default \(installedConfiguration))")
-
-/// The configuration that `--config` names.
-func loadConfiguration(_ parsed: ParsedArguments) throws -> ServiceConfiguration {
-  try ServiceConfiguration.load(path: parsed["config"] ?? installedConfiguration)
+/// The configuration of the stream that `--config` or `--name` tells, or that is meant without them.
+///
+/// - Parameter operand: the stream's name where it was given without an option.
+func loadConfiguration(_ parsed: ParsedArguments, operand: String? = nil) throws -> ServiceConfiguration {
+  if let file = parsed["config"] {
+    guard parsed["name"] == nil, operand == nil else {
+      throw CommandFailure(.usage, "a stream is told by its name or by --config, not by both")
+    }
+    return try ServiceConfiguration.load(path: file)
+  }
+  let streams = KnownStreams()
+  if let name = operand ?? parsed["name"] { return try streams.configuration(named: name) }
+  return try streams.defaultConfiguration()
 }
 
 /// JSON as every command prints it: snake-case keys, sorted, on lines of their own.

@@ -6,39 +6,55 @@ import Service
 
 /// `sasslctl status`: what the daemon is doing.
 func statusCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
-    CommandOption("watch", letter: "w", "show it again every second until interrupted"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
+      CommandOption(
+        "watch", letter: "w", "show it again every second until interrupted; with --json, one object a line"),
+    ]
   let command = "sasslctl status"
   guard
     let parsed = try ParsedArguments(
       arguments, of: command,
-      usage: "\(command) [options]",
+      usage: "\(command) [NAME] [options]",
       about:
         "Shows what the daemon is doing: how far the stream is, how fast, who waits for whom, and which files are bad.",
       options: options,
       closing: "exit code: 0 the daemon runs, 3 it does not (what is shown is from its index), 4 it does not answer")
   else { return .success }
-  try parsed.requireNoOperands(of: command)
-  let configuration = try loadConfiguration(parsed)
-  var code = try showStatus(of: configuration, asJSON: parsed.has("json"))
-  while parsed.has("watch") {
-    sleep(1)
-    // Home, and clear to the end, so that the picture stands still on a terminal.
-    if isatty(STDOUT_FILENO) == 1 { print("\u{1B}[H\u{1B}[J", terminator: "") }
-    code = try showStatus(of: configuration, asJSON: parsed.has("json"))
+  guard parsed.operands.count <= 1, parsed.operands.isEmpty || !parsed.has("name") else {
+    throw CommandFailure(.usage, "\(command) takes one stream's name; see '\(command) --help'")
   }
-  return code
+  let query = StatusQuery(try loadConfiguration(parsed, operand: parsed.operands.first))
+  guard parsed.has("watch") else {
+    let (report, code) = try query.ask()
+    print(
+      parsed.has("json") ? String(decoding: report.json(pretty: true), as: UTF8.self) + "\n" : report.table(),
+      terminator: "")
+    return code
+  }
+  return try watchStatus(query, asJSON: parsed.has("json"))
 }
 
-private func showStatus(of configuration: ServiceConfiguration, asJSON: Bool) throws -> ExitCode {
-  let (report, code) = try StatusQuery(configuration).ask()
-  if asJSON {
-    print(String(decoding: report.json(pretty: true), as: UTF8.self))
-  } else {
-    print(report.table(), terminator: "")
+/// Shows the status every second until whoever looks at it is gone.
+private func watchStatus(_ query: StatusQuery, asJSON: Bool) throws -> ExitCode {
+  // The end of a pipe's reader is the usual end, and is found below.
+  signal(SIGPIPE, SIG_IGN)
+  let isTerminal = isatty(STDOUT_FILENO) == 1
+  while true {
+    let (report, code) = try query.ask()
+    let text =
+      if asJSON {
+        String(decoding: report.json(pretty: false), as: UTF8.self) + "\n"
+      } else if isTerminal {
+        // Home, and clear to the end, so that the picture stands still.
+        "\u{1B}[H\u{1B}[J" + report.table()
+      } else {
+        report.table() + "\n"
+      }
+    print(text, terminator: "")
+    guard fflush(nil) == 0 else { return code }
+    var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+    if poll(&output, 1, 1000) > 0 { return code }
   }
-  return code
 }

@@ -6,10 +6,10 @@ import Service
 
 /// `sasslctl styles add FOLDER` and `sasslctl styles list`.
 func stylesCommand(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    configOption,
-    CommandOption("json", "list: machine-readable"),
-  ]
+  let options =
+    streamOptions + [
+      CommandOption("json", "list: machine-readable")
+    ]
   let command = "sasslctl styles"
   guard
     let parsed = try ParsedArguments(
@@ -50,10 +50,16 @@ private func listStyles(_ configuration: ServiceConfiguration, asJSON: Bool) thr
       StyleFolderDescription(folder: $0.name, styles: $0.styles.count)
     }
   } catch {
-    throw CommandFailure(.noInput, "cannot read the index \(path): \(error)")
+    // Where there is no index yet, it holds no styles.
+    guard access(path, F_OK) != 0, errno == ENOENT else {
+      throw CommandFailure(.noInput, "cannot read the index \(path): \(error)")
+    }
+    banks = []
   }
   if asJSON {
     print(try jsonText(banks))
+  } else if banks.isEmpty {
+    print("no style folders are in the index \(path); 'sasslctl styles add FOLDER' adds one")
   } else {
     for bank in banks { print("\(bank.folder): \(bank.styles) styles") }
   }

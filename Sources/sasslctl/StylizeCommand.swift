@@ -13,7 +13,7 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     CommandOption("alpha", value: "A", "how far its style moves towards the other's, 0 to 1 (default 0.2)"),
     CommandOption("beta", value: "B", "how much of the stylized picture is mixed in, 0 to 1 (default 0.2)"),
     CommandOption("model", letter: "m", value: "FILE", "the style model (default: the embedded one)"),
-    CommandOption("out", letter: "o", value: "FILE", "y.png, or y.npy: float32 [height][width][3] in 0...1"),
+    CommandOption("out", letter: "o", value: "FILE", "y.png, y.jpg, or y.npy: float32 [height][width][3] in 0...1"),
   ]
   let command = "sasslctl stylize"
   guard
@@ -31,9 +31,7 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
   let output = try parsed.required("out", for: command)
   let alpha = try parsed.number("alpha", in: 0...1) ?? Float(0.2)
   let beta = try parsed.number("beta", in: 0...1) ?? Float(0.2)
-  guard output.hasSuffix(".png") || output.hasSuffix(".npy") else {
-    throw CommandFailure(.usage, "--out is '\(output)', but its name must end in .png or .npy")
-  }
+  let kind = output.hasSuffix(".npy") ? nil : try PictureOutput(path: output, orAlso: ", or in .npy for numbers")
   let model = try ModelLocation(parsed["model"] ?? "").load()
   let embedder = try StyleEmbedder(model: model, limits: .standard)
   let content = try decodePicture(contentFile)
@@ -50,11 +48,11 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
   let own = try embedder.embed(content.pixels)
   let embedding = own.blended(toward: try embedder.embed(style.pixels), alpha: alpha)
   let workspace = StyleWorkspace()
-  if output.hasSuffix(".png") {
+  if let kind {
     try model.stylize(
       inPlace: picture.pixels.base, width: picture.width, height: picture.height, embedding: embedding, beta: beta,
       workspace: workspace)
-    try write(try PNGFile.encode(picture.pixels), to: output)
+    try write(try kind.encode(picture.pixels), to: output)
   } else {
     var values = [Float](repeating: 0, count: picture.width * picture.height * 3)
     try values.withUnsafeMutableBufferPointer { buffer in
@@ -65,26 +63,4 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     try write(NumPyFile.encode(values, shape: [picture.height, picture.width, 3]), to: output)
   }
   return .success
-}
-
-/// Decodes a picture file that the user named.
-func decodePicture(_ path: String) throws -> RGBImage {
-  guard let bytes = FileManager.default.contents(atPath: path) else {
-    throw CommandFailure(.noInput, "cannot read \(path): \(String(cString: strerror(errno)))")
-  }
-  let decoder = ImageDecoder()
-  do throws(ImagingError) {
-    return try decoder.decode([UInt8](bytes))
-  } catch {
-    throw CommandFailure(CommandFailure(for: error).code, "\(path): \(error.description)")
-  }
-}
-
-/// Writes a file that the user named.
-func write(_ bytes: [UInt8], to path: String) throws {
-  do {
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-  } catch {
-    throw CommandFailure(.cannotCreate, "cannot write \(path): \(systemReason(of: error))")
-  }
 }

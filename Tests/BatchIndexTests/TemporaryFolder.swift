@@ -34,8 +34,12 @@ func batch(_ number: UInt64, rank: Int = 0, samples: Int = 2) -> BatchRecord {
   let first = Int64(number % 1_000_000) * 100
   let drawn = (0..<Int64(samples)).map { position in
     DrawnSample(
-      sampleID: first + position, styleID: position - 1, isStyled: position % 2 == 1, alpha: 0.1 + Float(position),
-      beta: 0.25, replacedSampleID: position == 0 ? nil : 77)
+      sampleID: first + position, replacedSampleID: position == 0 ? nil : 77,
+      styles: [1, 3].map { view in
+        DrawnStyle(
+          view: view, styleID: position - 1, isStyled: position % 2 == 1, alpha: 0.1 + Float(position),
+          beta: 0.25 * Float(view))
+      })
   }
   return BatchRecord(
     number: number, rank: rank, epoch: number / 10, step: Int(number % 10), slot: Int(number % 4),

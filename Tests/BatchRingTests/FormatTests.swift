@@ -15,7 +15,7 @@ import Testing
     0050  00 11 00 00 00 00 00 00 00 20 00 00 00 00 00 00
     0060  00 10 00 00 00 00 00 00 50 00 00 00 00 00 00 00
     0070  00 40 00 00 00 00 00 00 01 00 00 00 03 00 00 00
-    0080  34 12 00 00 00 00 00 00 .. .. .. .. 00 00 00 00
+    0080  34 12 00 00 00 00 00 00 .. .. .. .. 03 00 00 00
     0090  .. .. .. .. .. .. .. .. .. .. .. .. .. .. .. ..
     00a0  .. .. .. .. .. .. .. .. 67 6f 6c 64 65 6e 00 00
     00e0  00 00 00 00 00 00 00 00 80 11 00 00 00 00 00 00
@@ -65,7 +65,8 @@ import Testing
     let location = directory.ring("golden", rank: 1)
     let producer = try RingProducer(
       at: location, slotCount: 2, batchSize: 2, fields: smallFields, fingerprint: Array(0..<32),
-      settings: "stream.seed = 1\nside = 4", worldSize: 3, batchesPerEpoch: 0x1234, start: .batch(5))
+      settings: "stream.seed = 1\nside = 4", worldSize: 3, batchesPerEpoch: 0x1234, cpuPath: .avx512,
+      start: .batch(5))
     let consumer = try RingConsumer(at: location)
     let reservation = try #require(try producer.reserve(timeout: .zero))
     fill(reservation)
@@ -84,13 +85,14 @@ import Testing
     let location = directory.ring("geometry", rank: 1)
     let producer = try RingProducer(
       at: location, slotCount: 3, batchSize: 4, fields: smallFields, fingerprint: plainFingerprint, worldSize: 2,
-      batchesPerEpoch: 15)
+      batchesPerEpoch: 15, cpuPath: .avx2)
     let seen = try RingConsumer(at: location).geometry
     #expect(seen == producer.geometry)
     #expect(try RingObserver(at: location).geometry == seen)
     #expect(seen.name == "geometry")
     #expect(seen.slotCount == 3 && seen.batchSize == 4 && seen.rank == 1 && seen.worldSize == 2)
     #expect(seen.batchesPerEpoch == 15)
+    #expect(seen.cpuPath == .avx2)
     #expect(seen.fields == smallFields)
     #expect(seen.fieldOffsets == [0, 64])
     #expect(seen.payloadBytes == 80)

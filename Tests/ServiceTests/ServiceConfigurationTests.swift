@@ -150,6 +150,30 @@ struct ServiceConfigurationTests {
     #expect(written == 48)
   }
 
+  @Test(
+    "writes every key of every view, and is then the same stream whatever the preset says",
+    arguments: RecipePreset.allCases.map(\.rawValue),
+    [
+      "side = 32", "side = 224\n[style]\nenabled = false", "side = 4096\n[style]\nviews = [2]",
+      "side = 96\n[[views.view]]\n[[views.view]]\njitter_probability = 0.0\njitter_hue = 0.3\nblur_probability = 0.0",
+      "side = 64\n[[views.view]]\nside = 96\n[[views.view]]\nsolarize_probability = 0.5\n[[views.view]]\nblur_kernel = 5",
+    ])
+  func everyViewKey(preset: String, rest: String) throws {
+    let configuration = try parse("[views]\npreset = \"\(preset)\"\n\(rest)")
+    let complete = try parse(configuration.withEveryViewKey.toml)
+    #expect(complete.fingerprint == configuration.fingerprint)
+    #expect(complete.viewRecipes == configuration.viewRecipes)
+    #expect(complete.views.overrides.count == configuration.viewRecipes.count)
+    for view in complete.views.overrides {
+      #expect(Mirror(reflecting: view).children.allSatisfy { Mirror(reflecting: $0.value).children.count == 1 })
+    }
+    // Nothing is left for a preset to say.
+    let other = RecipePreset.allCases.first { $0 != configuration.views.preset }!
+    var another = complete
+    another.views.preset = other
+    #expect(another.fingerprint == configuration.fingerprint)
+  }
+
   @Test("writes itself as TOML that reads the same, whatever the texts hold")
   func awkwardTexts() throws {
     var configuration = ServiceConfiguration()

@@ -64,7 +64,7 @@ class Geometry(Structure):
         ("file_bytes", c_uint64),
         ("batches_per_epoch", c_uint64),
         ("producer_pid", c_int32),
-        ("reserved", c_uint32),
+        ("cpu_path", c_uint32),
         ("producer_start_ticks", c_uint64),
         ("created_unix_ns", c_uint64),
         ("created_ns", c_uint64),
@@ -152,6 +152,8 @@ class ProducerOptions(Structure):
         ("space_timeout_ns", c_uint64),
         ("hook", Hook),
         ("hook_context", c_pointer),
+        ("cpu_path", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 

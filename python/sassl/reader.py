@@ -28,6 +28,8 @@ from .errors import (
     SasslError,
 )
 
+# What `sassld`'s networks run on, by its number in the ring.
+_CPU_PATHS: Final = ("unknown", "portable", "avx2", "avx512")
 # How long a call into C waits before Python gets to look for signals such as Ctrl-C.
 _SIGNAL_SLICE_SECONDS: Final = 0.2
 # How long a sentence on changed settings may get; what does not fit is counted in it.
@@ -57,6 +59,9 @@ class RingInformation:
     payload_bytes: int
     #: Process number of `sassld`.
     producer_pid: int
+    #: The instructions that its style networks run on: `avx512`, `avx2` or `portable`; `unknown` where it does not say.
+    #: Stylized views have the same bits on one of them; between two, single values differ by a level of 255 or a few.
+    cpu_path: str
 
 
 @dataclass(frozen=True)
@@ -250,6 +255,7 @@ class Reader(Iterator[Batch]):
             settings=settings.value.decode(errors="replace"),
             payload_bytes=geometry.payload_bytes,
             producer_pid=geometry.producer_pid,
+            cpu_path=_CPU_PATHS[geometry.cpu_path] if geometry.cpu_path < len(_CPU_PATHS) else _CPU_PATHS[0],
         )
 
     @property
@@ -400,7 +406,8 @@ class Reader(Iterator[Batch]):
         """Where a resumed training goes on: after the last batch that was handed out. To go into a checkpoint.
 
         It holds numbers and text only, so it can be saved as JSON or pickled: the batch's number, the stream's
-        fingerprint, and the settings behind that, so that `load_state_dict` can tell what has changed.
+        fingerprint, the settings behind that, so that `load_state_dict` can tell what has changed, and the instructions
+        that it was made with.
         """
         information = self.information
         return {
@@ -408,6 +415,7 @@ class Reader(Iterator[Batch]):
             "batch": self.position,
             "fingerprint": information.fingerprint,
             "settings": information.settings,
+            "cpu_path": information.cpu_path,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, force: bool = False) -> None:
@@ -416,6 +424,9 @@ class Reader(Iterator[Batch]):
         How many workers, slots and ranks there are may have changed, as long as the global batch has not. Raises
         `ConfigurationChangedError`, which names the settings that differ, when the ring's stream is another one, unless
         `force` is set: the batches that follow are then not those that would have followed.
+
+        A ring that was made with other instructions (`RingInformation.cpu_path`) is read on with a warning: the same
+        samples and draws follow, and single values of stylized views differ by a level of 255 or a few.
         """
         ours = self.information
         if state["fingerprint"] != ours.fingerprint and not force:
@@ -428,6 +439,14 @@ class Reader(Iterator[Batch]):
                 "Start sassld with the configuration of the checkpoint, or load with force=True"
             )
         self.seek(state["batch"])
+        paths = state.get("cpu_path", "unknown"), ours.cpu_path
+        if "unknown" not in paths and paths[0] != paths[1]:
+            warnings.warn(
+                f"the saved position was made with {paths[0]} instructions, this ring is made with {paths[1]}: the "
+                "stream goes on with the same samples and draws, but single values of stylized views differ slightly. "
+                f"For the same bits, start sassld on a processor that has them, with SASSL_CPU={paths[0]}",
+                stacklevel=2,
+            )
 
     def close(self) -> None:
         """Gives back what is held, as done, and detaches. Arrays that are still referred to stay as they are.

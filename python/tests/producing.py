@@ -67,6 +67,7 @@ class Producer:
         resume: bool = True,
         fingerprint: bytes = b"f" * 32,
         settings: str = "",
+        cpu_path: int = 0,
         fields: list[tuple[str, int, tuple[int, ...]]] = FIELDS,
         space_timeout: float = 0.0,
         hook: Callable[[int], bool] | None = None,
@@ -88,6 +89,7 @@ class Producer:
             start_batch=start,
             batches_per_epoch=BATCHES_PER_EPOCH,
             settings=settings.encode(),
+            cpu_path=cpu_path,
             group_id=-1,
             space_timeout_ns=c.nanoseconds(space_timeout),
         )

@@ -446,6 +446,42 @@ def test_information_tells_what_the_ring_holds(directory: str) -> None:
         assert information.fingerprint == (b"f" * 32).hex()
         assert information.settings == SETTINGS
         assert information.producer_pid == os.getpid()
+        assert information.cpu_path == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(0, "unknown"), (1, "portable"), (2, "avx2"), (3, "avx512"), (4, "unknown"), (2**32 - 1, "unknown")],
+)
+def test_a_reader_knows_which_instructions_a_batch_was_made_with(directory: str, number: int, name: str) -> None:
+    with Producer(directory, cpu_path=number), attach(directory) as reader:
+        assert reader.information.cpu_path == name
+        assert reader.state_dict()["cpu_path"] == name
+
+
+def test_a_resume_on_other_instructions_is_told_and_goes_on(directory: str) -> None:
+    with Producer(directory, cpu_path=3) as producer:
+        producer.produce()
+        with attach(directory) as reader:
+            next(reader)
+            state = reader.state_dict()
+    with Producer(directory, cpu_path=2) as producer, attach(directory) as reader:
+        with pytest.warns(UserWarning, match="made with avx512 instructions, this ring is made with avx2"):
+            reader.load_state_dict(state)
+        # Batch 0, which the reader passes over, and the one that it asked for.
+        producer.produce()
+        producer.produce()
+        assert reader.next(timeout=10).number == 1
+
+
+@pytest.mark.parametrize("saved", ["avx512", "unknown", None])
+def test_a_resume_on_the_same_or_on_unknown_instructions_says_nothing(
+    directory: str, saved: str | None, recwarn: pytest.WarningsRecorder
+) -> None:
+    with Producer(directory, cpu_path=3), attach(directory) as reader:
+        state = {key: value for key, value in (reader.state_dict() | {"cpu_path": saved}).items() if value is not None}
+        reader.load_state_dict(state)
+    assert not recwarn.list
 
 
 def test_a_forked_child_is_refused_and_does_not_hold_the_ring(directory: str) -> None:

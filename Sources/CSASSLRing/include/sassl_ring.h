@@ -106,6 +106,15 @@ enum sassl_ring_state {
   SASSL_RING_SUPERSEDED = 3,  ///< nor is this where a reader should write its position: the successor has read it
 };
 
+/// The vector instructions that a producer's networks run on. The bits of a stylized view are the same for one of them. Between
+/// two, single values leave the style network one level (of 255) apart, and colour jitter may make that a few levels.
+enum sassl_ring_cpu_path {
+  SASSL_RING_CPU_UNKNOWN = 0,  ///< the producer does not say
+  SASSL_RING_CPU_PORTABLE = 1,
+  SASSL_RING_CPU_AVX2 = 2,
+  SASSL_RING_CPU_AVX512 = 3,
+};
+
 /// The header page.
 ///
 /// There is no lock in here. Every field has one writer (two words have two, and say why that is harmless), every field
@@ -132,7 +141,7 @@ struct sassl_ring_header {
   uint32_t world_size;                   ///< readers of the stream
   uint64_t batches_per_epoch;            ///< 0 where the producer does not say
   int32_t producer_pid;                  ///< for messages; whether it lives is for the lock to say
-  uint32_t reserved_identity;
+  uint32_t cpu_path;                     ///< enum sassl_ring_cpu_path: what the producer's networks run on
   uint64_t producer_start_ticks;         ///< start time of that pid, clock ticks since boot (/proc/PID/stat, field 22)
   uint64_t created_unix_ns;              ///< wall clock, for people
   uint64_t created_ns;                   ///< CLOCK_MONOTONIC
@@ -263,7 +272,7 @@ struct sassl_ring_geometry {
   uint64_t file_bytes;
   uint64_t batches_per_epoch;
   int32_t producer_pid;
-  uint32_t reserved;
+  uint32_t cpu_path;
   uint64_t producer_start_ticks;
   uint64_t created_unix_ns;
   uint64_t created_ns;
@@ -339,6 +348,8 @@ struct sassl_ring_producer_options {
   uint64_t space_timeout_ns;  ///< how long to wait for a dead predecessor's reader to let go of memory when space lacks
   sassl_ring_hook hook;
   void *hook_context;
+  uint32_t cpu_path;  ///< enum sassl_ring_cpu_path, for readers to know
+  uint32_t reserved;
 };
 
 /// A slot that is being filled.

@@ -1,6 +1,7 @@
 import Basics
 import FoundationEssentials
 import Glibc
+import StyleTransfer
 
 /// The version of `sassld` and `sasslctl`.
 public let programVersion = "0.1.0"
@@ -17,6 +18,9 @@ public func runReporting(_ name: String, _ body: () throws -> ExitCode) -> Never
   openStandardDescriptors()
   var code: ExitCode
   do {
+    if let problem = KernelPath.problem(with: ProcessInfo.processInfo.environment[KernelPath.variable]) {
+      throw CommandFailure(.configuration, problem)
+    }
     code = try body()
   } catch {
     let failure = CommandFailure(for: error)

@@ -92,7 +92,7 @@ extension ServiceConfiguration {
     .number("grayscale_probability", \.grayscaleProbability, in: 0...1),
     .number("blur_probability", \.blurProbability, in: 0...1),
     .interval("blur_sigma", \.blurSigma, in: 0.01...100),
-    .integer("blur_kernel", \.blurKernel, in: 1...255),
+    .integer("blur_kernel", \.blurKernel, in: 1...511),
     .number("solarize_probability", \.solarizeProbability, in: 0...1),
     .integer("solarize_threshold", \.solarizeThreshold, in: 0...255),
   ]
@@ -103,7 +103,7 @@ extension ServiceConfiguration {
   /// More views than any published method has.
   static let maximumViews = 16
 
-  private static func isName(_ name: String) -> Bool {
+  static func isName(_ name: String) -> Bool {
     (1...63).contains(name.utf8.count)
       && name.utf8.allSatisfy { byte in
         switch byte {

@@ -290,6 +290,13 @@ extension ServiceConfiguration {
     }
   }
 
+  /// The same stream with every key of every view written out, so that it does not depend on what a preset says.
+  public var withEveryViewKey: ServiceConfiguration {
+    var complete = self
+    complete.views.overrides = viewRecipes.map(ViewOverride.init)
+    return complete
+  }
+
   /// How many views there are.
   var viewCount: Int { max(2, views.overrides.count) }
 }
@@ -302,8 +309,7 @@ extension ServiceConfiguration.ViewOverride {
     if let flipProbability { recipe.flipProbability = flipProbability }
     if let grayscaleProbability { recipe.grayscaleProbability = grayscaleProbability }
 
-    var jitter =
-      recipe.jitter ?? ColorJitterRecipe(probability: 0, brightness: 0, contrast: 0, saturation: 0, hue: 0)
+    var jitter = recipe.writtenJitter
     if let jitterProbability { jitter.probability = jitterProbability }
     if let jitterBrightness { jitter.brightness = jitterBrightness }
     if let jitterContrast { jitter.contrast = jitterContrast }
@@ -311,16 +317,51 @@ extension ServiceConfiguration.ViewOverride {
     if let jitterHue { jitter.hue = jitterHue }
     recipe.jitter = jitter.probability > 0 ? jitter : nil
 
-    var blur =
-      recipe.blur ?? BlurRecipe(probability: 0, kernelSize: BlurRecipe.kernelSize(forSide: recipe.side))
+    var blur = recipe.writtenBlur
     if let blurProbability { blur.probability = blurProbability }
     if let blurSigma { blur.sigma = blurSigma }
     if let blurKernel { blur.kernelSize = blurKernel }
     recipe.blur = blur.probability > 0 ? blur : nil
 
-    var solarize = recipe.solarize ?? SolarizeRecipe(probability: 0)
+    var solarize = recipe.writtenSolarize
     if let solarizeProbability { solarize.probability = solarizeProbability }
     if let solarizeThreshold { solarize.threshold = solarizeThreshold }
     recipe.solarize = solarize.probability > 0 ? solarize : nil
   }
+}
+
+extension ServiceConfiguration.ViewOverride {
+  /// Every key of a view that a recipe describes.
+  fileprivate init(_ recipe: ViewRecipe) {
+    side = recipe.side
+    cropScale = recipe.cropArea
+    cropAspect = recipe.cropAspect
+    interpolation = recipe.filter
+    flipProbability = recipe.flipProbability
+    let jitter = recipe.writtenJitter
+    jitterProbability = jitter.probability
+    jitterBrightness = jitter.brightness
+    jitterContrast = jitter.contrast
+    jitterSaturation = jitter.saturation
+    jitterHue = jitter.hue
+    grayscaleProbability = recipe.grayscaleProbability
+    let blur = recipe.writtenBlur
+    blurProbability = blur.probability
+    blurSigma = blur.sigma
+    blurKernel = blur.kernelSize
+    let solarize = recipe.writtenSolarize
+    solarizeProbability = solarize.probability
+    solarizeThreshold = solarize.threshold
+  }
+}
+
+/// A step that is left out is written as one with probability 0.
+extension ViewRecipe {
+  fileprivate var writtenJitter: ColorJitterRecipe {
+    jitter ?? ColorJitterRecipe(probability: 0, brightness: 0, contrast: 0, saturation: 0, hue: 0)
+  }
+  fileprivate var writtenBlur: BlurRecipe {
+    blur ?? BlurRecipe(probability: 0, kernelSize: BlurRecipe.kernelSize(forSide: side))
+  }
+  fileprivate var writtenSolarize: SolarizeRecipe { solarize ?? SolarizeRecipe(probability: 0) }
 }

@@ -3,7 +3,7 @@ import Glibc
 
 /// What `sasslctl status --json` prints: the whole state of one daemon at one moment.
 ///
-/// The form is stable: keys are only ever added. Units are in the names; times are seconds since 1970 (UTC).
+/// The form is stable: keys are only ever added. Every number is finite. Units are in the names; times are seconds since 1970 (UTC).
 public struct StatusReport: Codable, Sendable, Equatable {
   /// Where the daemon is in its life.
   public enum State: String, Codable, Sendable {
@@ -106,7 +106,8 @@ public struct StatusReport: Codable, Sendable, Equatable {
   public var startedAtSeconds: Double
   /// For how long it has run.
   public var uptimeSeconds: Double
-  /// Hash of everything that determines the stream.
+  /// Hash of everything that determines the stream: the 64 hexadecimal digits that the ring's readers show too. Empty where it is
+  /// not known.
   public var fingerprint: String
   /// Directory or list that the samples come from.
   public var dataset: String
@@ -140,6 +141,8 @@ public struct StatusReport: Codable, Sendable, Equatable {
   public var index: String
   /// Resident memory of the daemon, the ring's pages that it touched included.
   public var residentBytes: Int
+  /// The file that the daemon has its configuration from, if it runs.
+  public var configurationFile: String?
 }
 
 extension StatusReport {

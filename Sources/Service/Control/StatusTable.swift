@@ -10,6 +10,7 @@ extension StatusReport {
       lines.append(title.padded(to: Self.indent) + text)
     }
     row("stream", "\(name): \(headline)")
+    if !fingerprint.isEmpty { row("fingerprint", fingerprint) }
     row("dataset", samples > 0 ? "\(dataset), \(samples) samples" : dataset)
     if process != nil {
       row("style", styleSource == "none" ? "none" : "\(styleSource), model \(model), \(cpuPath)")
@@ -33,7 +34,7 @@ extension StatusReport {
   /// How many bad files the table names.
   private static let listedQuarantine = 20
   /// Where the second column begins.
-  private static let indent = 11
+  private static let indent = 13
 
   private var headline: String {
     let who = process.map { " (process \($0))" } ?? ""

@@ -1,4 +1,5 @@
 import Basics
+import Dataset
 import Dispatch
 import FoundationEssentials
 import Glibc
@@ -11,11 +12,19 @@ public struct ThroughputProbe: Sendable {
     public let imagesPerSecond: Double
     /// How many workers made them.
     public let workers: Int
+    /// How many cores this process may use.
+    public let cores: Int
     /// How many images were made.
     public let images: Int
     /// Core time of each stage, milliseconds per image, in the order of the work.
     public let stageMilliseconds: [(stage: String, milliseconds: Double)]
+
+    /// Images per second and core: more workers than cores make no more of them busy.
+    public var imagesPerSecondPerCore: Double { imagesPerSecond / Double(min(workers, cores)) }
   }
+
+  /// Most samples of a batch that one worker makes, so that many workers do not take the memory of as many whole batches.
+  private static let mostSamples = 32
 
   private let configuration: ServiceConfiguration
   private let stream: OpenedStream
@@ -28,40 +37,86 @@ public struct ThroughputProbe: Sendable {
     stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
   }
 
-  /// Makes batches with `workers` threads for at least `seconds`; each thread makes whole batches of its own.
+  /// Makes images with `workers` threads for at least `seconds`, counted from when each of them has made its first ones.
+  ///
+  /// Each thread makes batches of its own, which are one style group large: the cost of an image does not depend on more.
   ///
   /// - Throws: `StreamFailure` where a batch cannot be made.
   public func run(workers: Int, seconds: Double) throws -> Result {
     let source = stream.source
-    let schedule = stream.schedules[0]
+    let isInBatch = if case .inBatch = source.styles { !source.styledViews.isEmpty } else { false }
+    let schedule = try StreamSchedule(
+      sampleCount: source.catalog.count, seed: source.seed,
+      batchSize: isInBatch ? source.styleGroupSize : min(Self.mostSamples, configuration.batch.size))
     let quarantine = Quarantine(
       fraction: configuration.limits.maximumBadFraction, total: source.catalog.count)
     let loader = SampleLoader(source: source, quarantine: quarantine, onBadFile: { _, _ in })
     let tally = Tally()
-    DispatchQueue.concurrentPerform(iterations: workers) { worker in
-      let tools = WorkerTools(for: source)
-      let batch = PrivateBatch(recipes: source.recipes, count: schedule.batchSize)
-      var number = UInt64(worker)
-      do throws(StreamFailure) {
-        // The first batch warms caches and scratch memory, and is not counted.
-        var isWarm = false
-        let deadline = clockNanoseconds() + UInt64(seconds * 1e9)
-        while !isWarm || clockNanoseconds() < deadline {
-          let start = clockNanoseconds()
+    let start = StartingLine(count: workers)
+    let ended = DispatchGroup()
+    for worker in 0..<workers {
+      ended.enter()
+      // All at once, which a dispatch queue would not let them be.
+      let hasThread = NamedThread.start("probe \(worker)") {
+        defer { ended.leave() }
+        let tools = WorkerTools(for: source)
+        let batch = PrivateBatch(recipes: source.recipes, count: schedule.batchSize)
+        var number = UInt64(worker)
+        func makeBatch() throws(StreamFailure) {
           tools.times = PipelineMetrics.Times()
           let assembly = BatchAssembly(
             plan: schedule.batch(number), memory: batch.memory, source: source, schedule: schedule, loader: loader)
           for position in 0..<assembly.count { try assembly.prepare(position, tools: tools) }
           for position in 0..<assembly.count { try assembly.finish(position, tools: tools) }
-          if isWarm { tally.add(images: assembly.count, nanoseconds: clockNanoseconds() - start, times: tools.times) }
-          isWarm = true
           number += UInt64(workers)
         }
-      } catch {
-        tally.fail(error)
+        do throws(StreamFailure) {
+          // The first batch warms caches and scratch memory, and is not counted.
+          let warmth = Swift.Result { () throws(StreamFailure) in try makeBatch() }
+          let began = start.wait()
+          try warmth.get()
+          var times = PipelineMetrics.Times()
+          var images = 0
+          repeat {
+            try makeBatch()
+            times.add(tools.times)
+            images += schedule.batchSize
+          } while clockNanoseconds() < began + UInt64(seconds * 1e9)
+          tally.add(images: images, nanoseconds: clockNanoseconds() - began, times: times)
+        } catch {
+          tally.fail(error)
+        }
+      }
+      guard hasThread else {
+        ended.leave()
+        throw CommandFailure(
+          .systemResource, "the system has no more than \(worker) threads for this program; use fewer workers")
       }
     }
+    ended.wait()
     return try tally.result(workers: workers)
+  }
+
+  /// Holds threads until all have come, and tells them when that was.
+  private final class StartingLine: Sendable {
+    private let condition = Condition()
+    /// Guarded by `condition`.
+    private nonisolated(unsafe) var missing: Int
+    private nonisolated(unsafe) var nanoseconds: UInt64 = 0
+
+    init(count: Int) { missing = count }
+
+    func wait() -> UInt64 {
+      condition.withLock {
+        missing -= 1
+        if missing == 0 {
+          nanoseconds = clockNanoseconds()
+          condition.broadcast()
+        }
+        while missing > 0 { condition.wait() }
+        return nanoseconds
+      }
+    }
   }
 
   /// What the threads add up.
@@ -69,14 +124,15 @@ public struct ThroughputProbe: Sendable {
     private let lock = Lock()
     /// Guarded by `lock`.
     private nonisolated(unsafe) var images = 0
-    private nonisolated(unsafe) var nanoseconds: UInt64 = 0
+    private nonisolated(unsafe) var imagesPerSecond = 0.0
     private nonisolated(unsafe) var times = PipelineMetrics.Times()
     private nonisolated(unsafe) var failure: StreamFailure?
 
+    /// Adds what one thread has made since all of them began. Each has its own rate: they end at different times.
     func add(images: Int, nanoseconds: UInt64, times: PipelineMetrics.Times) {
       lock.withLock {
         self.images += images
-        self.nanoseconds += nanoseconds
+        imagesPerSecond += Double(images) / (Double(nanoseconds) / 1e9)
         self.times.add(times)
       }
     }
@@ -84,16 +140,14 @@ public struct ThroughputProbe: Sendable {
     func fail(_ error: StreamFailure) { lock.withLock { failure = failure ?? error } }
 
     func result(workers: Int) throws(StreamFailure) -> Result {
-      let (images, nanoseconds, times, failure) = lock.withLock {
-        (self.images, self.nanoseconds, self.times, self.failure)
-      }
+      let (images, rate, times, failure) = lock.withLock { (self.images, imagesPerSecond, self.times, self.failure) }
       if let failure { throw failure }
-      // Each thread's own rate, added up: threads may end at different times.
-      let rate = Double(images) / (Double(nanoseconds) / 1e9) * Double(workers)
       let stages = PipelineMetrics.Stage.allCases.map { stage in
         (stage: "\(stage)", milliseconds: Double(times.nanoseconds[stage.rawValue]) / 1e6 / Double(images))
       }
-      return Result(imagesPerSecond: rate, workers: workers, images: images, stageMilliseconds: stages)
+      return Result(
+        imagesPerSecond: rate, workers: workers, cores: max(1, ProcessorShare.cores),
+        images: images, stageMilliseconds: stages)
     }
   }
 }

@@ -117,13 +117,13 @@ public final class Daemon: Sendable {
     recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
     let reporter = StatusReporter(
       configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
-      startedAt: startedAt)
+      startedAt: startedAt, configurationFile: configurationPath)
     lock.withLock { self.reporter = reporter }
     journal.write(
       .notice,
       "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
         + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
-        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.shortFingerprint)")
+        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.fingerprintText)")
     pipeline.start()
     watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
     lock.withLock { state = .draining }
@@ -277,8 +277,8 @@ public final class Daemon: Sendable {
       at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
       fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), start: .resume(else: start),
-      group: configuration.ring.groupNumber, hook: death?.ringHook)
+      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
+      start: .resume(else: start), group: configuration.ring.groupNumber, hook: death?.ringHook)
     if ring.startBatch > 0 {
       journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
     }
@@ -317,7 +317,7 @@ public final class Daemon: Sendable {
         facts: [
           "name": configuration.stream.name, "dataset": configuration.dataset.path,
           "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
-          "fingerprint": stream.shortFingerprint,
+          "fingerprint": stream.fingerprintText, "cpu_path": KernelPath.selected,
         ]))
   }
 

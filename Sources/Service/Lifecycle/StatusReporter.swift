@@ -17,6 +17,7 @@ final class StatusReporter: Sendable {
   private let waiting: WaitingWorkers
   private let index: BatchIndex
   private let startedAt: Moment
+  private let configurationFile: String
   private let lock = Lock()
   /// Guarded by `lock`: one for each lane.
   private nonisolated(unsafe) var windows: [WaitingWindow]
@@ -24,7 +25,8 @@ final class StatusReporter: Sendable {
   /// A reporter on a stream that runs, or is about to.
   init(
     _ configuration: ServiceConfiguration, stream: OpenedStream, pipeline: StreamPipeline, quarantine: Quarantine,
-    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment
+    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment,
+    configurationFile: String
   ) {
     self.configuration = configuration
     self.stream = stream
@@ -33,6 +35,7 @@ final class StatusReporter: Sendable {
     self.waiting = waiting
     self.index = index
     self.startedAt = startedAt
+    self.configurationFile = URL(filePath: configurationFile).absoluteURL.path(percentEncoded: false)
     windows = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
   }
 
@@ -57,7 +60,7 @@ final class StatusReporter: Sendable {
       programVersion: programVersion, name: configuration.stream.name, state: state,
       detail: waiting.sentence ?? pipeline.ringTrouble ?? "",
       process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
-      fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
+      fingerprint: stream.fingerprintText, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
       workers: pipeline.workerCount, cores: ProcessorShare.cores, cpuPath: KernelPath.selected,
@@ -67,7 +70,8 @@ final class StatusReporter: Sendable {
         StatusReport.QuarantinedSample(
           sampleID: entry.sample, path: catalog.path(of: entry.sample).description, reason: entry.reason)
       },
-      quarantinedFiles: quarantine.count, index: Self.sentence(index.health), residentBytes: Self.residentBytes())
+      quarantinedFiles: quarantine.count, index: Self.sentence(index.health), residentBytes: Self.residentBytes(),
+      configurationFile: configurationFile)
   }
 
   private func ring(_ position: Int) -> StatusReport.Ring {

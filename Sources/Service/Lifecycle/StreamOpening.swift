@@ -22,10 +22,8 @@ package struct OpenedStream: Sendable {
   /// The model, by name.
   package let modelName: String
 
-  /// The fingerprint as status shows it: the first 16 of its hexadecimal digits.
-  package var shortFingerprint: String {
-    fingerprint.prefix(8).map { String(printf: "%02x", $0) }.joined()
-  }
+  /// The fingerprint in 64 hexadecimal digits, as readers of the ring show it.
+  package var fingerprintText: String { fingerprint.map { String(printf: "%02x", $0) }.joined() }
 
   /// Opens a stream.
   ///

@@ -72,13 +72,15 @@ package final class BatchAssembly: @unchecked Sendable {
 
   /// What was drawn for every sample, read from the finished batch.
   package func drawnSamples() -> [DrawnSample] {
-    let columns = memory.styles[0]
-    return plan.sampleIDs.enumerated().map { position, planned in
+    plan.sampleIDs.enumerated().map { position, planned in
       let shown = memory.sampleIDs[position]
       return DrawnSample(
-        sampleID: shown, styleID: columns.styleIDs[position], isStyled: columns.applied[position] != 0,
-        alpha: columns.alpha[position], beta: columns.beta[position],
-        replacedSampleID: shown == Int64(planned) ? nil : Int64(planned))
+        sampleID: shown, replacedSampleID: shown == Int64(planned) ? nil : Int64(planned),
+        styles: zip(source.styledViews, memory.styles).map { view, columns in
+          DrawnStyle(
+            view: view + 1, styleID: columns.styleIDs[position], isStyled: columns.applied[position] != 0,
+            alpha: columns.alpha[position], beta: columns.beta[position])
+        })
     }
   }
 

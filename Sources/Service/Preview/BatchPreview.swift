@@ -20,10 +20,10 @@ public struct BatchPreview {
     stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
   }
 
-  /// Makes batch `number` of the first rank and returns a PNG file with its first `rows` samples.
+  /// Makes batch `number` of the first rank and returns a picture of its first `rows` samples.
   ///
   /// - Throws: `StreamFailure` where the batch cannot be made.
-  public func png(batch number: UInt64, rows: Int) throws -> [UInt8] {
+  public func picture(batch number: UInt64, rows: Int) throws -> RGBImage {
     let source = stream.source
     let schedule = stream.schedules[0]
     let plan = schedule.batch(number)
@@ -42,7 +42,7 @@ public struct BatchPreview {
     return try withExtendedLifetime(batch) { try draw(assembly, rows: rows) }
   }
 
-  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> [UInt8] {
+  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> RGBImage {
     let source = stream.source
     let cell = source.recipes.map(\.side).max()!
     let canvas = PreviewCanvas(
@@ -69,7 +69,7 @@ public struct BatchPreview {
           ])
       }
     }
-    return try PNGFile.encode(canvas.image.pixels)
+    return canvas.image
   }
 
   private func style(of view: Int, row: Int, in assembly: BatchAssembly) -> (strength: String, name: String)? {

@@ -12,7 +12,7 @@ public struct StyleFolder: Sendable {
   public let names: [String]
   /// Their embeddings, in the same order.
   public let embeddings: [StyleEmbedding]
-  /// How many of them came from the index.
+  /// How many of them the index knew before.
   public let reused: Int
   /// Pictures that could not be used, with the reason; they get no number.
   public let refused: [(path: String, reason: String)]
@@ -42,19 +42,27 @@ public struct StyleFolder: Sendable {
     var refused: [(path: String, reason: String)] = []
     var bank: [StyleBankRecord.Style] = []
     var reused = 0
+    // Embeddings of this call, by content: what is written meanwhile may or may not be in the index yet when its like is met.
+    var embedded: [UInt64: StyleEmbedding] = [:]
     var file = GrowingMemory<UInt8>()
     for sample in 0..<catalog.count {
       let path = catalog.relativePath(of: sample)
       do {
         let bytes = try catalog.read(sample, limit: limits.maximumBytes, into: &file)
         let contentHash = Fingerprint { $0.append(bytes: bytes) }.rawValue
-        let known = try? reader?.styleEmbedding(contentHash: contentHash, modelFingerprint: modelFingerprint)
-        if let known, known.count == model.architecture.embedding {
+        let twin = embedded[contentHash]
+        let known =
+          twin == nil
+          ? try? reader?.styleEmbedding(contentHash: contentHash, modelFingerprint: modelFingerprint) : nil
+        if let twin {
+          embeddings.append(twin)
+        } else if let known, known.count == model.architecture.embedding {
           embeddings.append(StyleEmbedding(known))
           reused += 1
         } else {
           let embedding = try embedder.embed(file: bytes)
           embeddings.append(embedding)
+          embedded[contentHash] = embedding
           writer?.record(
             StyleEmbeddingRecord(
               contentHash: contentHash, modelFingerprint: modelFingerprint, embedding: embedding.values))

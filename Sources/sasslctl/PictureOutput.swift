@@ -1,0 +1,51 @@
+import Basics
+import FoundationEssentials
+import Glibc
+import Imaging
+import Service
+
+/// The kinds of picture files that commands write, told by the endings of their names.
+enum PictureOutput: String, CaseIterable {
+  case png, jpg, jpeg
+
+  /// The kind of a file that the user named.
+  ///
+  /// - Parameter further: endings that the command knows itself.
+  /// - Throws: `CommandFailure` with code `usage` that names the endings there are.
+  init(path: String, orAlso further: String = "") throws(CommandFailure) {
+    guard let kind = Self(rawValue: URL(filePath: path).pathExtension.lowercased()) else {
+      throw CommandFailure(.usage, "--out is '\(path)', but its name must end in .png, .jpg or .jpeg\(further)")
+    }
+    self = kind
+  }
+
+  /// The bytes of a file of this kind.
+  func encode(_ pixels: PixelBuffer) throws(ImagingError) -> [UInt8] {
+    switch self {
+    case .png: try PNGFile.encode(pixels)
+    case .jpg, .jpeg: try JPEGFile.encode(pixels)
+    }
+  }
+}
+
+/// Decodes a picture file that the user named.
+func decodePicture(_ path: String) throws -> RGBImage {
+  guard let bytes = FileManager.default.contents(atPath: path) else {
+    throw CommandFailure(.noInput, "cannot read \(path): \(String(cString: strerror(errno)))")
+  }
+  let decoder = ImageDecoder()
+  do throws(ImagingError) {
+    return try decoder.decode([UInt8](bytes))
+  } catch {
+    throw CommandFailure(CommandFailure(for: error).code, "\(path): \(error.description)")
+  }
+}
+
+/// Writes a file that the user named.
+func write(_ bytes: [UInt8], to path: String) throws {
+  do {
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+  } catch {
+    throw CommandFailure(.cannotCreate, "cannot write \(path): \(systemReason(of: error))")
+  }
+}
