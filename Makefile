@@ -18,12 +18,12 @@ export PEER_PYTHON
 # The interpreter of the project's own environment, which tests and model tools use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
-APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev \
-                python3-venv
-TEST_PACKAGES := systemd systemd-container spin
+APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libsqlite3-dev libopenblas-dev \
+                libsystemd-dev libtomlplusplus-dev python3-venv
+TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        reliability soak sanitize fuzz bench bench-peers format install clean
+        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,21 +43,48 @@ $(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
 	$(CC) -std=gnu17 -O3 -fPIC -shared -pthread -Wall -Wextra -Wl,-soname,$(@F) -I Sources/CSASSLRing/include \
 	  -o $@ $(filter %.c,$^)
 
+# The same programs with the Swift runtime inside: what is given away must not need a toolchain.
+STATIC := .build/static/release
+
+.PHONY: static wheel deb
+static: deps $(RING)
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sassld
+	swift build -c release --static-swift-stdlib --scratch-path .build/static --product sasslctl
+
+wheel: static $(VENV)/.ready ## make a wheel that is the whole product, and a source distribution, in .build/wheel
+	$(VENV)/bin/pip install -q -r packaging/requirements.txt
+	packaging/wheel $(STATIC) .build/wheel
+
+deb: static ## make the Debian package, in .build/deb
+	@bash .ci/install-packages debhelper dpkg-dev fakeroot lintian
+	packaging/deb .build/deb
+
+.PHONY: test-install
+test-install: wheel deb ## install wheel and package in a bare Debian 12 (as root; minutes; ROOT=folder keeps the Debian)
+	@bash .ci/install-packages debootstrap systemd-container
+	Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb
+
+.PHONY: test-wheel
+test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
+	Tests/packaging/wheel .build/wheel/*.whl
+
 venv: $(VENV)/.ready
 
-$(VENV)/.ready: python/pyproject.toml python/requirements-test.txt
+$(VENV)/.ready: python/pyproject.toml python/requirements-test.txt python/requirements-loops.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
 	$(VENV)/bin/pip install -q -r python/requirements-test.txt
 	$(VENV)/bin/pip install -q 'torch==2.13.0+cpu' || \
 	  echo "no CPU build of PyTorch is offered here: what needs it is skipped, unless you install torch into $(VENV)"
+	$(VENV)/bin/python -c 'import torch' 2> /dev/null && $(VENV)/bin/pip install -q -r python/requirements-loops.txt || \
+	  echo "the training loops of other libraries are not tested"
 	touch $@
 
 demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (DATA=folder, MODEL=file)
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python test-systemd ## run every test
+test: test-deps lint test-swift test-python test-evidence test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -70,6 +97,17 @@ test-python: build $(VENV)/.ready
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
 
+# What the studies need beside the reader.
+EVIDENCE = $(VENV)/bin/pip install -q -r Research/evidence/requirements.txt ./python && cd Research/evidence && \
+           ../../$(VENV)/bin/python -m
+
+test-evidence: build $(VENV)/.ready
+	$(EVIDENCE) pytest -q
+
+evidence: build $(VENV)/.ready ## pretrain, probe and report (FOLDER=data and results, STUDY=file)
+	$(EVIDENCE) evidence queue $(abspath $(or $(STUDY),Research/evidence/studies/imagenette.toml)) \
+	  $(abspath $(or $(FOLDER),$(error FOLDER= is missing: where data and results lie, see Research/evidence/README.md)))
+
 # Both end with the table that docs/reliability.md explains.
 PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -m reliability
 
@@ -81,13 +119,19 @@ soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anyth
 
 lint: lint-swift lint-python ## hold the sources against their rules
 
+# All of Foundation would bring ICU and its tables into the programs: 50 MB more in each, for nothing that they call.
 lint-swift:
 	swift format lint --strict -r Sources Tests Package.swift
+	@! grep -rnE '^(@preconcurrency )?import Foundation$$' Sources || \
+	  { echo "import FoundationEssentials, and what Sources/Basics has, in place of Foundation"; exit 1; }
 
 lint-python: $(VENV)/.ready
-	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks
-	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks
+	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks ../packaging ../Tests/packaging
+	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks ../packaging ../Tests/packaging
 	cd python && ../$(VENV)/bin/mypy
+	cd Research/evidence && ../../$(VENV)/bin/ruff check .
+	cd Research/evidence && ../../$(VENV)/bin/ruff format --check .
+	cd Research/evidence && ../../$(VENV)/bin/mypy
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
@@ -115,6 +159,7 @@ $(PEERS)/.ready: Benchmarks/peers/requirements.txt
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
 	$(VENV)/bin/ruff format python
+	cd Research/evidence && ../../$(VENV)/bin/ruff format .
 
 # Where the parts of the installation go, below DESTDIR.
 LIBRARY  := $(DESTDIR)$(PREFIX)/lib
@@ -143,9 +188,12 @@ install: ## install under PREFIX (run `make build` first); DESTDIR stages a pack
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 README.md LICENSE docs/*.md "$(SHARE)/doc/sassl/"
 	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
+	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
-	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
+	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
+	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
 
 clean: ## remove everything that was built
 	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

@@ -39,27 +39,29 @@ let package = Package(
       name: "CPNGReader", dependencies: ["CPNG"], cSettings: optimised, linkerSettings: [.linkedLibrary("z")]),
     .target(
       name: "CEmbeddedModel", exclude: ["model.safetensors", "styles.safetensors"], cSettings: optimised),
+    .target(name: "CGlibc", cSettings: optimised),
     .target(name: "CSASSLRing", cSettings: optimised, linkerSettings: [.linkedLibrary("rt")]),
 
     // The rooms; data flows down this list and never back up.
+    .target(name: "Basics", dependencies: ["CGlibc"]),
     .target(name: "KeyedRandom"),
     .target(name: "Memory"),
     .target(name: "Dataset", dependencies: ["KeyedRandom", "Memory"]),
     .target(
       name: "Imaging",
       dependencies: ["Memory", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
-    .target(name: "StyleTransfer", dependencies: ["CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
+    .target(name: "StyleTransfer", dependencies: ["Basics", "CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
-    .target(name: "BatchIndex", dependencies: ["CSQLite"]),
+    .target(name: "BatchIndex", dependencies: ["Basics", "CSQLite"]),
     .target(
       name: "Service",
       dependencies: [
-        "KeyedRandom", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
-        "CSASSLRing", "CTOML", "CSystemd", "CGetopt",
+        "Basics", "KeyedRandom", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing",
+        "BatchIndex", "CSASSLRing", "CTOML", "CSystemd", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Service"]),
-    .executableTarget(name: "sasslctl", dependencies: ["Service"]),
+    .executableTarget(name: "sasslctl", dependencies: ["Basics", "Service"]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
       name: "sassl-bench", dependencies: ["StyleTransfer", "CStyleKernels"], path: "Benchmarks/networks"),
@@ -67,6 +69,7 @@ let package = Package(
       name: "sassl-bench-pictures", dependencies: ["Imaging", "Augmentation"], path: "Benchmarks/pictures"),
 
     tests(for: "CStyleKernels"),
+    tests(for: "Basics", alsoUsing: ["CGlibc"]),
     tests(for: "KeyedRandom"),
     tests(for: "Memory"),
     tests(for: "Dataset", alsoUsing: ["Memory"]),

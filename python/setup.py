@@ -2,11 +2,41 @@
 
 It is not an extension module: nothing in it knows Python, and `sassl` calls it through ctypes. So one build serves
 every version of Python 3, and needs a C compiler but no Python headers.
+
+`make wheel` puts the programs into `sassl_programs` before it runs this, and the wheel then brings them.
 """
 
-from setuptools import Extension, setup
+from pathlib import Path
+from typing import Any
 
-SOURCES = ["consumer", "crc32c", "observer", "producer", "segment", "settings", "system"]
+from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+
+SOURCES = ["aside", "consumer", "crc32c", "faults", "observer", "producer", "segment", "settings", "system"]
+
+
+class AnyPythonWheel(bdist_wheel):
+    """A wheel of one machine, for every Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        return ("py3", "none", super().get_tag()[2])
+
+
+def brought() -> dict[str, Any]:
+    """What a wheel with the programs has besides."""
+    if not Path("sassl_programs/lib").is_dir():
+        return {"packages": ["sassl"]}
+    programs = ["sassld", "sasslctl"]
+    return {
+        "packages": ["sassl", "sassl_programs"],
+        "data_files": [
+            (str(folder.relative_to("data")), [str(file) for file in folder.iterdir() if file.is_file()])
+            for folder in Path("data").rglob("*/")
+            if folder.is_dir()
+        ],
+        "entry_points": {"console_scripts": [f"{name} = sassl_programs:{name}" for name in programs]},
+    }
+
 
 setup(
     ext_modules=[
@@ -20,5 +50,6 @@ setup(
             py_limited_api=True,
         )
     ],
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    cmdclass={"bdist_wheel": AnyPythonWheel},
+    **brought(),
 )

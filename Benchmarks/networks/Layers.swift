@@ -37,6 +37,8 @@ func printLayers(of workload: Workload, seconds: Double) {
     case .predictor: engine.embed(pixels, into: &output, workspace: workspace, observe: observe)
     }
   }
+  // Measured twice: somebody else may want the core just then.
+  let (peakBefore, movedBefore) = (peakGigaFLOPs(), movedGigabytes())
   for _ in 0..<3 { once() }
   counts = true
   let deadline = ContinuousClock.now + .seconds(seconds)
@@ -55,25 +57,39 @@ func printLayers(of workload: Workload, seconds: Double) {
     costs[name, default: Cost()].add(layer, inputSide: width)
     width = layer.outputSide(for: width)
   }
-  let peak = peakGigaFLOPs()
-  print(String(format: "one core multiplies matrices at %.0f GFLOP/s (fp32, from the first-level cache)", peak))
-  print("    ms  share  MMAC defined  MMAC done  GFLOP/s  of peak   MB touched  stage")
+  let peak = max(peakBefore, peakGigaFLOPs())
+  let moved = max(movedBefore, movedGigabytes())
+  print(
+    String(
+      format: "one core multiplies matrices at %.0f GFLOP/s (fp32, from the first-level cache) and moves %.0f GB/s "
+        + "(16 MB, read and written)",
+      peak, moved))
+  print("    ms  share  MMAC defined  MMAC done  GFLOP/s  of peak   MB touched  at least ms  stage")
   let medians = history.mapValues { $0.sorted()[$0.count / 2] }
   let total = medians.values.reduce(0, +)
+  var least = 0.0
   for name in names {
     let each = medians[name] ?? 0
     var line = String(format: "%6.3f %5.1f%%", each * 1e3, 100 * each / total)
     if let cost = costs[name] {
       let rate = 2 * cost.done / each * 1e-9
+      // The roofline: no layer is faster than its products at their peak, or than its numbers can be moved.
+      let arithmetic = 2 * cost.done / peak * 1e-6
+      let traffic = cost.bytes / moved * 1e-6
       line += String(
-        format: "  %12.1f %10.1f %8.1f %7.0f%% %12.2f", cost.defined * 1e-6, cost.done * 1e-6, rate, 100 * rate / peak,
-        cost.bytes * 1e-6)
+        format: "  %12.1f %10.1f %8.1f %7.0f%% %12.2f %8.3f", cost.defined * 1e-6, cost.done * 1e-6, rate,
+        100 * rate / peak, cost.bytes * 1e-6, max(arithmetic, traffic))
+      line += arithmetic > traffic ? " MAC" : " MB "
+      least += max(arithmetic, traffic)
     } else {
-      line += String(repeating: " ", count: 55)
+      line += String(repeating: " ", count: 68)
     }
     print(line + "  " + name)
   }
-  print(String(format: "%6.3f ms in all, medians of %d pictures\n", total * 1e3, pictures))
+  print(
+    String(
+      format: "%6.3f ms in all, medians of %d pictures; the convolutions take at least %.3f ms\n", total * 1e3,
+      pictures, least))
 }
 
 /// What a layer costs.
@@ -122,6 +138,22 @@ private func peakGigaFLOPs() -> Double {
     for _ in 0..<500 { kernels.gemm_f32(packed, outputs, offsets, depth, input, count, &output, count, nil) }
     let time = start.duration(to: .now) / .seconds(1)
     best = max(best, 2 * Double(outputs * depth * count) * 500 / time * 1e-9)
+  }
+  return best
+}
+
+/// What one core reads and writes of an array that no second-level cache holds.
+private func movedGigabytes() -> Double {
+  let kernels = style_kernels_selected().pointee
+  var values = [Float](repeating: 0.25, count: 4 << 20)
+  var best = 0.0
+  for _ in 0..<20 {
+    let start = ContinuousClock.now
+    values.withUnsafeMutableBufferPointer {
+      kernels.affine_f32($0.baseAddress!, $0.count, 1, 0, 0, $0.baseAddress!)
+    }
+    let time = start.duration(to: .now) / .seconds(1)
+    best = max(best, 2 * 4 * Double(values.count) / time * 1e-9)
   }
   return best
 }

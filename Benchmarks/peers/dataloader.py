@@ -37,26 +37,43 @@ class Style:
         import openvino
 
         core = openvino.Core()
-        wanted = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        wanted = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": 1,
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
         self.predictor = core.compile_model(str(predictor), "CPU", wanted)
         self.transformer = core.compile_model(str(transformer), "CPU", wanted)
         self.side: int = self.predictor.input(0).shape[2]
-        self.bank = (np.random.default_rng(0).standard_normal((64, 100)) * 0.8).astype(np.float32)
+        self.bank = (np.random.default_rng(0).standard_normal((64, 100)) * 0.8).astype(
+            np.float32
+        )
 
     def __call__(self, view: torch.Tensor) -> torch.Tensor:
         content = view.float().div(255)[None]
         small = v2.functional.resize(content, [self.side, self.side], antialias=True)
         own = self.predictor(small.numpy())[0]
         alpha, beta = random.uniform(*ALPHA), random.uniform(*BETA)
-        blended = ((1 - alpha) * own + alpha * self.bank[random.randrange(len(self.bank))][None]).astype(np.float32)
-        stylized = torch.from_numpy(self.transformer({"x": content.numpy(), "z": blended})[0])
-        return ((1 - beta) * content + beta * stylized)[0].mul(255).round().to(torch.uint8)
+        blended = (
+            (1 - alpha) * own
+            + alpha * self.bank[random.randrange(len(self.bank))][None]
+        ).astype(np.float32)
+        stylized = torch.from_numpy(
+            self.transformer({"x": content.numpy(), "z": blended})[0]
+        )
+        return (
+            ((1 - beta) * content + beta * stylized)[0].mul(255).round().to(torch.uint8)
+        )
 
 
 class TwoViews(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Two augmented views of each picture of a folder."""
 
-    def __init__(self, files: list[pathlib.Path], networks: tuple[pathlib.Path, pathlib.Path] | None) -> None:
+    def __init__(
+        self,
+        files: list[pathlib.Path],
+        networks: tuple[pathlib.Path, pathlib.Path] | None,
+    ) -> None:
         self.files, self.networks = files, networks
         self.style: Style | None = None
         self.crop = v2.RandomResizedCrop(SIDE, (0.2, 1.0), antialias=True)
@@ -84,9 +101,17 @@ class TwoViews(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder of pictures")
-    parser.add_argument("--style", type=pathlib.Path, help="a shape (JSON) or model file; without it, no style")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=pathlib.Path, required=True, help="a folder of pictures"
+    )
+    parser.add_argument(
+        "--style",
+        type=pathlib.Path,
+        help="a shape (JSON) or model file; without it, no style",
+    )
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=3)
@@ -97,7 +122,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         networks: tuple[pathlib.Path, pathlib.Path] | None = None
         if options.style:
-            networks = pathlib.Path(folder) / "predictor.onnx", pathlib.Path(folder) / "transformer.onnx"
+            networks = (
+                pathlib.Path(folder) / "predictor.onnx",
+                pathlib.Path(folder) / "transformer.onnx",
+            )
             with contextlib.redirect_stdout(io.StringIO()):
                 export(options.style, "predictor", SIDE, 1, networks[0])
                 export(options.style, "transformer", SIDE, 1, networks[1])

@@ -35,16 +35,22 @@ def rate(call: Callable[[], None], images: int, seconds: float) -> float:
     return images / statistics.median(times)
 
 
-def with_onnxruntime(model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float) -> float:
+def with_onnxruntime(
+    model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float
+) -> float:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"]
+    )
     return rate(lambda: session.run(None, feed), len(feed["x"]), seconds)
 
 
-def with_openvino(model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float) -> float:
+def with_openvino(
+    model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float
+) -> float:
     import openvino
 
     compiled = openvino.Core().compile_model(
@@ -71,12 +77,21 @@ RUNTIMES = {"onnxruntime": with_onnxruntime, "openvino": with_openvino}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("network", choices=["transformer", "predictor"])
-    parser.add_argument("--shape", type=pathlib.Path, required=True, help="a shape (JSON) or a model file")
+    parser.add_argument(
+        "--shape",
+        type=pathlib.Path,
+        required=True,
+        help="a shape (JSON) or a model file",
+    )
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, default=4, help="for each runtime and batch size")
+    parser.add_argument(
+        "--seconds", type=float, default=4, help="for each runtime and batch size"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -85,17 +100,33 @@ def main() -> None:
             model = pathlib.Path(folder) / "network.onnx"
             # The exporter is talkative, also on standard output.
             with contextlib.redirect_stdout(io.StringIO()):
-                tensors = export(options.shape, options.network, options.side, batch, model)
+                tensors = export(
+                    options.shape, options.network, options.side, batch, model
+                )
             feed = {name: tensor.numpy() for name, tensor in tensors.items()}
             for name, measure in RUNTIMES.items():
                 speed = measure(model, feed, options.threads, options.seconds)
-                rows.append({"runtime": name, "batch": batch, "images_per_second": round(speed, 1)})
+                rows.append(
+                    {
+                        "runtime": name,
+                        "batch": batch,
+                        "images_per_second": round(speed, 1),
+                    }
+                )
                 if not options.json:
-                    print(f"{options.network:12s} {name:12s} batch {batch}  {speed:8.1f} images/s", flush=True)
+                    print(
+                        f"{options.network:12s} {name:12s} batch {batch}  {speed:8.1f} images/s",
+                        flush=True,
+                    )
     best = max(rows, key=lambda row: row["images_per_second"])
     if options.json:
         json.dump(
-            {"network": options.network, "rows": rows, "best_images_per_second": best["images_per_second"]}, sys.stdout
+            {
+                "network": options.network,
+                "rows": rows,
+                "best_images_per_second": best["images_per_second"],
+            },
+            sys.stdout,
         )
         print()
 

@@ -1,5 +1,7 @@
+import Basics
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The one writer of the index: what the service did, for whoever wants to know.
 ///
@@ -24,11 +26,13 @@ public final class BatchIndex: @unchecked Sendable {
 
   /// How many records may wait.
   private let capacity: Int
+  /// The most bytes that the write-ahead log may have before nothing is added to it any more.
+  private let logLimit: Int
   /// Called in the middle of every transaction, so that a crash there can be rehearsed.
   private let whenHalfWritten: @Sendable () -> Void
   private let queue = DispatchQueue(label: "sassl.index", qos: .utility)
 
-  private let lock = NSLock()
+  private let lock = Lock()
   private var waiting: [IndexRecord] = []
   /// Records that are being written at the moment.
   private var inFlight = 0
@@ -50,6 +54,9 @@ public final class BatchIndex: @unchecked Sendable {
   /// Reading the whole file takes a fraction of a second. Without it, SQLite's cache could hide for days that the file
   /// has been overwritten.
   private static let checkInterval = Duration.seconds(60)
+  /// The log is emptied into the database again and again, but for the part that another process's transaction still reads. A
+  /// program that reads for hours would let it grow until the disk is full.
+  package static let standardLogLimit = 64 << 20
   /// Months of intervals, in a few megabytes.
   private static let throughputWindow = 200_000
   /// Runs of the service that are remembered.
@@ -68,11 +75,13 @@ public final class BatchIndex: @unchecked Sendable {
   }
 
   package init(
-    path: String, windowBatches: Int, capacity: Int = 4096, whenHalfWritten: @escaping @Sendable () -> Void
+    path: String, windowBatches: Int, capacity: Int = 4096, logLimit: Int = standardLogLimit,
+    whenHalfWritten: @escaping @Sendable () -> Void
   ) throws(DatabaseError) {
     self.path = path
     self.windowBatches = windowBatches
     self.capacity = capacity
+    self.logLimit = logLimit
     self.whenHalfWritten = whenHalfWritten
     do {
       try open()
@@ -121,9 +130,9 @@ extension BatchIndex {
     enqueue(.instance(instance))
   }
 
-  /// Records that an instance has stopped in good order.
-  public func recordStop(ofInstance identifier: String, at date: Date) {
-    enqueue(.instanceStopped(identifier: identifier, at: date))
+  /// Records that an instance has stopped in good order, with what else is worth knowing then, by name.
+  public func recordStop(ofInstance identifier: String, at date: Date, facts: [String: String] = [:]) {
+    enqueue(.instanceStopped(identifier: identifier, at: date, facts: facts))
   }
 
   /// Records a batch that has been published, in place of any earlier one with its number and rank.
@@ -240,6 +249,7 @@ extension BatchIndex {
       nextCheck = .now + Self.checkInterval
     }
     if records.isEmpty { return }
+    try limitLog(of: database)
     try database.transaction { () throws(DatabaseError) in
       for (position, record) in records.enumerated() {
         if position == records.count / 2 { whenHalfWritten() }
@@ -247,6 +257,23 @@ extension BatchIndex {
       }
       try trim(database)
     }
+  }
+
+  /// Empties a write-ahead log that has become too long.
+  ///
+  /// - Throws: `DatabaseError` where a reader keeps it from being emptied; what waits is then written when that one is done.
+  private func limitLog(of database: DatabaseConnection) throws(DatabaseError) {
+    func size() -> Int {
+      var status = stat()
+      return stat(path + "-wal", &status) == 0 ? Int(status.st_size) : 0
+    }
+    guard size() > logLimit else { return }
+    _ = try database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    guard size() > logLimit else { return }
+    throw DatabaseError(
+      resultCode: .busy,
+      message: "a transaction of another process reads the index, and the log cannot be emptied meanwhile",
+      path: path)
   }
 
   /// Deletes what is older than the windows say.
@@ -322,14 +349,12 @@ extension BatchIndex {
   }
 
   private func removeFiles() {
-    for suffix in Self.fileSuffixes { unlink(path + suffix) }
+    for suffix in DatabaseConnection.fileSuffixes { unlink(path + suffix) }
   }
 
   private func fileIdentities() -> [FileIdentity?] {
-    Self.fileSuffixes.map { FileIdentity(path: path + $0) }
+    DatabaseConnection.fileSuffixes.map { FileIdentity(path: path + $0) }
   }
-
-  private static let fileSuffixes = ["", "-wal", "-shm"]
 
   private func degrade(by error: DatabaseError) {
     lock.withLock {
@@ -365,8 +390,9 @@ private struct RetainedRecords {
     switch record {
     case .instance(let new):
       instance = new
-    case .instanceStopped(let identifier, let date) where instance?.identifier == identifier:
+    case .instanceStopped(let identifier, let date, let facts) where instance?.identifier == identifier:
       instance?.stoppedAt = date
+      instance?.facts.merge(facts) { $1 }
     case .quarantine(let file):
       if let known = quarantine[file.path] {
         quarantine[file.path]!.count = known.count + file.count

@@ -1,5 +1,6 @@
 import CSQLite
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Reads the index, also while the service writes it and after the service has died.
 ///
@@ -156,7 +157,8 @@ public final class BatchIndexReader {
     ).first.map { row in
       let bytes = row.blob(0)
       return (0..<bytes.count / 4).map { index in
-        Float(bitPattern: (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[4 * index + $1]) << (8 * UInt32($1)) })
+        let bits = bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) }
+        return Float(bitPattern: UInt32(littleEndian: bits))
       }
     }
   }

@@ -1,4 +1,6 @@
 import CSQLite
+import FoundationEssentials
+import Glibc
 
 /// An open SQLite database; used by one thread at a time.
 package final class DatabaseConnection {
@@ -18,9 +20,13 @@ package final class DatabaseConnection {
   /// Prepared statements by their text; there are few, and each is used again and again.
   private var statements: [String: OpaquePointer] = [:]
 
+  /// What SQLite adds to the database's name for the files that it keeps, the database itself first.
+  static let fileSuffixes = ["", "-wal", "-shm"]
+
   /// Opens the database file at `path`.
   package init(path: String, mode: Mode) throws(DatabaseError) {
     self.path = path
+    for suffix in Self.fileSuffixes { try Self.refuseUnsuitable(path + suffix) }
     var opened: OpaquePointer?
     let flags =
       switch mode {
@@ -38,6 +44,22 @@ package final class DatabaseConnection {
     handle = opened
     // Someone else's lock is worth a moment; whoever needs longer is retried later.
     sqlite3_busy_timeout(handle, 100)
+  }
+
+  /// Refuses what opening could wait for without end: a FIFO, a device. SQLite itself looks at nothing but the name.
+  private static func refuseUnsuitable(_ path: String) throws(DatabaseError) {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return }
+    let kind: String
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return
+    case S_IFDIR: kind = "a directory"
+    case S_IFIFO: kind = "a FIFO"
+    case S_IFSOCK: kind = "a socket"
+    default: kind = "a device"
+    }
+    throw DatabaseError(
+      resultCode: .cannotOpen, message: "\(kind) is where the index should be; remove it", path: path)
   }
 
   deinit {

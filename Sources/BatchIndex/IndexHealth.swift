@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Whether the index keeps up, and what it lost where it did not.
 public struct IndexHealth: Equatable, Sendable {

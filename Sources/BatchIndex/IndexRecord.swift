@@ -1,9 +1,10 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// One thing that waits to be written, and how it is written.
 enum IndexRecord: Sendable {
   case instance(InstanceRecord)
-  case instanceStopped(identifier: String, at: Date)
+  case instanceStopped(identifier: String, at: Date, facts: [String: String])
   case batch(BatchRecord)
   case batchConsumed(number: UInt64, rank: Int, at: Date)
   case quarantine(QuarantinedFile)
@@ -21,14 +22,11 @@ enum IndexRecord: Sendable {
           .text(instance.identifier), .integer(Int64(instance.processID)), .integer(instance.startedAt.microseconds),
           .optional(instance.stoppedAt?.microseconds), .bits(instance.configurationFingerprint),
         ])
-      for (name, value) in instance.facts {
-        try database.run(
-          "INSERT INTO fact SELECT id, ?, ? FROM instance WHERE identifier = ?",
-          [.text(name), .text(value), .text(instance.identifier)])
-      }
-    case .instanceStopped(let identifier, let date):
+      try write(instance.facts, of: instance.identifier, to: database)
+    case .instanceStopped(let identifier, let date, let facts):
       try database.run(
         "UPDATE instance SET stopped_at_us = ? WHERE identifier = ?", [.integer(date.microseconds), .text(identifier)])
+      try write(facts, of: identifier, to: database)
     case .batch(let batch):
       try write(batch, to: database)
     case .batchConsumed(let number, let rank, let date):
@@ -68,6 +66,16 @@ enum IndexRecord: Sendable {
           .bits(record.contentHash), .bits(record.modelFingerprint),
           .blob(record.embedding.flatMap { Self.bytes(of: $0) }),
         ])
+    }
+  }
+
+  private func write(
+    _ facts: [String: String], of instance: String, to database: DatabaseConnection
+  ) throws(DatabaseError) {
+    for (name, value) in facts {
+      try database.run(
+        "INSERT OR REPLACE INTO fact SELECT id, ?, ? FROM instance WHERE identifier = ?",
+        [.text(name), .text(value), .text(instance)])
     }
   }
 

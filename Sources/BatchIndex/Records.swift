@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// One run of the service, from start to stop.
 public struct InstanceRecord: Equatable, Sendable {

@@ -48,6 +48,7 @@ public final class RingConsumer: @unchecked Sendable {
     options.attach_timeout_ns = nanoseconds(attachTimeout)
     options.absence_timeout_ns = nanoseconds(absenceTimeout)
     options.accept_change = acceptChange ? 1 : 0
+    options.owner_id = -1
     if let box {
       options.hook = callHook
       options.hook_context = Unmanaged.passUnretained(box).toOpaque()

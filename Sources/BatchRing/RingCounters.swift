@@ -1,6 +1,8 @@
 import CSASSLRing
 
 /// The ring's counters at about one moment: how far each side is and who waits for whom.
+///
+/// Whatever the header says, they are possible ones: released <= taken <= published <= released + slots.
 public struct RingCounters: Sendable, Hashable {
   /// CLOCK_MONOTONIC when these were read, nanoseconds.
   public let nowNanoseconds: UInt64
@@ -42,9 +44,9 @@ public struct RingCounters: Sendable, Hashable {
   public let consumerProcess: Int
 
   /// Batches ready to be taken.
-  public var ready: UInt64 { published >= taken ? published - taken : 0 }
+  public var ready: UInt64 { published - taken }
   /// Batches that the reader holds.
-  public var leased: UInt64 { taken >= released ? taken - released : 0 }
+  public var leased: UInt64 { taken - released }
 
   init(_ counters: sassl_ring_counters) {
     nowNanoseconds = counters.now_ns

@@ -32,6 +32,8 @@ public struct RingError: Error, Sendable, Equatable, CustomStringConvertible {
     public static let checksum = Kind(SASSL_RING_ERROR_CHECKSUM)
     /// The handle belongs to the parent process.
     public static let forked = Kind(SASSL_RING_ERROR_FORKED)
+    /// The file belongs to a user who is not trusted, or everybody may write to it.
+    public static let owner = Kind(SASSL_RING_ERROR_OWNER)
     /// Called out of order: published twice, released twice.
     public static let state = Kind(SASSL_RING_ERROR_STATE)
     /// A hook made the call behave as if the process had died in it. Only tests see this.

@@ -28,6 +28,14 @@ public struct RingLocation: Sendable, Hashable {
     return String(decoding: path.prefix { $0 != 0 }, as: UTF8.self)
   }
 
+  /// Removes the ring that a dead daemon left here, and with it the knowledge of where its reader stood.
+  ///
+  /// - Throws: `RingError.Kind.busy` where a live process fills or reads it, `.absent` where there is none.
+  public func removeDead() throws(RingError) {
+    let rank = try checkedRank()
+    _ = try checked { sassl_ring_remove_dead(directory, name, rank, $0) }
+  }
+
   func checkedRank() throws(RingError) -> UInt32 {
     guard let rank = UInt32(exactly: rank) else {
       throw RingError(kind: .argument, description: "rank \(rank) is not a rank: it must be 0 or more")

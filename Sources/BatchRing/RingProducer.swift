@@ -30,9 +30,9 @@ public final class RingProducer: @unchecked Sendable {
   /// Called at each step of the protocol; returning true makes the calling method behave as if the process had died there.
   package typealias Hook = @Sendable (sassl_ring_step) -> Bool
 
-  /// The ring's layout.
+  /// The ring's layout, with the marks of the instance that it began with.
   public let geometry: RingGeometry
-  /// First batch number of this instance.
+  /// First batch number of the instance that it began with.
   public let startBatch: UInt64
   /// Whether `startBatch` came from a predecessor.
   public let isResumed: Bool
@@ -54,9 +54,10 @@ public final class RingProducer: @unchecked Sendable {
   ///   - worldSize: readers of the whole stream; the location's rank must be below it.
   ///   - batchesPerEpoch: for the reader's information, 0 for unknown.
   ///   - start: first batch.
-  ///   - group: numeric group that may attach, nil for this process's own.
+  ///   - group: numeric group that may attach too; nil for this process's user alone.
   ///   - spaceTimeout: how long to wait, when memory is short, for the reader of a dead predecessor to let go of its.
-  /// - Throws: `RingError`; `.space` names the bytes needed and available, `.busy` the process that fills this ring already.
+  /// - Throws: `RingError`; `.space` names the bytes needed and available, `.busy` the process that fills this ring already,
+  ///   `.owner` the user whose file has this name.
   public convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
     settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, start: Start = .resume(else: 0),
@@ -177,7 +178,25 @@ public final class RingProducer: @unchecked Sendable {
     return RingCounters(counters)
   }
 
-  /// Says that nothing more will come and removes the file; a reader may finish what is published.
+  /// Whether the ring's name still leads to the ring; false when somebody has removed or replaced its file.
+  public var isNamed: Bool { sassl_ring_producer_is_named(pointer) != 0 }
+
+  /// Puts a new instance in the place of the present one, as a restarted producer does: after `RingError.Kind.corrupt`, or when
+  /// the file has lost its name. The reader goes on there with its next batch; counters begin anew.
+  ///
+  /// Call it from the thread that reserves. Reservations that are out become void, and are waited for.
+  ///
+  /// - Returns: false when some are still out after `timeout`; call it again.
+  /// - Throws: `RingError`, as `init` does. What stands in the place of the file is told before the present instance is given up.
+  public func renew(timeout: Duration) throws(RingError) -> Bool {
+    try checked { sassl_ring_producer_renew(pointer, nanoseconds(timeout), $0) } == 0
+  }
+
+  /// Says that nothing more will come and removes the file, and leaves the memory until `close`; a reader may finish what is
+  /// published. Reservations that are out become void, and `reserve` throws `RingError.Kind.state`.
+  public func finish() { _ = sassl_ring_producer_finish(pointer) }
+
+  /// Finishes, and gives the memory back.
   ///
   /// Call it when no other thread uses the producer any more, and use neither the producer nor its reservations afterwards.
   /// Calling it again does nothing.
@@ -261,7 +280,8 @@ public struct RingReservation: @unchecked Sendable {
   public var number: UInt64 { reservation.number }
   /// Index of the slot, 0 to slot count - 1.
   public var slot: Int { Int(reservation.slot) }
-  /// Whether a seek has overtaken it, so that filling it further is in vain. Publish or cancel it all the same.
+  /// Whether a seek has overtaken it, so that filling it further is in vain: once true, always true. Publish or cancel it all the
+  /// same.
   public var isVoid: Bool { producer.isVoid(reservation) }
   /// The whole payload.
   public var payload: UnsafeMutableRawBufferPointer {

@@ -17,6 +17,7 @@ struct lease {
   uint64_t sequence;
   uint64_t number;
   bool counts;  // towards reader_next; not after a seek
+  bool occupies;  // a slot of the current instance; not once it was moved aside, nor where the instance is an earlier one
 };
 
 struct sassl_ring_consumer {
@@ -36,11 +37,18 @@ struct sassl_ring_consumer {
   uint64_t absent_since;
   uint64_t absence_timeout_ns;
   char path[4096];
+  uint32_t world_size;  // that the reader was told, 0 for none
+  int64_t owner_id;  // of a user whose ring may be read besides those of the trusted ones
+  uid_t owner;       // of current; its successors must have the same
   bool superseded;  // current's successor exists, or is about to
   bool emptied;     // current is dead and drained, and its memory was given back
   bool verify;
   bool accept_change;
   bool continues;  // no batch number is known yet: take the ring's word for it
+  bool is_forgotten;   // the batch handed out last was let go without a word: it counts as read once another is asked for
+  uint64_t forgotten;  // its number
+  unsigned waiters;    // threads in `next`; atomic
+  bool detached;   // nothing is read any more; the lock goes with the last batch that could not be moved aside
   sassl_ring_hook hook;
   void *hook_context;
 };
@@ -61,6 +69,10 @@ static int forked(struct sassl_ring_error *error) {
               "and use no worker processes)");
 }
 
+static int closed(struct sassl_ring_error *error) {
+  return fail(error, SASSL_RING_ERROR_STATE, 0, "this reader was closed: attach anew");
+}
+
 static int scribbled(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error, const char *what) {
   return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "%s: %s", consumer->path, what);
 }
@@ -74,8 +86,9 @@ static int commit(struct sassl_ring_consumer *consumer) {
   bool counted = false, held = false;
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
     if (lease->counts && !counted) reader_next = lease->number, counted = true;
-    if (lease->mapping == current && !held) released = lease->sequence, held = true;
+    if (lease->occupies && !held) released = lease->sequence, held = true;
   }
+  if (consumer->is_forgotten && consumer->forgotten < reader_next) reader_next = consumer->forgotten;
   struct sassl_ring_header *header = current->header;
   STORE(header->taken, consumer->taken);
   STORE(header->dropped, consumer->dropped);
@@ -102,6 +115,20 @@ static int request_seek(struct sassl_ring_consumer *consumer) {
   // Release, pairs with the acquire load in obey_seek: the target is there when the request is.
   STORE(header->seek_requested, consumer->generation);
   STEP(consumer, SASSL_RING_STEP_SEEK_REQUESTED);
+  futex_raise(&header->released_signal);
+  return SASSL_RING_OK;
+}
+
+/// Asks again for what is wanted, where a stray write has led the producer elsewhere or has undone what we asked. Mutex held.
+static int repeat_request(struct sassl_ring_consumer *consumer, bool is_astray) {
+  struct sassl_ring_header *header = consumer->current->header;
+  uint64_t acknowledged = LOAD(header->seek_acknowledged);
+  // A seek that nobody has asked for: ours comes after it.
+  if (is_newer(acknowledged, consumer->generation)) consumer->generation = acknowledged, is_astray = true;
+  if (is_astray) return request_seek(consumer);
+  if (LOAD(header->seek_requested) == consumer->generation) return SASSL_RING_OK;
+  STORE(header->seek_target, consumer->wanted);
+  STORE(header->seek_requested, consumer->generation);
   futex_raise(&header->released_signal);
   return SASSL_RING_OK;
 }
@@ -170,22 +197,41 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
       return fail(error, SASSL_RING_ERROR_ABSENT, cause, "there is no ring at %s: start sassld, or check the ring's name and rank",
                   consumer->path);
     }
-    const char *hint = cause == ELOOP    ? " (it is a symbolic link, which is never followed)"
-                       : cause == EACCES ? " (this user must be in the group that the ring belongs to)"
-                                         : "";
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot open %s: %s%s", consumer->path, strerror(cause), hint);
+    return segment_refused(consumer->path, cause, consumer->owner_id, error);
+  }
+  uid_t owner;
+  int code = segment_check_owner(descriptor, consumer->path, consumer->owner_id, &owner, error);
+  if (code == SASSL_RING_OK && consumer->current != NULL && owner != consumer->owner) {
+    char present[USER_NAME_BYTES], former[USER_NAME_BYTES];
+    sassl_ring_user_name(owner, present, sizeof present);
+    sassl_ring_user_name(consumer->owner, former, sizeof former);
+    code = fail(error, SASSL_RING_ERROR_OWNER, 0,
+                "sassld came back as another user: %.255s belongs to %s now, and to %s before. If that is meant, attach anew",
+                consumer->path, present, former);
+  }
+  if (code != SASSL_RING_OK) {
+    close(descriptor);
+    return code;
   }
   struct sassl_ring_geometry geometry;
   struct sassl_ring_field *fields = NULL;
   struct sassl_ring_mapping *mapping = NULL;
   char *settings = NULL;
-  int code = segment_inspect(descriptor, consumer->path, &geometry, &fields, error);
+  code = segment_inspect(descriptor, consumer->path, &geometry, &fields, error);
   if (code == SASSL_RING_OK && !byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK)) {
     free(fields);
     code = fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is dead: restart sassld", consumer->path,
                 geometry.producer_pid);
   } else if (code == SASSL_RING_OK) {
     code = segment_map(descriptor, consumer->path, &geometry, fields, MAP_FOR_CONSUMER, &mapping, error);
+  }
+  if (code == SASSL_RING_OK && consumer->world_size != 0 && geometry.world_size != consumer->world_size) {
+    code = fail(error, SASSL_RING_ERROR_WORLD, 0,
+                "%.300s is made for rank %u of %u, and this reader is one of %u: each would miss a part of every batch. Say "
+                "world_size=%u when that is how many read it, or start sassld with batch.world_size = %u",
+                consumer->path, geometry.rank, geometry.world_size, consumer->world_size, geometry.world_size,
+                consumer->world_size);
+    if (error != NULL) error->needed = consumer->world_size, error->available = geometry.world_size;
   }
   // Somebody holds the dead instance's lock in order to replace it; its reader is us.
   if (code == SASSL_RING_OK && consumer->current != NULL &&
@@ -223,13 +269,16 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
     return fail(error, SASSL_RING_ERROR_ABSENT, 0, "the producer of %s (process %d) is stopping or being replaced",
                 consumer->path, geometry.producer_pid);
   }
-  // The old instance stays ours until here: up to now there was nowhere else to write down what was released.
+  // The old instance stays ours until here: up to now there was nowhere else to write down what was released. Its slots are
+  // nobody's to fill any more.
+  for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->occupies = false;
   if (consumer->current != NULL) sassl_ring_mapping_release(consumer->current);
   drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
   free(consumer->settings);
   consumer->settings = settings;
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
+  consumer->owner = owner;
   consumer->superseded = consumer->emptied = false;
   return SASSL_RING_OK;
 }
@@ -246,6 +295,9 @@ static int take_over(struct sassl_ring_consumer *consumer, struct sassl_ring_err
   consumer->waited_ns = LOAD(header->consumer_waited_ns);
   consumer->dropped = LOAD(header->dropped);
   consumer->generation = LOAD(header->seek_requested);
+  // A stray write may have put the count back; then only one that comes after what the producer knows is a request.
+  uint64_t acknowledged = LOAD(header->seek_acknowledged);
+  if (is_newer(acknowledged, consumer->generation)) consumer->generation = acknowledged;
   // What a dead reader held, it had not released: its slots come back simply because we start at its `released`.
   consumer->taken = LOAD(header->released);
   if (consumer->continues) {
@@ -297,18 +349,22 @@ int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options
   consumer->verify = options->verify != 0;
   consumer->accept_change = options->accept_change != 0;
   consumer->absence_timeout_ns = options->absence_timeout_ns;
+  consumer->owner_id = options->owner_id;
+  consumer->world_size = options->world_size;
   consumer->hook = options->hook;
   consumer->hook_context = options->hook_context;
   fork_guard_enter(&consumer->guard, &consumer->lock_descriptor);
-  int code = sassl_ring_path(options->directory, options->name, options->rank, consumer->path, sizeof consumer->path, error);
   uint64_t start = monotonic_ns();
-  while (code == SASSL_RING_OK) {
+  int code;
+  for (;;) {
+    // Each time: without a directory, where the ring is depends on where it turns up.
+    code = sassl_ring_path(options->directory, options->name, options->rank, consumer->path, sizeof consumer->path, error);
+    if (code != SASSL_RING_OK) break;
     pthread_mutex_lock(&consumer->mutex);
     code = try_attach(consumer, error);
     pthread_mutex_unlock(&consumer->mutex);
     if (code != SASSL_RING_ERROR_ABSENT || monotonic_ns() - start >= options->attach_timeout_ns) break;
     sleep_ns(ARRIVAL_POLL_NS);
-    code = SASSL_RING_OK;
   }
   if (code != SASSL_RING_OK) {
     sassl_ring_consumer_abandon(consumer);
@@ -342,7 +398,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
   held->identifier = consumer->next_identifier++;
   held->sequence = slot->sequence;
   held->number = slot->number;
-  held->counts = true;
+  held->counts = held->occupies = true;
   sassl_ring_mapping_retain(current);
   struct lease **end = &consumer->leases;
   while (*end != NULL) end = &(*end)->next;
@@ -350,6 +406,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
   consumer->wanted = slot->number + 1;
   consumer->taken++;
   STORE(current->header->taken, consumer->taken);
+  STORE(current->handed_out[slot->sequence % current->geometry.slot_count], slot->number);
   *lease = (struct sassl_ring_lease){
       .identifier = held->identifier,
       .number = slot->number,
@@ -361,6 +418,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
       .production_ns = slot->production_ns,
       .payload = payload,
       .mapping = current,
+      .consumer = consumer,
   };
   STEP(consumer, SASSL_RING_STEP_LEASED);
   return SASSL_RING_OK;
@@ -370,7 +428,7 @@ static int hand_out(struct sassl_ring_consumer *consumer, const struct sassl_rin
 static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *lease, struct sassl_ring_error *error) {
   uint64_t published;
   int code = read_published(consumer, &published, error);
-  bool found = false, overshot = false;
+  bool found = false, astray = false;
   uint64_t dropped = consumer->dropped;
   struct sassl_ring_slot slot = {0};
   while (code == SASSL_RING_OK && !found && consumer->taken < published) {
@@ -378,13 +436,15 @@ static int take(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *l
     if (slot.sequence != consumer->taken) return scribbled(consumer, error, "a slot holds another sequence than it should");
     found = slot.generation == consumer->generation && slot.number == consumer->wanted;
     if (found) break;
-    // A later batch than ours, made for our own request: never so between correct programs, but asking again is always right.
-    if (slot.generation == consumer->generation && slot.number > consumer->wanted) overshot = true;
+    // A later batch than ours, made for our own request, or one that is further behind than `align` puts up with: never so
+    // between correct programs, but asking again is always right.
+    uint64_t patience = 2 * (uint64_t)consumer->current->geometry.slot_count;
+    if (slot.generation == consumer->generation && slot.number + patience - consumer->wanted > patience) astray = true;
     consumer->taken++;
     consumer->dropped++;
   }
   if (code == SASSL_RING_OK && consumer->dropped != dropped) code = commit(consumer);
-  if (code == SASSL_RING_OK && overshot && !found) code = request_seek(consumer);
+  if (code == SASSL_RING_OK && !found) code = repeat_request(consumer, astray);
   if (code != SASSL_RING_OK) return code;
   return found ? hand_out(consumer, &slot, lease, error) : SASSL_RING_TIMEOUT;
 }
@@ -396,13 +456,30 @@ static bool producer_is_gone(struct sassl_ring_consumer *consumer) {
          !byte_is_locked(consumer->lock_descriptor, SASSL_RING_PRODUCER_LOCK);
 }
 
+static bool any_occupies(const struct sassl_ring_consumer *consumer) {
+  for (const struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (lease->occupies) return true;
+  }
+  return false;
+}
+
+/// Mutex held. On an error some batches may have been moved, and all stay readable.
+static int move_leases_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
+  for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (!lease->occupies) continue;
+    int code = mapping_move_aside(lease->mapping, lease->sequence, consumer->path, error);
+    if (code != SASSL_RING_OK) return code;
+    lease->occupies = false;
+  }
+  return SASSL_RING_OK;
+}
+
 /// Gives a dead, drained instance's memory back, which makes room for a successor where there is room for only one ring. The
 /// header stays, for our position is in it. Mutex held.
 static void empty(struct sassl_ring_consumer *consumer) {
   if (consumer->emptied) return;
-  for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
-    if (lease->mapping == consumer->current) return;
-  }
+  // What is still referred to, as by the variable of a loop that waits here, must not keep the successor out.
+  if (move_leases_aside(consumer, NULL) != SASSL_RING_OK) return;
   const struct sassl_ring_geometry *geometry = &consumer->current->geometry;
   fallocate(consumer->lock_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)geometry->payload_offset,
             (off_t)(geometry->file_bytes - geometry->payload_offset));
@@ -468,42 +545,161 @@ static void wait_for_change(struct sassl_ring_consumer *consumer, const struct w
   pthread_mutex_unlock(&consumer->mutex);
 }
 
+static void free_lease(struct lease *lease) {
+  sassl_ring_mapping_release(lease->mapping);
+  free(lease);
+}
+
+/// Takes a lease out of the list; NULL when it is not in there. Mutex held.
+static struct lease *take_out(struct sassl_ring_consumer *consumer, uint64_t identifier) {
+  struct lease **link = &consumer->leases;
+  while (*link != NULL && (*link)->identifier != identifier) link = &(*link)->next;
+  struct lease *lease = *link;
+  if (lease != NULL) *link = lease->next;
+  return lease;
+}
+
+/// Counts a batch that was let go without a word as read. Mutex held.
+static int settle(struct sassl_ring_consumer *consumer) {
+  if (!consumer->is_forgotten) return SASSL_RING_OK;
+  consumer->is_forgotten = false;
+  int code = commit(consumer);
+  return code == SASSL_RING_OK ? follow(consumer) : code;
+}
+
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
                              struct sassl_ring_error *error) {
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   uint64_t start = monotonic_ns();
+  __atomic_fetch_add(&consumer->waiters, 1, __ATOMIC_RELAXED);
   for (;;) {
     struct watch watch = {0};
     bool again = false;
     pthread_mutex_lock(&consumer->mutex);
-    int code = look(consumer, lease, &watch, &again, error);
+    int code = consumer->detached ? closed(error) : settle(consumer);
+    if (code == SASSL_RING_OK) code = look(consumer, lease, &watch, &again, error);
     pthread_mutex_unlock(&consumer->mutex);
     uint64_t elapsed = monotonic_ns() - start;
     bool finished = code != SASSL_RING_TIMEOUT || (elapsed >= timeout_ns && !again);
     if (!finished && !again) wait_for_change(consumer, &watch, timeout_ns - elapsed);
     if (watch.mapping != NULL) sassl_ring_mapping_release(watch.mapping);
-    if (finished) return code;
+    if (finished) {
+      __atomic_fetch_sub(&consumer->waiters, 1, __ATOMIC_RELAXED);
+      return code;
+    }
   }
+}
+
+// Giving up
+
+/// Lets the next reader in, unless a batch lies in a slot that only we protect. Mutex held.
+static void give_up_lock(struct sassl_ring_consumer *consumer) {
+  if (any_occupies(consumer)) return;
+  drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
+  consumer->lock_descriptor = -1;
+}
+
+/// Maps the current instance once more, because its slots that were moved aside are hidden in the former mapping. Mutex held.
+static int map_again(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
+  const struct sassl_ring_geometry *geometry = &consumer->current->geometry;
+  struct sassl_ring_field *fields = calloc(geometry->field_count, sizeof *fields);
+  if (fields == NULL) return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+  memcpy(fields, consumer->current->fields, geometry->field_count * sizeof *fields);
+  struct sassl_ring_mapping *mapping;
+  int code = segment_map(consumer->lock_descriptor, consumer->path, geometry, fields, MAP_FOR_CONSUMER, &mapping, error);
+  if (code != SASSL_RING_OK) return code;
+  sassl_ring_mapping_release(consumer->current);
+  consumer->current = mapping;
+  return SASSL_RING_OK;
+}
+
+/// True when no slot is free, though not every slot is held: they are given back in their order, or there is one only.
+static bool blocks_itself(const struct sassl_ring_consumer *consumer) {
+  uint64_t held = 0, slots = consumer->current->geometry.slot_count, oldest = consumer->taken;
+  for (const struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (!lease->occupies) continue;
+    if (lease->sequence < oldest) oldest = lease->sequence;
+    held++;
+  }
+  return consumer->taken - oldest >= slots && (held < slots || slots == 1);
+}
+
+int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
+  if (fork_guard_tripped(&consumer->guard)) return forked(error);
+  pthread_mutex_lock(&consumer->mutex);
+  int code = consumer->detached ? closed(error) : settle(consumer);
+  if (code == SASSL_RING_OK && blocks_itself(consumer)) {
+    code = move_leases_aside(consumer, error);
+    // Also where only some were moved: their slots must not be read through the former mapping.
+    int mapped = map_again(consumer, code == SASSL_RING_OK ? error : NULL);
+    if (code == SASSL_RING_OK) code = mapped;
+    if (code == SASSL_RING_OK) code = commit(consumer);
+  }
+  if (code == SASSL_RING_OK) code = follow(consumer);
+  pthread_mutex_unlock(&consumer->mutex);
+  return code;
+}
+
+int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, struct sassl_ring_error *error) {
+  if (fork_guard_tripped(&consumer->guard)) return forked(error);
+  pthread_mutex_lock(&consumer->mutex);
+  int code = SASSL_RING_OK;
+  if (consumer->detached) {
+    code = closed(error);
+  } else {
+    consumer->detached = true;
+    code = move_leases_aside(consumer, error);
+    if (done) {
+      consumer->is_forgotten = false;
+      for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->counts = false;
+      int committed = commit(consumer);
+      if (code == SASSL_RING_OK) code = committed;
+      if (code == SASSL_RING_OK) code = follow(consumer);
+    }
+    give_up_lock(consumer);
+  }
+  pthread_mutex_unlock(&consumer->mutex);
+  return code;
+}
+
+/// What follows when a lease is over. Mutex held.
+static int end(struct sassl_ring_consumer *consumer, struct lease *lease) {
+  int code = SASSL_RING_OK;
+  // Once detached, what counts as read was written down.
+  if (!consumer->detached) code = commit(consumer);
+  if (!consumer->detached && code == SASSL_RING_OK) code = follow(consumer);
+  free_lease(lease);
+  if (consumer->detached) give_up_lock(consumer);
+  return code;
 }
 
 int sassl_ring_consumer_release(struct sassl_ring_consumer *consumer, uint64_t identifier, struct sassl_ring_error *error) {
   if (fork_guard_tripped(&consumer->guard)) return forked(error);
   pthread_mutex_lock(&consumer->mutex);
-  struct lease **link = &consumer->leases;
-  while (*link != NULL && (*link)->identifier != identifier) link = &(*link)->next;
-  struct lease *lease = *link;
-  int code;
-  if (lease == NULL) {
-    code = fail(error, SASSL_RING_ERROR_STATE, 0, "this batch was released already");
-  } else {
-    *link = lease->next;
-    code = commit(consumer);
-    if (code == SASSL_RING_OK) code = follow(consumer);
-    sassl_ring_mapping_release(lease->mapping);
-    free(lease);
-  }
+  struct lease *lease = take_out(consumer, identifier);
+  int code = lease == NULL ? fail(error, SASSL_RING_ERROR_STATE, 0, "this batch was released already") : end(consumer, lease);
   pthread_mutex_unlock(&consumer->mutex);
   return code;
+}
+
+static bool process_ends;  // atomic
+
+void sassl_ring_process_ends(void) { STORE(process_ends, true); }
+
+void sassl_ring_lease_end(struct sassl_ring_lease *held) {
+  struct sassl_ring_consumer *consumer = held->consumer;
+  held->consumer = NULL;
+  if (consumer == NULL || LOAD(process_ends) || fork_guard_tripped(&consumer->guard)) return;
+  pthread_mutex_lock(&consumer->mutex);
+  struct lease *lease = take_out(consumer, held->identifier);
+  bool is_latest = held->identifier + 1 == consumer->next_identifier;
+  bool is_asked = __atomic_load_n(&consumer->waiters, __ATOMIC_RELAXED) > 0;
+  if (lease != NULL && is_latest && lease->counts && !held->done && !is_asked) {
+    consumer->is_forgotten = true;
+    consumer->forgotten = lease->number;
+  }
+  if (lease != NULL) end(consumer, lease);
+  pthread_mutex_unlock(&consumer->mutex);
 }
 
 int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t number, struct sassl_ring_error *error) {
@@ -512,9 +708,14 @@ int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t numb
     return fail(error, SASSL_RING_ERROR_ARGUMENT, 0, "batch numbers end at %" PRIu64, SASSL_RING_MAXIMUM_NUMBER);
   }
   pthread_mutex_lock(&consumer->mutex);
+  if (consumer->detached) {
+    pthread_mutex_unlock(&consumer->mutex);
+    return closed(error);
+  }
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) lease->counts = false;
   consumer->wanted = number;
   consumer->continues = false;
+  consumer->is_forgotten = false;
   int code = commit(consumer);
   if (code == SASSL_RING_OK) code = align(consumer, error);
   if (code == SASSL_RING_OK) code = follow(consumer);
@@ -534,10 +735,18 @@ const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_rin
 
 const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consumer) { return consumer->settings; }
 
+void sassl_ring_consumer_describe(struct sassl_ring_consumer *consumer, struct sassl_ring_geometry *geometry, char *settings) {
+  bool own = !fork_guard_tripped(&consumer->guard);
+  if (own) pthread_mutex_lock(&consumer->mutex);  // in a forked child another thread may have held it for ever
+  *geometry = consumer->current->geometry;
+  if (settings != NULL) strcpy(settings, consumer->settings);
+  if (own) pthread_mutex_unlock(&consumer->mutex);
+}
+
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters) {
   bool own = !fork_guard_tripped(&consumer->guard);
   if (own) pthread_mutex_lock(&consumer->mutex);  // in a forked child another thread may have held it for ever
-  segment_counters(consumer->current, consumer->lock_descriptor, false, own, counters);
+  segment_counters(consumer->current, consumer->lock_descriptor, NULL, own, counters);
   if (own) pthread_mutex_unlock(&consumer->mutex);
 }
 

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /// A wait never sleeps longer than this without looking whether the other side lives.
 #define WAIT_SLICE_NS 100000000ull
@@ -21,6 +22,7 @@ struct sassl_ring_mapping {
   unsigned char *body;  // file offset page_bytes and after
   size_t header_mapped;
   size_t body_mapped;
+  uint64_t *handed_out;  // by slot, atomic: number of the batch that was handed out last; NULL but for consumers
 };
 
 static inline struct sassl_ring_slot *mapping_slot(const struct sassl_ring_mapping *mapping, uint64_t sequence) {
@@ -55,6 +57,8 @@ int fail(struct sassl_ring_error *error, int result, int system_errno, const cha
 uint64_t monotonic_ns(void);
 uint64_t unix_ns(void);
 uint64_t own_start_ticks(void);
+/// When a process started, in clock ticks since boot; 0 where it does not exist, or not for us.
+uint64_t start_ticks_of(int32_t process);
 void sleep_ns(uint64_t duration);
 
 void futex_wait(uint32_t *word, uint32_t expected, uint64_t timeout_ns);
@@ -69,6 +73,15 @@ bool byte_is_locked(int descriptor, int byte);
 
 bool same_file(int descriptor, const char *path);
 int segment_open(const char *path, int flags);
+/// As `owner_id` of the functions below: nobody is trusted besides root, this process's user and the service's.
+#define NO_OTHER_OWNER (-1)
+/// Enough for the name of a user.
+#define USER_NAME_BYTES 96
+/// Whether the file behind a descriptor may be believed: it belongs to a trusted user, and not everybody may write to it.
+/// `*owner` says whose it is.
+int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error);
+/// The error for a file that cannot be opened for `cause`, with its owner where that is the reason.
+int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_ring_error *error);
 /// Reads and checks header and field table against the file's true size. On success `*fields` is malloced.
 int segment_inspect(int descriptor, const char *path, struct sassl_ring_geometry *geometry,
                     struct sassl_ring_field **fields, struct sassl_ring_error *error);
@@ -79,9 +92,32 @@ int segment_settings(int descriptor, const char *path, const struct sassl_ring_g
 int segment_map(int descriptor, const char *path, const struct sassl_ring_geometry *geometry,
                 struct sassl_ring_field *fields, enum mapping_access access, struct sassl_ring_mapping **mapping,
                 struct sassl_ring_error *error);
-/// Reads the counters; `descriptor` is asked for the locks, `own_*` for those that this process holds through it.
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, bool own_producer, bool own_consumer,
-                      struct sassl_ring_counters *counters);
+/// Replaces the memory of a slot by a private copy in the same place: it shows the same bytes from now on, whatever becomes
+/// of the slot. Nothing that is read there through this mapping later is the ring's.
+int mapping_move_aside(struct sassl_ring_mapping *mapping, uint64_t sequence, const char *path,
+                       struct sassl_ring_error *error);
+/// From now on a write to this mapping's payload is explained, where `sassl_ring_explain_writes` was called.
+void faults_watch(const struct sassl_ring_mapping *mapping);
+void faults_forget(const struct sassl_ring_mapping *mapping);
+/// What a producer has written to the header: its own copy, which alone it believes.
+struct producer_words {
+  uint64_t published;
+  uint64_t next_batch;
+  uint64_t seek_acknowledged;
+  uint64_t heartbeat_ns;
+  uint64_t producing;
+  uint64_t waited_ns;
+  uint64_t waiting_since_ns;
+  uint32_t state;
+};
+
+/// Reads the counters, and makes of impossible ones the nearest that are possible: whoever calculates with them may rely on
+/// released <= taken <= published <= released + slots, and on no more than was asked. `descriptor` is asked for the locks; `own`
+/// is the caller's where it is the producer, else NULL; `own_consumer` says that the caller holds the consumer's lock.
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+                      bool own_consumer, struct sassl_ring_counters *counters);
+/// Whether a count of seeks comes after another. It may wrap around.
+static inline bool is_newer(uint64_t count, uint64_t than) { return (int64_t)(count - than) > 0; }
 bool name_is_valid(const char *name, size_t capacity);
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)

@@ -24,7 +24,13 @@ int sassl_ring_observer_open(const char *directory, const char *name, uint32_t r
   if (descriptor < 0) {
     int cause = errno;
     if (cause == ENOENT) return fail(error, SASSL_RING_ERROR_ABSENT, cause, "there is no ring at %s", path);
-    return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot open %s: %s", path, strerror(cause));
+    return segment_refused(path, cause, NO_OTHER_OWNER, error);
+  }
+  uid_t owner;
+  code = segment_check_owner(descriptor, path, NO_OTHER_OWNER, &owner, error);
+  if (code != SASSL_RING_OK) {
+    close(descriptor);
+    return code;
   }
   struct sassl_ring_geometry geometry;
   struct sassl_ring_field *fields;
@@ -52,7 +58,7 @@ const struct sassl_ring_field *sassl_ring_observer_fields(const struct sassl_rin
 }
 
 void sassl_ring_observer_counters(struct sassl_ring_observer *observer, struct sassl_ring_counters *counters) {
-  segment_counters(observer->mapping, observer->descriptor, false, false, counters);
+  segment_counters(observer->mapping, observer->descriptor, NULL, false, counters);
 }
 
 int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t number, struct sassl_ring_slot *slot,

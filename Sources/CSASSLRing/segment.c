@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +34,78 @@ bool name_is_valid(const char *name, size_t capacity) {
   return true;
 }
 
+// Owners
+
+int sassl_ring_user_is_trusted(uint32_t user, int64_t owner_id) {
+  if (user == 0 || user == geteuid() || (owner_id >= 0 && user == (uid_t)owner_id)) return true;
+  // Only where nothing simpler decides: the directory of users may be far away.
+  char text[4096];
+  struct passwd entry, *found = NULL;
+  return getpwnam_r(SASSL_RING_SERVICE_USER, &entry, text, sizeof text, &found) == 0 && found != NULL &&
+         found->pw_uid == user;
+}
+
+void sassl_ring_user_name(uint32_t user, char *words, size_t capacity) {
+  char text[4096];
+  struct passwd entry, *found = NULL;
+  bool is_known = getpwuid_r(user, &entry, text, sizeof text, &found) == 0 && found != NULL;
+  if (is_known) snprintf(words, capacity, "'%.64s' (%u)", found->pw_name, user);
+  else snprintf(words, capacity, "%u", user);
+}
+
+static int foreign(struct sassl_ring_error *error, const char *path, uid_t owner) {
+  char name[USER_NAME_BYTES];
+  sassl_ring_user_name(owner, name, sizeof name);
+  return fail(error, SASSL_RING_ERROR_OWNER, 0,
+              "%.255s belongs to user %s, who is neither root, nor this user, nor the service's: choose another stream.name, or, "
+              "where batches of that user are meant to be read, name the user when attaching (owner=)",
+              path, name);
+}
+
+int segment_check_owner(int descriptor, const char *path, int64_t owner_id, uid_t *owner, struct sassl_ring_error *error) {
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) {
+    return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot examine %s: %s", path, strerror(errno));
+  }
+  *owner = status.st_uid;
+  if (!sassl_ring_user_is_trusted(status.st_uid, owner_id)) return foreign(error, path, status.st_uid);
+  if (S_ISREG(status.st_mode) && (status.st_mode & S_IWOTH) != 0) {
+    return fail(error, SASSL_RING_ERROR_OWNER, 0,
+                "everybody may write to %.255s (mode %04o), so nothing in it can be believed: 'chmod o-w' it, or restart sassld",
+                path, status.st_mode & 07777u);
+  }
+  return SASSL_RING_OK;
+}
+
+int segment_refused(const char *path, int cause, int64_t owner_id, struct sassl_ring_error *error) {
+  struct stat status;
+  if (cause == EACCES && lstat(path, &status) == 0 && !sassl_ring_user_is_trusted(status.st_uid, owner_id)) {
+    return foreign(error, path, status.st_uid);
+  }
+  const char *hint = cause == ELOOP    ? " (it is a symbolic link, which is never followed: remove it)"
+                     : cause == EACCES ? " (this user must be in the group that the ring belongs to)"
+                                       : "";
+  return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot open %s: %s%s", path, strerror(cause), hint);
+}
+
+/// Whether outsiders can make names in the service's directory is for its owner and mode to say.
+static bool service_directory_is_sound(void) {
+  struct stat status;
+  return lstat(SASSL_RING_SERVICE_DIRECTORY, &status) == 0 && S_ISDIR(status.st_mode) &&
+         (status.st_mode & S_IWOTH) == 0 && sassl_ring_user_is_trusted(status.st_uid, NO_OTHER_OWNER);
+}
+
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error) {
-  if (directory == NULL) directory = SASSL_RING_DEFAULT_DIRECTORY;
   if (name == NULL || !name_is_valid(name, SASSL_RING_NAME_BYTES)) {
     return fail(error, SASSL_RING_ERROR_ARGUMENT, 0,
                 "a ring's name is 1 to 63 letters, digits, '-' or '_'; '%.80s' is not", name == NULL ? "" : name);
+  }
+  if (directory == NULL) {
+    snprintf(path, path_bytes, "%s/sassl.%s.%u", SASSL_RING_SERVICE_DIRECTORY, name, rank);
+    struct stat status;
+    bool is_there = service_directory_is_sound() && lstat(path, &status) == 0;
+    directory = is_there ? SASSL_RING_SERVICE_DIRECTORY : SASSL_RING_DEFAULT_DIRECTORY;
   }
   int length = snprintf(path, path_bytes, "%s/sassl.%s.%u", directory, name, rank);
   if (length < 0 || (size_t)length >= path_bytes) {
@@ -227,6 +295,14 @@ int segment_map(int descriptor, const char *path, const struct sassl_ring_geomet
   }
   mapping->header = header;
   mapping->body = body;
+  if (access == MAP_FOR_CONSUMER) {
+    mapping->handed_out = calloc(geometry->slot_count, sizeof *mapping->handed_out);
+    if (mapping->handed_out == NULL) {
+      sassl_ring_mapping_release(mapping);
+      return fail(error, SASSL_RING_ERROR_SYSTEM, ENOMEM, "out of memory");
+    }
+    faults_watch(mapping);
+  }
   *result = mapping;
   return SASSL_RING_OK;
 }
@@ -237,8 +313,10 @@ void sassl_ring_mapping_retain(struct sassl_ring_mapping *mapping) {
 
 void sassl_ring_mapping_release(struct sassl_ring_mapping *mapping) {
   if (__atomic_sub_fetch(&mapping->references, 1, __ATOMIC_ACQ_REL) > 0) return;
+  if (mapping->handed_out != NULL) faults_forget(mapping);
   munmap(mapping->header, mapping->header_mapped);
   munmap(mapping->body, mapping->body_mapped);
+  free(mapping->handed_out);
   free(mapping->fields);
   free(mapping);
 }
@@ -251,37 +329,69 @@ const struct sassl_ring_field *sassl_ring_mapping_fields(const struct sassl_ring
   return mapping->fields;
 }
 
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, bool own_producer, bool own_consumer,
-                      struct sassl_ring_counters *counters) {
+static uint64_t smaller(uint64_t left, uint64_t right) { return left < right ? left : right; }
+
+/// Words in a header have any value. What is made of them here has one that was possible at some time.
+static void make_possible(const struct sassl_ring_geometry *geometry, struct sassl_ring_counters *counters) {
+  uint64_t published = counters->published;
+  if (counters->released > published) counters->released = published;
+  if (published - counters->released > geometry->slot_count) counters->released = published - geometry->slot_count;
+  if (counters->taken < counters->released) counters->taken = counters->released;
+  if (counters->taken > published) counters->taken = published;
+  counters->dropped = smaller(counters->dropped, counters->taken);
+  counters->producing = smaller(counters->producing, geometry->slot_count);
+  counters->next_batch = smaller(counters->next_batch, SASSL_RING_MAXIMUM_NUMBER);
+  counters->reader_next = smaller(counters->reader_next, SASSL_RING_MAXIMUM_NUMBER);
+  counters->seek_target = smaller(counters->seek_target, SASSL_RING_MAXIMUM_NUMBER);
+  uint64_t now = counters->now_ns;
+  uint64_t age = now > geometry->created_ns ? now - geometry->created_ns : 0;
+  counters->producer_waited_ns = smaller(counters->producer_waited_ns, age);
+  counters->consumer_waited_ns = smaller(counters->consumer_waited_ns, age);
+  counters->heartbeat_ns = smaller(counters->heartbeat_ns, now);
+  counters->consumer_attached_ns = smaller(counters->consumer_attached_ns, now);
+}
+
+static uint64_t with_present_wait(uint64_t waited, uint64_t since, uint64_t now) {
+  return since != 0 && since < now ? waited + (now - since) : waited;
+}
+
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+                      bool own_consumer, struct sassl_ring_counters *counters) {
   struct sassl_ring_header *header = mapping->header;
   memset(counters, 0, sizeof *counters);
   // `released` before `published`: both only grow and released never passes published, so neither does this pair.
   counters->released = LOAD(header->released);
   counters->taken = LOAD(header->taken);
-  counters->published = LOAD(header->published);
-  counters->next_batch = LOAD(header->next_batch);
   counters->reader_next = LOAD(header->reader_next);
   counters->seek_target = LOAD(header->seek_target);
-  counters->seek_acknowledged = LOAD(header->seek_acknowledged);
   counters->seek_requested = LOAD(header->seek_requested);
-  counters->heartbeat_ns = LOAD(header->heartbeat_ns);
-  counters->producing = LOAD(header->producing);
   counters->dropped = LOAD(header->dropped);
-  counters->producer_state = LOAD(header->producer_state);
   counters->consumer_pid = LOAD(header->consumer_pid);
   counters->consumer_start_ticks = LOAD(header->consumer_start_ticks);
   counters->consumer_attached_ns = LOAD(header->consumer_attached_ns);
-  counters->producer_alive = own_producer || byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
+  struct producer_words words = own != NULL ? *own
+                                            : (struct producer_words){
+                                                  .published = LOAD(header->published),
+                                                  .next_batch = LOAD(header->next_batch),
+                                                  .seek_acknowledged = LOAD(header->seek_acknowledged),
+                                                  .heartbeat_ns = LOAD(header->heartbeat_ns),
+                                                  .producing = LOAD(header->producing),
+                                                  .waited_ns = LOAD(header->producer_waited_ns),
+                                                  .waiting_since_ns = LOAD(header->producer_waiting_since_ns),
+                                                  .state = LOAD(header->producer_state),
+                                              };
+  counters->published = words.published;
+  counters->next_batch = words.next_batch;
+  counters->seek_acknowledged = words.seek_acknowledged;
+  counters->heartbeat_ns = words.heartbeat_ns;
+  counters->producing = words.producing;
+  counters->producer_state = words.state;
+  counters->producer_alive = own != NULL || byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
   counters->consumer_alive = own_consumer || byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK);
-  counters->now_ns = monotonic_ns();
-  counters->producer_waited_ns = LOAD(header->producer_waited_ns);
-  counters->consumer_waited_ns = LOAD(header->consumer_waited_ns);
-  uint64_t since = LOAD(header->producer_waiting_since_ns);
-  if (counters->producer_alive && since != 0 && since < counters->now_ns) {
-    counters->producer_waited_ns += counters->now_ns - since;
-  }
-  since = LOAD(header->consumer_waiting_since_ns);
-  if (counters->consumer_alive && since != 0 && since < counters->now_ns) {
-    counters->consumer_waited_ns += counters->now_ns - since;
-  }
+  uint64_t now = counters->now_ns = monotonic_ns();
+  counters->producer_waited_ns =
+      with_present_wait(words.waited_ns, counters->producer_alive ? words.waiting_since_ns : 0, now);
+  counters->consumer_waited_ns = with_present_wait(
+      LOAD(header->consumer_waited_ns), counters->consumer_alive ? LOAD(header->consumer_waiting_since_ns) : 0, now);
+  make_possible(&mapping->geometry, counters);
 }

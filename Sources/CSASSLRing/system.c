@@ -35,9 +35,12 @@ uint64_t monotonic_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 uint64_t unix_ns(void) { return clock_ns(CLOCK_REALTIME); }
 
-uint64_t own_start_ticks(void) {
+uint64_t own_start_ticks(void) { return start_ticks_of(getpid()); }
+
+uint64_t start_ticks_of(int32_t process) {
   char text[1024];
-  int descriptor = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+  snprintf(text, sizeof text, "/proc/%d/stat", process);
+  int descriptor = open(text, O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return 0;
   ssize_t count = read(descriptor, text, sizeof text - 1);
   close(descriptor);

@@ -51,6 +51,23 @@ struct PathTable: Sendable {
     }
   }
 
+  /// The deepest directory that all absolute paths lie in; `nil` where there are none, or where it is the file system's root.
+  var commonDirectoryOfAbsolutePaths: BytePath? {
+    let slash = UInt8(ascii: "/")
+    var common: [UInt8]?
+    visitAll { path in
+      guard path.first == slash else { return }
+      if let former = common {
+        let shared = zip(former, path).prefix { $0 == $1 }.count
+        if shared < former.count { common = Array(former[..<shared]) }
+      } else {
+        common = Array(path)
+      }
+    }
+    guard let common, let last = common.lastIndex(of: slash), last > 0 else { return nil }
+    return BytePath(common[..<last])
+  }
+
   /// The numbers of the paths, ordered by their bytes.
   func sortedIndices() -> [Int] {
     bytes.withUnsafeBufferPointer { buffer in

@@ -22,6 +22,8 @@ public struct SampleCatalog: Sendable {
 
   private let paths: PathTable
   private let labels: Labels
+  /// The folders that hold all samples: the root, and the one that absolute paths of a list have in common.
+  private let folders: [FolderPresence]
 
   /// The labels, stored as compactly as the layout allows.
   fileprivate enum Labels: Sendable {
@@ -59,6 +61,7 @@ public struct SampleCatalog: Sendable {
     self.classes = classes
     self.paths = paths
     self.labels = labels
+    folders = ([root] + (paths.commonDirectoryOfAbsolutePaths.map { [$0] } ?? [])).map(FolderPresence.init)
     fingerprint = Fingerprint { digest in
       var sample = 0
       paths.visitAll { path in
@@ -238,16 +241,32 @@ extension SampleCatalog {
   ///
   /// - Throws: `SampleError`; see its `isTransient` for what speaks against the file and what does not.
   public func bytes(of sample: Int, limit: Int) throws(SampleError) -> [UInt8] {
-    try FileBytes.read(path(of: sample), limit: limit)
+    var memory = GrowingMemory<UInt8>()
+    defer { withExtendedLifetime(memory) {} }
+    return Array(try read(sample, limit: limit, into: &memory))
   }
 
   /// Reads the sample's file as `bytes(of:limit:)` does, into memory that is kept from file to file.
   ///
   /// - Returns: the bytes, valid as long as `memory` is and is not used for anything else.
-  /// - Throws: `SampleError`, also where memory is refused.
+  /// - Throws: `SampleError`, also where memory is refused or the whole data set is away.
   public func read(
     _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
-    try FileBytes.read(path(of: sample), limit: limit, into: &memory)
+    let path = path(of: sample)
+    do {
+      return try FileBytes.read(path, limit: limit, into: &memory)
+    } catch .vanished {
+      // Looked at before and after a second try: a folder that came back in between would make its file look deleted.
+      if isAway { throw .datasetAway }
+      do {
+        return try FileBytes.read(path, limit: limit, into: &memory)
+      } catch .vanished {
+        throw isAway ? .datasetAway : .vanished
+      }
+    }
   }
+
+  /// Whether a folder that holds samples is away.
+  private var isAway: Bool { folders.contains { $0.isAway } }
 }

@@ -2,6 +2,8 @@ import Glibc
 
 /// Why one file of a data set gave no bytes.
 public enum SampleError: Error, Equatable, Sendable {
+  /// The folder that holds the whole data set is not there, or another file system is in its place: nothing is known about the file.
+  case datasetAway
   /// The file was there when the catalog was made, or is named by the list, but is gone now.
   case vanished
   /// The file cannot be opened or read; `errno` says why.
@@ -15,20 +17,45 @@ public enum SampleError: Error, Equatable, Sendable {
   /// The file's size changed while it was being read.
   case changedWhileReading(bytesExpected: Int)
 
-  /// Whether the machine is at fault and not the file, so that trying again is right and replacing the sample is not:
-  /// no file descriptors or memory left.
+  /// Whether the machine is at fault, so that trying again is right and replacing the sample is not.
+  ///
+  /// No descriptors or memory are left, a network or its server is away, a disk gives an error.
   public var isTransient: Bool {
     switch self {
-    case .unreadable(EMFILE), .unreadable(ENFILE), .unreadable(ENOMEM), .unreadable(EAGAIN): true
+    case .datasetAway: true
+    case .unreadable(let errno): Self.faultsOfTheMachine.contains(errno)
     default: false
     }
   }
+
+  /// Whether the machine's answer may in truth be about this one file: a bad sector, or a handle that the server has forgotten.
+  /// Where other files can be read all the while, it is.
+  public var mayConcernOneFile: Bool {
+    switch self {
+    case .unreadable(EMFILE), .unreadable(ENFILE), .unreadable(ENOMEM), .unreadable(EAGAIN): false
+    case .unreadable: isTransient
+    default: false
+    }
+  }
+
+  private static let faultsOfTheMachine: Set<Int32> = [
+    // What this machine is short of.
+    EMFILE, ENFILE, ENOMEM, EAGAIN, ENOBUFS, EBUSY, EINTR,
+    // The device, or the path to it.
+    EIO, ENOMEDIUM, EREMOTEIO, EUCLEAN, EBADMSG,
+    // The server of a network file system, or the way there.
+    ESTALE, ENOTCONN, ETIMEDOUT, ETIME, ENETDOWN, ENETUNREACH, ENETRESET, ECONNABORTED, ECONNRESET, ECONNREFUSED,
+    ESHUTDOWN, EHOSTDOWN, EHOSTUNREACH, ENOLINK, ECOMM, EPIPE, EPROTO, ENOLCK,
+    // Credentials of a network file system that somebody will renew.
+    ENOKEY, EKEYEXPIRED, EKEYREVOKED,
+  ]
 }
 
 extension SampleError: CustomStringConvertible {
   /// What is wrong with the file, as the end of a sentence that starts with its path.
   public var description: String {
     switch self {
+    case .datasetAway: "cannot be read: the data set's folder is not there, or another file system is in its place"
     case .vanished: "no such file"
     case .unreadable(let errno): "cannot be read: \(String(cString: strerror(errno)))"
     case .notARegularFile: "is not a regular file"

@@ -1,5 +1,6 @@
 import CImagingKernels
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension PixelBuffer {
   /// Blurs the picture in place with a Gaussian of standard deviation `sigma`, cut to `kernelSize` pixels, the picture reflected at

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension ModelArchitecture {
   /// Parses the `architecture` entry of a model file.

@@ -1,5 +1,6 @@
 import CEmbeddedModel
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension StyleModel {
   /// The project's own model, compiled into the program: it needs no file and no network.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Why a model, a style bank or a picture was refused: what is wrong, where, and what to do about it.
 ///
@@ -49,9 +49,7 @@ public struct ModelError: Error, Sendable, Equatable {
   }
 }
 
-extension ModelError: CustomStringConvertible, LocalizedError {
+extension ModelError: CustomStringConvertible {
   /// One sentence: place, problem and remedy.
   public var description: String { "\(place): \(problem); \(remedy)" }
-  /// The same sentence as ``description``.
-  public var errorDescription: String? { description }
 }

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The architectures of the published networks, for benchmarks that have no weights at hand.
 package enum PublishedArchitecture {

@@ -1,5 +1,6 @@
 import COpenBLAS
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The two networks in plain Swift on OpenBLAS, one thread, the same bits every time: what every faster engine is tested
 /// against.

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// Float32 tensors and strings on their way into a safetensors file.
 ///
@@ -81,7 +83,7 @@ public struct SafetensorsContents: Sendable {
       try encoded.write(to: url, options: .atomic)
     } catch {
       throw ModelError(
-        .unwritable, at: url.path, "cannot be written: \(error.localizedDescription)",
+        .unwritable, at: url.path, "cannot be written: \(systemReason(of: error))",
         remedy: "name a file in a directory that this user may write to")
     }
   }

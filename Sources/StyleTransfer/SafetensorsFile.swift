@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The contents of a safetensors file: named tensors and a few strings.
 ///

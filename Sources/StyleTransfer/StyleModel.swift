@@ -1,5 +1,6 @@
 import CStyleKernels
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A style predictor F and a style transformer T, ready to run.
 ///

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The scratch memory of one worker. It grows to what the largest picture so far needed and is then used again for every
 /// picture, so that a steady stream allocates nothing.

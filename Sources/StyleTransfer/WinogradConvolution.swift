@@ -101,8 +101,9 @@ package struct WinogradConvolution: Sendable {
     }
   }
 
-  /// Tiles are processed in stretches of this many slots.
-  private func stretch(rowStride: Int, slots: Int) -> Int {
+  /// Sums for a normalisation are added up in single precision over this many slots, then in double precision: another
+  /// number gives other last bits.
+  private func piece(rowStride: Int, slots: Int) -> Int {
     let vector = kernels.vector_length
     let points = shape.alpha * shape.alpha
     let cached = Self.cachedFloats / (points * (inputChannels + outputChannels))
@@ -112,6 +113,15 @@ package struct WinogradConvolution: Sendable {
     let wanted = roundUp(max(least, cached / (6 * vector) * 6 * vector), toMultipleOf: 3 * vector)
     return min(wanted, roundUp(slots, toMultipleOf: vector))
   }
+
+  /// Tiles are processed in stretches of this many slots: whole pieces. Three vectors of eight are too few, because the
+  /// product takes two of them at a time.
+  private func stretch(rowStride: Int, slots: Int) -> Int {
+    let piece = piece(rowStride: rowStride, slots: slots)
+    return min(roundUp(Self.leastStretch, toMultipleOf: piece), roundUp(slots, toMultipleOf: kernels.vector_length))
+  }
+
+  private static let leastStretch = 48
 
   private func transformedSlots(stretch: Int, rowStride: Int) -> Int {
     roundUp(stretch + (blocks - 1) * (rowStride + 1), toMultipleOf: kernels.vector_length)
@@ -125,9 +135,9 @@ package struct WinogradConvolution: Sendable {
   /// Floats of scratch memory.
   package func scratchFloats(_ layout: PhaseLayout, tileRows: Int) -> Int {
     let stretch = stretch(rowStride: layout.rowStride, slots: outputSlots(layout, tileRows: tileRows))
-    let points = shape.alpha * shape.alpha
-    return points * inputChannels * transformedSlots(stretch: stretch, rowStride: layout.rowStride)
-      + points * outputChannels * stretch
+    let transformed = transformedSlots(stretch: stretch, rowStride: layout.rowStride)
+    return shape.alpha * shape.alpha
+      * (PhaseLayout.oddCacheLines(inputChannels * transformed) + PhaseLayout.oddCacheLines(outputChannels * stretch))
   }
 
   /// Convolves.
@@ -147,6 +157,7 @@ package struct WinogradConvolution: Sendable {
   ) {
     let slots = outputSlots(layout, tileRows: tileRows)
     let stretch = stretch(rowStride: layout.rowStride, slots: slots)
+    let piece = piece(rowStride: layout.rowStride, slots: slots)
     let alpha2 = shape.alpha * shape.alpha
     let step2 = WinogradShape.step * WinogradShape.step
     let depth = inputChannels * blocks * blocks
@@ -155,11 +166,14 @@ package struct WinogradConvolution: Sendable {
       for first in Swift.stride(from: 0, to: slots, by: stretch) {
         let count = min(stretch, slots - first)
         let transformed = transformedSlots(stretch: count, rowStride: layout.rowStride)
-        let products = scratch + alpha2 * inputChannels * transformed
+        // The transforms walk all points of one channel at once.
+        let inputStride = PhaseLayout.oddCacheLines(inputChannels * transformed)
+        let productStride = PhaseLayout.oddCacheLines(outputChannels * count)
+        let products = scratch + alpha2 * inputStride
         for channel in 0..<inputChannels {
           kernels.winograd_input_f32(
             shape.kernel, input + channel * layout.channelStride + first, layout.planeStride, layout.rowStride,
-            transformed, scratch + channel * transformed, inputChannels * transformed)
+            transformed, scratch + channel * transformed, inputStride)
           for block in 0..<blocks * blocks {
             offsets[channel * blocks * blocks + block] =
               channel * transformed + block / blocks * layout.rowStride + block % blocks
@@ -168,14 +182,17 @@ package struct WinogradConvolution: Sendable {
         for point in 0..<alpha2 {
           kernels.gemm_f32(
             weights.start + point * outputChannels * depth, outputChannels, offsets.baseAddress!, depth,
-            scratch + point * inputChannels * transformed, count, products + point * outputChannels * count, count, nil)
+            scratch + point * inputStride, count, products + point * productStride, count, nil)
         }
         for channel in 0..<outputChannels {
-          let masks = masks.map { $0 + channel / (outputChannels / maskSets) * step2 * planeStride + first }
-          kernels.winograd_output_f32(
-            shape.kernel, products + channel * count, outputChannels * count, count,
-            output + channel * step2 * planeStride + first, planeStride, masks, planeStride,
-            sums.map { $0 + 2 * channel })
+          let masks = masks.map { $0 + channel / (outputChannels / maskSets) * step2 * planeStride }
+          for start in Swift.stride(from: 0, to: count, by: piece) {
+            let slot = first + start
+            kernels.winograd_output_f32(
+              shape.kernel, products + channel * count + start, productStride, min(piece, count - start),
+              output + channel * step2 * planeStride + slot, planeStride, masks.map { $0 + slot }, planeStride,
+              sums.map { $0 + 2 * channel })
+          }
         }
       }
     }

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 
 /// What `sasslctl bench --json` prints.
@@ -51,12 +53,12 @@ func benchCommand(_ arguments: [String]) throws -> ExitCode {
   }
   print(
     String(
-      format: "this machine prepares %.1f images/s with %d workers and this configuration, %.1f a worker",
+      printf: "this machine prepares %.1f images/s with %d workers and this configuration, %.1f a worker",
       result.imagesPerSecond, workers, perWorker))
-  let stages = result.stageMilliseconds.map { String(format: "%@ %.2f", $0.stage as NSString, $0.milliseconds) }
+  let stages = result.stageMilliseconds.map { $0.stage + String(printf: " %.2f", $0.milliseconds) }
   print("core time per image: \(stages.joined(separator: ", ")) ms")
   if let trainer, let cores {
-    print(String(format: "for a trainer at %.0f images/s you need %d cores", trainer, cores))
+    print(String(printf: "for a trainer at %.0f images/s you need %d cores", trainer, cores))
   }
   return .success
 }

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
@@ -6,6 +8,8 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   let options = [
     configOption,
     CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
+    CommandOption(
+      "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
   ]
   let command = "sasslctl doctor"
   guard
@@ -14,19 +18,23 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
       usage: "\(command) [options]",
       about:
         "Checks what the service needs: processor, shared memory, limits, directories, model, dataset, and whether logind\n"
-        + "would delete the rings at logout. Changes nothing, and may run beside the service.\n"
+        + "would delete the rings at logout. Changes nothing unless told to, and may run beside the service.\n"
         + "It looks with the eyes of whoever runs it: for the installed service, 'sudo -u sassl sasslctl doctor'.",
       options: options,
       closing: "exit code: 0 nothing keeps the service from working, 1 something does, 78 the configuration is wrong")
   else { return .success }
   try parsed.requireNoOperands(of: command)
-  let findings = Diagnosis(try loadConfiguration(parsed)).findings()
+  let diagnosis = Diagnosis(try loadConfiguration(parsed))
+  if parsed.has("remove-dead-rings") {
+    for sentence in diagnosis.removeLeftRings() { LogStream.standardError.write("\(sentence)\n") }
+  }
+  let findings = diagnosis.findings()
   if parsed.has("json") {
     print(try jsonText(findings))
   } else {
     for finding in findings {
-      let verdict = finding.verdict.rawValue.padding(toLength: 9, withPad: " ", startingAt: 0)
-      print(verdict + finding.subject.padding(toLength: 15, withPad: " ", startingAt: 0) + finding.found)
+      let verdict = finding.verdict.rawValue.padded(to: 9)
+      print(verdict + finding.subject.padded(to: 15) + finding.found)
       if let remedy = finding.remedy { print(String(repeating: " ", count: 24) + "-> " + remedy) }
     }
   }

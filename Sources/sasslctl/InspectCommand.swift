@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 /// What `sasslctl inspect --json` prints.
@@ -104,14 +106,14 @@ private func show(_ batch: BatchDescription) {
   print("checksum: \(batch.checksum)")
   print(
     String(
-      format: "core time: decode %.1f ms, crop %.1f ms, style %.1f ms, augment %.1f ms", batch.decodeMilliseconds,
+      printf: "core time: decode %.1f ms, crop %.1f ms, style %.1f ms, augment %.1f ms", batch.decodeMilliseconds,
       batch.cropMilliseconds, batch.styleMilliseconds, batch.augmentMilliseconds))
   print("position     sample   style    alpha     beta")
   for (position, sample) in batch.samples.enumerated() {
     let style =
-      sample.applied ? String(format: "%7d %8.3f %8.3f", sample.styleId, sample.alpha, sample.beta) : "      -"
+      sample.applied ? String(printf: "%7d %8.3f %8.3f", sample.styleId, sample.alpha, sample.beta) : "      -"
     let replaced = sample.replacedSampleId.map { "  in place of \($0), which is bad" } ?? ""
-    print(String(format: "%8d %10d ", position, sample.sampleId) + style + replaced)
+    print(String(printf: "%8d %10d ", position, sample.sampleId) + style + replaced)
   }
 }
 

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 import StyleTransfer
 
@@ -73,7 +75,7 @@ private func modelInfo(_ arguments: [String]) throws -> ExitCode {
     print(try jsonText(description))
     return .success
   }
-  func millions(_ count: Int) -> String { String(format: "%.1f M", Double(count) / 1e6) }
+  func millions(_ count: Int) -> String { String(printf: "%.1f M", Double(count) / 1e6) }
   let ends = transformer.endKernels
   print(
     """
@@ -109,21 +111,20 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
   try parsed.requireNoOperands(of: command)
   let transformer = try parsed.required("transformer", for: command)
   let out = try parsed.required("out", for: command)
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
   let interpreter = ProcessInfo.processInfo.environment["SASSL_PYTHON"] ?? "python3"
-  process.arguments =
+  let words =
     [interpreter, try importTool()] + (parsed["predictor"].map { ["--predictor", $0] } ?? [])
     + ["--transformer", transformer, "--out", out]
-  try process.run()
-  process.waitUntilExit()
-  guard process.terminationStatus == 0 else {
-    // The tool's exit codes are this program's; 127 is what env says of an interpreter that is not there.
-    if process.terminationStatus == 127 {
-      throw CommandFailure(.unavailable, "there is no '\(interpreter)'; name a Python interpreter in SASSL_PYTHON")
-    }
-    let code = process.terminationReason == .exit ? ExitCode(rawValue: process.terminationStatus) : nil
-    throw CommandFailure(code ?? .software, "the import did not succeed; its own message is above")
+  let status: Int32?
+  do {
+    status = try ChildProcess.exitStatus(of: words)
+  } catch {
+    throw CommandFailure(error.code, "\(error.message); name a Python interpreter in SASSL_PYTHON")
+  }
+  guard status == 0 else {
+    // The tool's exit codes are this program's.
+    throw CommandFailure(
+      status.flatMap(ExitCode.init(rawValue:)) ?? .software, "the import did not succeed; its own message is above")
   }
   return .success
 }

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 /// `sasslctl preview`: a picture of one batch.

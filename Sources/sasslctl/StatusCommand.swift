@@ -1,6 +1,7 @@
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import Service
 
 /// `sasslctl status`: what the daemon is doing.

@@ -1,5 +1,6 @@
 import BatchIndex
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import Service
 

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Imaging
 import Service
 import StyleTransfer
@@ -83,6 +85,6 @@ func write(_ bytes: [UInt8], to path: String) throws {
   do {
     try Data(bytes).write(to: URL(fileURLWithPath: path))
   } catch {
-    throw CommandFailure(.cannotCreate, "cannot write \(path): \(error.localizedDescription)")
+    throw CommandFailure(.cannotCreate, "cannot write \(path): \(systemReason(of: error))")
   }
 }

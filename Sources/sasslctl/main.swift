@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 import Service
 
 /// A subcommand: its name, one line for the overview, and what it does.
@@ -26,22 +28,24 @@ let commands: [Command] = [
 let overview =
   "usage: sasslctl COMMAND [options]\n\n"
   + "Looks after sassld, the daemon that keeps stylized batches ready ahead of a trainer.\n\ncommands:\n"
-  + commands.map { "  " + $0.name.padding(toLength: 10, withPad: " ", startingAt: 0) + $0.summary + "\n" }.joined()
+  + commands.map { "  " + $0.name.padded(to: 10) + $0.summary + "\n" }.joined()
   + "\n'sasslctl COMMAND --help' tells more. Start the daemon with 'sassld --config FILE'.\n"
 
-let arguments = CommandLine.arguments.dropFirst()
-switch arguments.first {
-case nil:
-  FileHandle.standardError.write(Data(overview.utf8))
-  exit(ExitCode.usage.rawValue)
-case "--help", "-h", "help":
-  print(overview, terminator: "")
-case "--version":
-  print("sasslctl \(programVersion)")
-case let name?:
-  guard let command = commands.first(where: { $0.name == name }) else {
-    FileHandle.standardError.write(Data("sasslctl: '\(name)' is no command; see 'sasslctl --help'\n".utf8))
-    exit(ExitCode.usage.rawValue)
+let arguments = Array(CommandLine.arguments.dropFirst())
+let command = commands.first { $0.name == arguments.first }
+
+runReporting(command.map { "sasslctl \($0.name)" } ?? "sasslctl") {
+  if let command { return try command.run(Array(arguments.dropFirst())) }
+  switch arguments.first {
+  case nil:
+    LogStream.standardError.write(overview)
+    return .usage
+  case "--help", "-h", "help":
+    print(overview, terminator: "")
+  case "--version":
+    print("sasslctl \(programVersion)")
+  case let name?:
+    throw CommandFailure(.usage, "'\(name)' is no command; see 'sasslctl --help'")
   }
-  exit(runReporting("sasslctl \(name)") { try command.run(Array(arguments.dropFirst())) })
+  return .success
 }

@@ -134,6 +134,57 @@ struct HostileSurroundingsTests {
     #expect(try BatchIndexReader(path: folder.index).batch(999) == batch(999))
   }
 
+  @Test("a transaction of another process that only reads does not let the log grow without bound")
+  func longReader() throws {
+    let limit = 1 << 20
+    let index = try BatchIndex(path: folder.index, windowBatches: 1000, logLimit: limit, whenHalfWritten: {})
+    index.record(Self.instance)
+    index.record(Self.badFile)
+    index.flush()
+    let reader = try DatabaseConnection(path: folder.index, mode: .readOnly)
+    try reader.execute("BEGIN")
+    _ = try reader.rows("SELECT count(*) FROM batch")
+    func logSize() -> Int {
+      var status = stat()
+      return stat(folder.index + "-wal", &status) == 0 ? Int(status.st_size) : 0
+    }
+    // About 4 MiB altogether.
+    let count: UInt64 = 200
+    for number in 0..<count {
+      index.record(batch(number, samples: 200))
+      if number % 10 == 0 { index.flush() }
+    }
+    index.flush()
+    #expect(index.health.degradedBy?.message.contains("transaction of another process reads the index") == true)
+    #expect(index.health.waitingRecords > 0)
+    // What one transaction adds comes on top.
+    #expect(logSize() < 2 * limit)
+    try reader.execute("COMMIT")
+    try expectHealed(index, rebuilds: 0)
+    #expect(logSize() <= limit)
+    #expect(try BatchIndexReader(path: folder.index).batch(count - 1) == batch(count - 1, samples: 200))
+    index.close()
+  }
+
+  @Test("refuses what is no file, and does not wait for it", arguments: ["", "-wal", "-shm"])
+  func noFile(suffix: String) throws {
+    #expect(mkfifo(folder.index + suffix, 0o600) == 0)
+    let error = #expect(throws: DatabaseError.self) { try BatchIndex(path: folder.index) }
+    #expect(error?.resultCode.primary == .cannotOpen)
+    #expect(error?.message.contains("FIFO") == true)
+    expectError(.cannotOpen) { _ = try BatchIndexReader(path: folder.index) }
+  }
+
+  @Test("knows what was told when an instance stopped, also where it was told before")
+  func stopFacts() throws {
+    let index = try usedIndex()
+    index.recordStop(ofInstance: "one", at: moment(2), facts: ["seed": "2", "place": "20"])
+    index.close()
+    let instance = try #require(try BatchIndexReader(path: folder.index).instances().first)
+    #expect(instance.stoppedAt == moment(2))
+    #expect(instance.facts == ["seed": "2", "place": "20"])
+  }
+
   @Test("says where it cannot write at all")
   func unwritable() throws {
     try Data().write(to: URL(filePath: folder.path + "/file"))

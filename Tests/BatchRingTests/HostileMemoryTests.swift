@@ -4,7 +4,7 @@ import Foundation
 import Testing
 
 /// Writes into a ring's file behind everybody's back.
-private struct Scribbler {
+struct Scribbler {
   let path: String
 
   func write(_ bytes: [UInt8], at offset: Int) throws {

@@ -8,15 +8,17 @@ struct ModelSize: Sendable, CustomTestStringConvertible {
   let producerDeaths: Int
   let readerDeaths: Int
   let seeks: Int
+  /// Stray writes that are undone.
+  var strays = 0
 
   var testDescription: String {
-    "\(slots) slots, \(batches) batches, \(producerDeaths) + \(readerDeaths) deaths, \(seeks) seeks"
+    "\(slots) slots, \(batches) batches, \(producerDeaths) + \(readerDeaths) deaths, \(seeks) seeks, \(strays) strays"
   }
 
   var definitions: [String] {
     [
       "-DSLOTS=\(slots)", "-DLAST=\(batches)", "-DPRODUCER_DEATHS=\(producerDeaths)",
-      "-DREADER_DEATHS=\(readerDeaths)", "-DSEEKS=\(seeks)",
+      "-DREADER_DEATHS=\(readerDeaths)", "-DSEEKS=\(seeks)", "-DSTRAYS=\(strays)",
     ]
   }
 }
@@ -34,6 +36,7 @@ struct ModelTests {
     ModelSize(slots: 1, batches: 2, producerDeaths: 0, readerDeaths: 1, seeks: 1),
     ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 0, seeks: 1),
     ModelSize(slots: 2, batches: 3, producerDeaths: 0, readerDeaths: 1, seeks: 0),
+    ModelSize(slots: 1, batches: 2, producerDeaths: 0, readerDeaths: 0, seeks: 0, strays: 1),
   ])
   func noInterleavingLosesRepeatsOrTearsABatchOrEndsInADeadlock(size: ModelSize) throws {
     let report = try search(size)
@@ -41,20 +44,25 @@ struct ModelTests {
     #expect(!report.contains("Search not completed"), "\(report)")
   }
 
-  @Test func everyWaitEnds() throws {
-    let size = ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 1, seeks: 0)
+  @Test(arguments: [
+    ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 1, seeks: 0),
+    ModelSize(slots: 1, batches: 2, producerDeaths: 0, readerDeaths: 0, seeks: 0, strays: 1),
+  ])
+  func everyWaitEnds(size: ModelSize) throws {
     let report = try search(size, breaking: "LIVE", compiler: [], options: ["-a", "-f"])
     #expect(report.contains("errors: 0"), "\(report)")
     #expect(!report.contains("Search not completed"), "\(report)")
   }
 
   /// What the proof is worth: without any one precaution, the search finds the accident that it prevents.
-  @Test(arguments: ["BREAK_FOLLOW", "BREAK_SEEK", "BREAK_WAKE"])
+  @Test(arguments: ["BREAK_FOLLOW", "BREAK_SEEK", "BREAK_WAKE", "BREAK_VOID", "BREAK_REPEAT"])
   func everyPrecautionIsNeeded(precaution: String) throws {
+    let isAgainstStrays = precaution == "BREAK_VOID" || precaution == "BREAK_REPEAT"
     let report = try search(
       ModelSize(
-        slots: 1, batches: 2, producerDeaths: precaution == "BREAK_FOLLOW" ? 1 : 0, readerDeaths: 1,
-        seeks: precaution == "BREAK_SEEK" ? 1 : 0), breaking: precaution)
+        slots: 1, batches: 2, producerDeaths: precaution == "BREAK_FOLLOW" ? 1 : 0,
+        readerDeaths: isAgainstStrays ? 0 : 1, seeks: precaution == "BREAK_SEEK" ? 1 : 0,
+        strays: isAgainstStrays ? 1 : 0), breaking: precaution)
     #expect(report.contains("errors: 1"), "\(report)")
   }
 

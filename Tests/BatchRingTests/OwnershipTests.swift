@@ -1,4 +1,5 @@
 import BatchRing
+import CSASSLRing
 import Foundation
 import Testing
 
@@ -69,14 +70,53 @@ import Testing
     #expect(FileManager.default.contents(atPath: victim) == Data("precious".utf8))
   }
 
-  @Test func onlyOwnerAndGroupMayTouchTheRing() throws {
+  @Test func onlyItsOwnerMayTouchTheRing() throws {
     let directory = try ScratchDirectory()
     let previous = umask(0)  // whatever the umask is
     let producer = try makeProducer(directory.ring())
     umask(previous)
     let attributes = try FileManager.default.attributesOfItem(atPath: directory.ring().path())
-    #expect(attributes[.posixPermissions] as? Int == 0o660)
+    #expect(attributes[.posixPermissions] as? Int == 0o600)
     withExtendedLifetime(producer) {}
+  }
+
+  @Test(.enabled(if: getuid() == 0, "only root may give files away"))
+  func aFileOfAnotherUserIsNotReplacedAndItsOwnerIsNamed() throws {
+    let directory = try ScratchDirectory()
+    let path = try directory.ring().path()
+    try makeProducer(directory.ring()).abandon()
+    let stranger = try #require(getpwnam("nobody")).pointee
+    #expect(chown(path, stranger.pw_uid, stranger.pw_gid) == 0)
+    for error in [
+      ringError { _ = try makeProducer(directory.ring()) }, ringError { _ = try makeConsumer(directory.ring()) },
+      ringError { _ = try RingObserver(at: directory.ring()) },
+    ] {
+      #expect(error?.kind == .owner)
+      #expect(error?.description.contains("'nobody' (\(stranger.pw_uid))") == true, "\(error?.description ?? "")")
+      #expect(error?.description.contains("stream.name") == true)
+    }
+    var status = stat()
+    #expect(stat(path, &status) == 0 && status.st_uid == stranger.pw_uid)
+  }
+
+  /// A producer that dies before its file has replaced its predecessor's leaves it under a temporary name.
+  @Test(.enabled(if: getuid() == 0, "only root may give files away"))
+  func temporariesAreTidiedUpAndThoseOfOthersAreNotInTheWay() throws {
+    let directory = try ScratchDirectory()
+    let path = try directory.ring().path()
+    for name in [path + ".next", path + ".next-0123456789abcdef", path + ".next-foreign"] {
+      #expect(FileManager.default.createFile(atPath: name, contents: Data()))
+    }
+    #expect(chown(path + ".next-foreign", 54321, 54321) == 0)
+    try makeProducer(directory.ring()).abandon()
+    let dead = ringError {
+      _ = try makeProducer(directory.ring(), hook: { $0 == SASSL_RING_STEP_SEGMENT_NAMED })
+    }
+    #expect(dead?.kind == .abandoned)
+    #expect(directory.files.count == 3)
+    let successor = try makeProducer(directory.ring())
+    #expect(directory.files == ["sassl.test.0", "sassl.test.0.next-foreign"])
+    withExtendedLifetime(successor) {}
   }
 
   @Test(.enabled(if: getuid() == 0, "only root may give files to any group"))
@@ -87,6 +127,7 @@ import Testing
     )
     let attributes = try FileManager.default.attributesOfItem(atPath: directory.ring().path())
     #expect(attributes[.groupOwnerAccountID] as? Int == 54321)
+    #expect(attributes[.posixPermissions] as? Int == 0o660)
     withExtendedLifetime(producer) {}
   }
 

@@ -80,9 +80,52 @@ struct SampleBytesTests {
     #expect(SampleError.unreadable(errno: EMFILE).isTransient)
     #expect(SampleError.unreadable(errno: ENFILE).isTransient)
     #expect(SampleError.unreadable(errno: ENOMEM).isTransient)
-    for error in [SampleError.unreadable(errno: EIO), .vanished, .empty, .notARegularFile] {
+    for error in [SampleError.unreadable(errno: EACCES), .vanished, .empty, .notARegularFile] {
       #expect(!error.isTransient)
     }
+  }
+
+  @Test(
+    "blames the machine for what a network or a disk answers, which may be about one file",
+    arguments: [
+      ESTALE, EIO, ENOTCONN, ETIMEDOUT, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, EREMOTEIO, EKEYEXPIRED,
+    ])
+  func network(code: Int32) {
+    #expect(SampleError.unreadable(errno: code).isTransient)
+    #expect(SampleError.unreadable(errno: code).mayConcernOneFile)
+    #expect(!SampleError.unreadable(errno: EMFILE).mayConcernOneFile)
+    #expect(!SampleError.datasetAway.mayConcernOneFile)
+  }
+
+  @Test("a file is deleted, but a folder that holds all of them is away", arguments: [true, false])
+  func away(isListOfAbsolutePaths: Bool) throws {
+    try folder.makeDirectory("data")
+    try folder.write("data/a.png")
+    try folder.write("data/b.png")
+    let data = folder.path + "/data"
+    let catalog =
+      isListOfAbsolutePaths
+      ? try SampleCatalog.list(at: folder.write("list", "\(data)/a.png\n\(data)/b.png\n".utf8))
+      : try SampleCatalog.flatFolder(at: BytePath(data))
+    func reading() -> SampleError? {
+      do throws(SampleError) {
+        _ = try catalog.bytes(of: 0, limit: 100)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(rename(data, data + "-away") == 0)
+    #expect(reading() == .datasetAway)
+    #expect(SampleError.datasetAway.isTransient)
+    // A mount point on the way back: the name leads to another file system.
+    #expect(symlink("/proc", data) == 0)
+    #expect(reading() == .datasetAway)
+    #expect(unlink(data) == 0)
+    #expect(rename(data + "-away", data) == 0)
+    #expect(reading() == nil)
+    #expect(unlink(data + "/a.png") == 0)
+    #expect(reading() == .vanished)
   }
 
   @Test("notices a file whose size is not what it says")

@@ -10,9 +10,11 @@
  *   - a producer never writes to a slot that the reader may still read
  *   - no deadlock, and no wake-up is lost: time-outs serve for nothing but noticing the death of the other side
  *   - with -DLIVE: the reader reaches its last batch, so every wait ends
+ *   - with -DSTRAYS=n: so it is where the count of seeks shows another value for a moment, n times, as a stray write makes it that is
+ *     undone; and no batch is handed out that a worker took for void
  *
- * Defining BREAK_FOLLOW, BREAK_SEEK or BREAK_WAKE takes one of the protocol's precautions away, and spin then finds what goes
- * wrong without it.
+ * Defining BREAK_FOLLOW, BREAK_SEEK or BREAK_WAKE, or with strays BREAK_VOID or BREAK_REPEAT, takes one of the protocol's
+ * precautions away, and spin then finds what goes wrong without it.
  *
  * Tests/BatchRingTests/ModelTests.swift runs it; by hand:
  *
@@ -33,6 +35,9 @@
 #endif
 #ifndef SEEKS
 #define SEEKS 0
+#endif
+#ifndef STRAYS
+#define STRAYS 0
 #endif
 
 #define INSTANCES (PRODUCER_DEATHS + 1)
@@ -57,6 +62,7 @@ typedef Instance {
   byte generation[SLOTS];
   bool writing[SLOTS]; /* ghost: the producer is at it */
   bool reading[SLOTS]; /* ghost: leased */
+  bool torn[SLOTS];    /* ghost: a worker has left its picture out */
   bool emptied;        /* ghost: the payload's memory was given back to the system */
 }
 
@@ -81,7 +87,8 @@ byte sought = NONE; /* target of a seek that has not returned */
 /* Nobody can look at a slot that is released or an instance that both have left, so what is in there is no state. */
 inline forget_slot(instance, at) {
   ring[instance].number[at] = 0;
-  ring[instance].generation[at] = 0
+  ring[instance].generation[at] = 0;
+  ring[instance].torn[at] = 0
 }
 
 inline forget_instance(instance) {
@@ -151,13 +158,14 @@ reborn:
   :: else ->
     /* reserve */
     ring[mine].released_signal = false; /* reads the futex word */
-    atomic { /* obey_seek */
+    atomic { /* obey_seek: only a count that comes after the last one is a request */
       requested = ring[mine].seek_requested;
       if
-      :: requested == generation -> goto obeyed
+      :: requested <= generation -> goto obeyed
       :: else
       fi
     };
+obey:
     atomic { target = ring[mine].seek_target; generation = requested; requested = 0; next = target; target = 0 };
     ring[mine].next_batch = next;
     DIE(producer_deaths);
@@ -181,12 +189,16 @@ obeyed:
       ring[mine].number[slot] = next
     };
     DIE(producer_deaths);
+#ifdef BREAK_VOID
+    ring[mine].torn[slot] = ring[mine].seek_requested != generation; /* a worker that looks for itself whether to bother */
+#endif
     d_step { ring[mine].generation[slot] = generation; ring[mine].writing[slot] = false };
     DIE(producer_deaths);
-    atomic { /* publish_locked: a seek in the meantime makes the reservation void */
+    atomic { /* publish_locked: a seek that is obeyed in the meantime makes the reservation void */
+      requested = ring[mine].seek_requested;
       if
-      :: ring[mine].seek_requested != generation -> forget_slot(mine, slot); slot = 0; goto voided
-      :: else -> slot = 0
+      :: requested > generation -> forget_slot(mine, slot); slot = 0; goto obey
+      :: else -> requested = 0; slot = 0
       fi
     };
     d_step { next++; ring[mine].next_batch = next }; /* publish_ready */
@@ -196,8 +208,6 @@ obeyed:
 #ifndef BREAK_WAKE
     ring[mine].published_signal = true;
 #endif
-voided:
-    skip;
     goto looked;
 
 ring_full: /* futex_wait; a dead reader is no reason to stop waiting, the next one will come */
@@ -236,7 +246,7 @@ ended:
 
 active proctype Reader() {
   byte current = NONE, instance, wanted, taken, generation, published, held = NONE, sequence, slot, clear;
-  bool continues = true, follows, found, seeking, dropping;
+  bool continues = true, follows, found, seeking, dropping, astray;
 
 attach:
   atomic { /* try_open */
@@ -265,7 +275,15 @@ attach:
   };
   DIE(reader_deaths);
   /* take_over */
-  d_step { generation = ring[current].seek_requested; taken = ring[current].released }; /* nobody else writes these */
+  d_step { generation = ring[current].seek_requested; taken = ring[current].released };
+#if STRAYS
+  atomic {
+    if
+    :: ring[current].seek_acknowledged > generation -> generation = ring[current].seek_acknowledged
+    :: else
+    fi
+  };
+#endif
   atomic {
     if
     :: continues ->
@@ -308,7 +326,10 @@ commit: /* with wanted as it is, and nothing held */
   follows = ring[current].state == superseded;
 #endif
   if
-  :: dropping -> dropping = false; goto aligned /* take: nothing was asked for, so nothing to align */
+  /* take: nothing was asked for, so nothing to align */
+  :: dropping && found -> dropping = false; found = false; astray = false; goto aligned
+  :: dropping && !found && astray -> dropping = false; astray = false; goto request
+  :: dropping && !found && !astray -> dropping = false; follows = false; goto nothing
   :: else
   fi;
 
@@ -397,8 +418,9 @@ again:
       if
       :: ring[current].generation[slot] == generation && ring[current].number[slot] == wanted -> found = true
       :: else ->
-        /* `take` would ask again for what it wants, but no later batch is ever made for a reader's own request. */
-        assert(!(ring[current].generation[slot] == generation && ring[current].number[slot] > wanted));
+        /* Without strays, no later batch is ever made for a reader's own request. */
+        astray = astray || (ring[current].generation[slot] == generation && ring[current].number[slot] > wanted);
+        assert(STRAYS > 0 || !astray);
         taken++; dropping = true
       fi
     :: else -> break
@@ -406,7 +428,7 @@ again:
     published = 0; slot = 0
   };
   if
-  :: dropping -> found = false; goto commit /* and then look again */
+  :: dropping -> goto commit /* and then, if it was found, look again */
   :: found && !dropping -> skip
   :: !found && !dropping -> goto nothing
   fi;
@@ -415,7 +437,7 @@ again:
   d_step {
     found = false;
     slot = taken % SLOTS;
-    assert(!ring[current].writing[slot] && !ring[current].emptied);
+    assert(!ring[current].writing[slot] && !ring[current].emptied && !ring[current].torn[slot]);
     ring[current].reading[slot] = true;
     held = wanted; wanted++; taken++
   };
@@ -428,7 +450,23 @@ again:
   };
   goto commit;
 
-nothing: /* producer_is_gone: then what it published is final, so look once more */
+nothing:
+#if STRAYS && !defined(BREAK_REPEAT)
+  atomic { /* repeat_request: a seek that nobody has asked for */
+    if
+    :: ring[current].seek_acknowledged > generation -> generation = ring[current].seek_acknowledged; goto request
+    :: else
+    fi
+  };
+  if /* or one of ours that was undone */
+  :: ring[current].seek_requested != generation ->
+    ring[current].seek_target = wanted;
+    ring[current].seek_requested = generation;
+    ring[current].released_signal = true
+  :: else
+  fi;
+#endif
+  /* producer_is_gone: then what it published is final, so look once more */
   if
   :: !IS_SERVED(current) ->
     if
@@ -437,7 +475,9 @@ nothing: /* producer_is_gone: then what it published is final, so look once more
     fi
   :: else
   fi;
-  (ring[current].published_signal || !IS_SERVED(current)); /* futex_wait; a time-out finds the producer dead */
+  /* futex_wait; a time-out finds the producer dead, or what a stray write has done */
+  (ring[current].published_signal || !IS_SERVED(current) ||
+   (STRAYS > 0 && (ring[current].seek_requested != generation || ring[current].seek_acknowledged > generation)));
   goto next;
 
 died: /* the kernel drops the lock; of leases it knows nothing */
@@ -452,7 +492,7 @@ died: /* the kernel drops the lock; of leases it knows nothing */
     :: else
     fi;
     current = NONE; instance = 0; wanted = 0; taken = 0; generation = 0; published = 0; held = NONE; slot = 0;
-    continues = true; follows = false; found = false; seeking = false; dropping = false
+    continues = true; follows = false; found = false; seeking = false; dropping = false; astray = false
   };
   goto attach;
 
@@ -460,6 +500,29 @@ done:
   finished = true;
   ring[current].consumer_lock = false
 }
+
+#if STRAYS
+/* Somebody writes another count of seeks, and then the one that was there before. */
+active proctype Stray() {
+  byte strays = STRAYS, instance, kept;
+  do
+  :: atomic {
+      strays > 0 && named != NONE && !finished ->
+      instance = named; kept = ring[instance].seek_requested; ring[instance].seek_requested = kept + 1; strays--
+    };
+    d_step {
+      /* Nobody looks at an instance that both sides have left. */
+      if
+      :: ring[instance].producer_lock || ring[instance].consumer_lock || named == instance ->
+        ring[instance].seek_requested = kept
+      :: else
+      fi;
+      instance = 0; kept = 0
+    }
+  :: strays == 0 || finished -> break
+  od
+}
+#endif
 
 #ifdef LIVE
 ltl everyWaitEnds { <> finished }

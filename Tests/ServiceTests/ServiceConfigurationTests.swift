@@ -79,6 +79,7 @@ struct ServiceConfigurationTests {
       [ring]
       slots = 5
       directory = "/ring"
+      group = "root"
       [state]
       directory = "/state"
       runtime_directory = "/runtime"
@@ -132,6 +133,7 @@ struct ServiceConfigurationTests {
     expected.workers.count = 3
     expected.ring.slots = 5
     expected.ring.directory = "/ring"
+    expected.ring.group = "root"
     expected.state.directory = "/state"
     expected.state.runtimeDirectory = "/runtime"
     expected.limits.maximumBadFraction = 0.5
@@ -143,7 +145,7 @@ struct ServiceConfigurationTests {
     // What was read can be written, and reads as the same again.
     #expect(try parse(configuration.toml) == configuration)
     let written = configuration.toml.split(separator: "\n").filter { $0.contains(" = ") }.count
-    #expect(written == 47)
+    #expect(written == 48)
   }
 
   @Test("writes itself as TOML that reads the same, whatever the texts hold")
@@ -296,7 +298,7 @@ struct ConfigurationProblemTests {
       ),
       ("[[views.view]]\ncrop_scal = 1", "test.toml:2: views.view[1].crop_scal: unknown key; did you mean crop_scale?"),
       ("[[views.views]]\nside = 96", "test.toml:1: views.views: unknown key; did you mean views.view?"),
-      ("[ring]\nxyzzy = 1", "test.toml:2: ring.xyzzy: unknown key; the keys here are slots, directory"),
+      ("[ring]\nxyzzy = 1", "test.toml:2: ring.xyzzy: unknown key; the keys here are slots, directory, group"),
     ])
   func suggestions(text: String, complaint: String) {
     #expect(complaints(text) == [complaint])
@@ -315,6 +317,9 @@ struct ConfigurationProblemTests {
       ("[style]\n\nsource = \"folder\"", 3, "style.folder", "must be set where style.source is \"folder\""),
       ("[style]\nviews = [1, 3]", 2, "style.views", "there is no view 3 among 2"),
       ("[views]\nside = 226", 2, "views.view[1]", "multiple of 4"),
+      ("[ring]\ngroup = \"no such group\"", 2, "ring.group", "there is no group \"no such group\""),
+      ("[ring]\ngroup = \"-1\"", 2, "ring.group", "there is no group \"-1\""),
+      ("[ring]\ngroup = \"4294967295\"", 2, "ring.group", "there is no group"),
       ("[[views.view]]\nblur_kernel = 8", 1, "views.view[1]", "odd"),
     ])
   func together(text: String, line: Int, key: String, message: String) throws {

@@ -33,7 +33,6 @@ struct WorkListTests {
         let list = WorkList<Int>()
         let ledgers = (0..<3).map { _ in Ledger() }
         for batch in 0..<3 { list.add(batch, count: count, groupSize: groupSize) }
-        list.close()
         let completed = Mutexed<[Int]>([])
         DispatchQueue.concurrentPerform(iterations: workers) { _ in
           while let ticket = list.next() {
@@ -41,13 +40,31 @@ struct WorkListTests {
             let group = Array(first..<min(first + groupSize, count))
             ledgers[ticket.batch].took(ticket.position, ticket.stage, group: group)
             // A sample is only prepared for its group once its ticket is back, so note it before completing.
-            if list.complete(ticket) { completed.change { $0.append(ticket.batch) } }
+            if list.complete(ticket) {
+              completed.change { $0.append(ticket.batch) }
+              // Whoever waits for work that nobody will add is sent home.
+              if completed.value.count == ledgers.count { list.close() }
+            }
           }
         }
         #expect(completed.value.sorted() == [0, 1, 2])
         #expect(ledgers.allSatisfy { $0.isWhole(count) && $0.faults.isEmpty })
       }
     }
+  }
+
+  @Test("hands out nothing more once it is closed, whatever is left, and takes back what is out")
+  func closed() {
+    let list = WorkList<String>()
+    list.add("one", count: 1, groupSize: 1)
+    list.add("two", count: 5, groupSize: 5)
+    #expect(!list.complete(list.next()!))
+    let last = list.next()!
+    list.close()
+    #expect(list.next()?.position == nil)
+    // What was in hand may still complete its batch.
+    #expect(last.stage == .finish && list.complete(last))
+    #expect(list.next()?.position == nil)
   }
 
   @Test("works on the oldest batch first")

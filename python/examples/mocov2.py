@@ -110,7 +110,7 @@ def main() -> None:
     device = torch.device(options.device)
     model = MomentumContrast().to(device)
     optimizer = torch.optim.SGD(model.query.parameters(), options.rate, momentum=0.9, weight_decay=1e-4)
-    dataset = RingDataset(options.name, options.rank, directory=options.directory, start=0)
+    dataset = RingDataset(options.name, options.rank, directory=options.directory, endless=True)
     done = 0
     if options.checkpoint is not None and options.checkpoint.exists():
         saved = torch.load(options.checkpoint, map_location=device, weights_only=True)

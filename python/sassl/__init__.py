@@ -4,42 +4,65 @@ For example::
 
     import sassl
 
-    for batch in sassl.attach("photos"):
-        first, second = batch.views   # uint8 [batch, height, width, 3]
+    reader = sassl.attach("photos", start=0)
+    for epoch in range(100):
+        for batch in reader.epoch():
+            first, second = batch.views   # uint8 [batch, height, width, 3]
 """
 
+from .batch import Batch
 from .errors import (
+    BatchReleasedError,
     BatchTimeoutError,
     ChecksumError,
     ConfigurationChangedError,
+    ContinuingWarning,
     CorruptRingError,
+    DaemonFailedError,
     DaemonGoneError,
     ForkedError,
     NoDaemonError,
     ReaderBusyError,
+    ReaderClosedError,
+    ReaderReplacedWarning,
+    RingHeldError,
+    RingOwnerError,
     SasslError,
     VersionMismatchError,
     WorkerProcessError,
+    WorldSizeError,
 )
-from .reader import Batch, Reader, RingInformation, RingStatus, attach
+from .reader import Epoch, Reader, RingInformation, RingStatus, attach
+from .serving import ServedReader, serve
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Batch",
+    "BatchReleasedError",
     "BatchTimeoutError",
     "ChecksumError",
     "ConfigurationChangedError",
+    "ContinuingWarning",
     "CorruptRingError",
+    "DaemonFailedError",
     "DaemonGoneError",
+    "Epoch",
     "ForkedError",
     "NoDaemonError",
     "Reader",
     "ReaderBusyError",
+    "ReaderClosedError",
+    "ReaderReplacedWarning",
+    "RingHeldError",
     "RingInformation",
+    "RingOwnerError",
     "RingStatus",
     "SasslError",
+    "ServedReader",
     "VersionMismatchError",
     "WorkerProcessError",
+    "WorldSizeError",
     "attach",
+    "serve",
 ]

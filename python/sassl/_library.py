@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import importlib.util
 import os
+import pwd
 from ctypes import POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64
 from ctypes import c_void_p as c_pointer
 from typing import ClassVar, NoReturn
@@ -12,8 +14,10 @@ from typing import ClassVar, NoReturn
 from . import errors
 
 OK, TIMEOUT, VOID, ABANDONED = 0, 1, 2, 3
-ARGUMENT, SYSTEM, SPACE, BUSY, ABSENT, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, STATE = range(-1, -12, -1)
+ARGUMENT, SYSTEM, SPACE, BUSY, ABSENT, VERSION, CORRUPT, CHANGED = range(-1, -9, -1)
+CHECKSUM, FORKED, STATE, OWNER, WORLD = range(-9, -14, -1)
 CONTINUE = 2**64 - 1
+MAXIMUM_SETTINGS_BYTES = 65536
 FIELD_NAME_BYTES, MAXIMUM_DIMENSIONS, NAME_BYTES = 32, 8, 64
 
 Hook = ctypes.CFUNCTYPE(c_int, c_int, c_pointer)
@@ -104,7 +108,8 @@ class ConsumerOptions(Structure):
         ("attach_timeout_ns", c_uint64),
         ("absence_timeout_ns", c_uint64),
         ("accept_change", c_int32),
-        ("reserved", c_uint32),
+        ("world_size", c_uint32),
+        ("owner_id", c_int64),
         ("hook", Hook),
         ("hook_context", c_pointer),
     ]
@@ -122,6 +127,9 @@ class Lease(Structure):
         ("production_ns", c_uint64),
         ("payload", c_pointer),
         ("mapping", c_pointer),
+        ("consumer", c_pointer),
+        ("done", c_int32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -202,17 +210,17 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "producer_abandon": (None, [c_pointer]),
     "consumer_attach": (c_int, [POINTER(ConsumerOptions), POINTER(c_pointer), POINTER(Error)]),
     "consumer_next": (c_int, [c_pointer, c_uint64, POINTER(Lease), POINTER(Error)]),
-    "consumer_release": (c_int, [c_pointer, c_uint64, POINTER(Error)]),
+    "lease_end": (None, [POINTER(Lease)]),
+    "process_ends": (None, []),
     "consumer_seek": (c_int, [c_pointer, c_uint64, POINTER(Error)]),
     "consumer_position": (c_uint64, [c_pointer]),
-    "consumer_geometry": (POINTER(Geometry), [c_pointer]),
-    "consumer_fields": (POINTER(Field), [c_pointer]),
-    "consumer_settings": (c_char_p, [c_pointer]),
+    "consumer_describe": (None, [c_pointer, POINTER(Geometry), c_char_p]),
     "consumer_counters": (None, [c_pointer, POINTER(Counters)]),
+    "consumer_make_room": (c_int, [c_pointer, POINTER(Error)]),
+    "consumer_detach": (c_int, [c_pointer, c_int, POINTER(Error)]),
     "consumer_close": (c_int, [c_pointer]),
     "consumer_abandon": (None, [c_pointer]),
-    "mapping_retain": (None, [c_pointer]),
-    "mapping_release": (None, [c_pointer]),
+    "explain_writes": (None, []),
     "mapping_geometry": (POINTER(Geometry), [c_pointer]),
     "mapping_fields": (POINTER(Field), [c_pointer]),
     "observer_open": (c_int, [c_char_p, c_char_p, c_uint32, POINTER(c_pointer), POINTER(Error)]),
@@ -236,6 +244,14 @@ def _load() -> ctypes.CDLL:
 
 library = _load()
 
+# Batches are given back without a line of Python: an exception of a signal's handler would be swallowed there, and the
+# slot be lost. `PyInstanceMethod_New` makes a method of what is no Python function.
+_method = ctypes.pythonapi.PyInstanceMethod_New
+_method.restype, _method.argtypes = ctypes.py_object, [ctypes.py_object]
+setattr(Lease, "__del__", _method(library.sassl_ring_lease_end))  # noqa: B010
+# What is still held when the process ends was not done: the next reader gets it.
+atexit.register(library.sassl_ring_process_ends)
+
 
 def raise_error(result: int, error: Error) -> NoReturn:
     """Raises the exception for a failed call."""
@@ -246,7 +262,7 @@ def raise_error(result: int, error: Error) -> NoReturn:
         raise errors.ReaderBusyError(message, error.holder_pid)
     if result == SYSTEM:
         raise OSError(error.system_errno or 0, message)
-    if result in (ARGUMENT, STATE):
+    if result == ARGUMENT:
         raise ValueError(message)
     if result == SPACE:
         raise OSError(error.system_errno or 0, message)
@@ -256,13 +272,32 @@ def raise_error(result: int, error: Error) -> NoReturn:
         CHANGED: errors.ConfigurationChangedError,
         CHECKSUM: errors.ChecksumError,
         FORKED: errors.ForkedError,
+        STATE: errors.ReaderClosedError,
+        OWNER: errors.RingOwnerError,
+        WORLD: errors.WorldSizeError,
     }
     raise kinds.get(result, errors.SasslError)(message or f"ring error {result}")
 
 
 def nanoseconds(seconds: float) -> int:
-    """A duration as the library wants it; infinity is for ever."""
+    """A duration as the library wants it; infinity is for ever. Raises ValueError for what is not a number."""
+    if seconds != seconds:
+        raise ValueError("a time in seconds cannot be NaN")
     return min(int(max(seconds, 0.0) * 1e9), 2**64 - 1) if seconds != float("inf") else 2**64 - 1
+
+
+def user_number(user: str | int | None) -> int:
+    """The number of a user given by name or number, -1 for nobody."""
+    if user is None:
+        return -1
+    if isinstance(user, int):
+        if not 0 <= user < 2**32 - 1:
+            raise ValueError(f"owner={user} is not the number of a user")
+        return user
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ValueError(f"owner={user!r}: there is no such user on this machine") from None
 
 
 def encoded(path: str | os.PathLike[str] | None) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What can go wrong, each with what to do about it in its message."""
+"""What can go wrong or deserves a word, each with what to do about it in its message."""
 
 from __future__ import annotations
 
@@ -17,6 +17,30 @@ class DaemonGoneError(SasslError):
 
 class BatchTimeoutError(SasslError, TimeoutError):
     """`sassld` lives, but no batch was ready in time."""
+
+
+class RingHeldError(BatchTimeoutError):
+    """Every slot of the ring is held by batches and arrays of this reader, so that no further batch can be made."""
+
+
+class BatchReleasedError(SasslError, ValueError):
+    """The batch was given back, by `release` or by closing its reader: its arrays are not to be had any more."""
+
+
+class ReaderClosedError(SasslError, ValueError):
+    """This reader was closed, or a later `attach` in the same process took its ring."""
+
+
+class WorldSizeError(SasslError, ValueError):
+    """The ring is one of another number of ranks than this reader was told: it would miss a part of every batch."""
+
+
+class ContinuingWarning(UserWarning):
+    """The first batch is not the stream's first, and nobody said whether this is a fresh run or a resumed one."""
+
+
+class ReaderReplacedWarning(UserWarning):
+    """An earlier reader of the same ring in this process was closed, since a ring has one reader."""
 
 
 class ReaderBusyError(SasslError):
@@ -39,6 +63,10 @@ class CorruptRingError(SasslError):
     """The shared memory says something impossible."""
 
 
+class RingOwnerError(SasslError, PermissionError):
+    """The ring belongs to a user who is not trusted, or everybody may write to it. The message names the user."""
+
+
 class ChecksumError(SasslError):
     """A batch does not match its checksum. It was asked for again: the next call returns it made anew."""
 
@@ -49,3 +77,11 @@ class ForkedError(SasslError, RuntimeError):
 
 class WorkerProcessError(SasslError, RuntimeError):
     """A ring cannot be read in a DataLoader's worker process."""
+
+
+class DaemonFailedError(SasslError):
+    """The `sassld` that `serve` started has ended. Its last words are the message; `exit_code` is as in subprocess."""
+
+    def __init__(self, message: str, exit_code: int = 0) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

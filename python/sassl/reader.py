@@ -1,30 +1,38 @@
-"""Reading a ring: `attach` returns a `Reader`, which is an endless iterator of `Batch`."""
+"""Reading a ring: `attach` returns a `Reader`, an endless iterator of `Batch`; `Reader.epoch` iterates one epoch."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
+import threading
 import time
+import warnings
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from types import TracebackType
+from typing import Any, Final, Literal
 
 from . import _library as c
-from .errors import BatchTimeoutError, ConfigurationChangedError, DaemonGoneError, NoDaemonError, SasslError
+from .batch import Batch, Handle, Layout, Lease, lease_pointer
+from .errors import (
+    BatchTimeoutError,
+    ConfigurationChangedError,
+    ContinuingWarning,
+    DaemonGoneError,
+    ReaderBusyError,
+    ReaderClosedError,
+    ReaderReplacedWarning,
+    RingHeldError,
+    SasslError,
+)
 
-# NumPy has no bfloat16; its bits arrive as uint16.
-_DTYPES: Final = (None, "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "u2", "f4", "f8", "b1")
 # How long a call into C waits before Python gets to look for signals such as Ctrl-C.
 _SIGNAL_SLICE_SECONDS: Final = 0.2
 # How long a sentence on changed settings may get; what does not fit is counted in it.
 _DIFFERENCE_BYTES: Final = 2048
-
-Array = npt.NDArray[Any]
+_LARGEST_NUMBER: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -71,130 +79,6 @@ class RingStatus:
     daemon_is_alive: bool
 
 
-class _Mapping:
-    """Keeps shared memory mapped for as long as any array refers to it."""
-
-    def __init__(self, address: int) -> None:
-        c.library.sassl_ring_mapping_retain(address)
-        self._finalizer = weakref.finalize(self, c.library.sassl_ring_mapping_release, address)
-        # At exit arrays may outlive every finalizer; the kernel unmaps.
-        self._finalizer.atexit = False
-        geometry = c.library.sassl_ring_mapping_geometry(address).contents
-        table = c.library.sassl_ring_mapping_fields(address)
-        self.batch_size: int = geometry.batch_size
-        #: name, type string, shape, offset
-        self.fields: list[tuple[str, str, tuple[int, ...], int]] = [
-            (field.name.decode(), f"<{_DTYPES[field.dtype]}", tuple(field.shape[: field.dimensions]), field.offset)
-            for field in (table[index] for index in range(geometry.field_count))
-        ]
-
-
-class _Memory:
-    """One array's worth of mapped memory, for NumPy to wrap; NumPy keeps it, and it keeps the mapping."""
-
-    def __init__(self, mapping: _Mapping, address: int, typestr: str, shape: tuple[int, ...]) -> None:
-        self._mapping = mapping
-        self.__array_interface__ = {
-            "version": 3,
-            "data": (address, True),  # read-only
-            "typestr": typestr if typestr[1:] not in ("u1", "i1", "b1") else "|" + typestr[1:],
-            "shape": shape,
-        }
-
-
-class Batch:
-    """One batch, read where it lies.
-
-    Its arrays are read-only views of shared memory. They must not be read after the batch was released: by `release`,
-    by asking its reader for the next one, or by leaving `with batch:`.
-    """
-
-    def __init__(self, reader: Reader, lease: c.Lease, mapping: _Mapping) -> None:
-        self._reader = reader
-        self._identifier: int = lease.identifier
-        self._is_released = False
-        #: Number in the stream; `attach(start=number)` continues here.
-        self.number: int = lease.number
-        self.epoch: int = lease.epoch
-        #: Position within the epoch.
-        self.step: int = lease.step
-        #: Samples in it.
-        self.count: int = lease.count
-        #: When it was published, on the clock of `time.monotonic_ns`: the difference is how long it has been ready.
-        self.published_ns: int = lease.published_ns
-        #: CRC-32C of all arrays.
-        self.checksum: int = lease.checksum
-        arrays = {}
-        for name, typestr, shape, offset in mapping.fields:
-            array = np.asarray(_Memory(mapping, lease.payload + offset, typestr, shape))
-            if shape and shape[0] == mapping.batch_size and self.count < mapping.batch_size:
-                array = array[: self.count]
-            arrays[name] = array
-        #: Every array by name, also those that this package has no attribute for.
-        self.arrays: Mapping[str, Array] = MappingProxyType(arrays)
-
-    @property
-    def views(self) -> tuple[Array, ...]:
-        """The augmented views, uint8 [batch, height, width, 3] each; of one size or, with multi-crop, of several."""
-        views: list[Array] = []
-        while (view := self.arrays.get(f"view{len(views)}")) is not None:
-            views.append(view)
-        return tuple(views)
-
-    @property
-    def labels(self) -> Array:
-        """Class of each sample, int64, -1 where there is none."""
-        return self.arrays["labels"]
-
-    @property
-    def sample_ids(self) -> Array:
-        """Index of each sample in the dataset."""
-        return self.arrays["sample_ids"]
-
-    @property
-    def style_ids(self) -> Array:
-        """Which style each sample was given."""
-        return self.arrays["style_ids"]
-
-    @property
-    def applied(self) -> Array:
-        """Whether each sample was stylized."""
-        return self.arrays["applied"]
-
-    @property
-    def alpha(self) -> Array:
-        """How far the style is the other image's, 0 to 1, for each sample."""
-        return self.arrays["alpha"]
-
-    @property
-    def beta(self) -> Array:
-        """How much of the stylized image was blended in, 0 to 1, for each sample."""
-        return self.arrays["beta"]
-
-    @property
-    def is_released(self) -> bool:
-        """Whether the batch was given back, so that its arrays must not be read any more."""
-        return self._is_released
-
-    def release(self) -> None:
-        """Gives the batch back to be filled anew. Doing so twice does nothing."""
-        if not self._is_released:
-            self._is_released = True
-            self._reader._release(self)
-
-    def __enter__(self) -> Batch:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.release()
-
-    def __repr__(self) -> str:
-        return f"<sassl.Batch {self.number}: epoch {self.epoch}, step {self.step}, {self.count} samples>"
-
-
 def _difference(former: str, present: str) -> str:
     """How two texts of settings differ, in words; nothing where one of them is empty, or where they are the same."""
     words = ctypes.create_string_buffer(_DIFFERENCE_BYTES)
@@ -203,68 +87,158 @@ def _difference(former: str, present: str) -> str:
     return words.value.decode(errors="replace")
 
 
-def _close(handle: int, library: ctypes.CDLL) -> None:
-    library.sassl_ring_consumer_close(handle)
+def _checked_number(number: int, what: str) -> int:
+    if not 0 <= number <= _LARGEST_NUMBER:
+        raise ValueError(f"{what}={number} is not a batch number")
+    return number
+
+
+def _detach(handle: Handle, is_done: bool) -> None:
+    """Gives up the ring; what is still referred to is moved out of it. A reader that is closed already stays so."""
+    if handle.process == os.getpid():
+        c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
+
+
+#: The readers of this process by ring, so that a forgotten one can make room: a notebook keeps the reader of an
+#: interrupted cell alive through the last traceback.
+_readers: weakref.WeakValueDictionary[tuple[bytes | None, str, int], Reader] = weakref.WeakValueDictionary()
 
 
 class Reader(Iterator[Batch]):
-    """An endless iterator over the batches of a ring. Made by `attach`."""
+    """An endless iterator over the batches of a ring. Made by `attach`.
+
+    `epoch` iterates over one epoch, `next` waits with a time limit. Several threads may ask for batches; each gets its
+    own.
+    """
 
     def __init__(
         self,
         name: str,
         rank: int,
         *,
-        start: int | None,
+        start: int | Literal["continue"] | None,
+        world_size: int | None,
         wait: float,
         daemon_timeout: float,
         verify: bool,
         directory: str | os.PathLike[str] | None,
         accept_change: bool,
+        owner: str | int | None,
     ) -> None:
-        self._held: list[Batch] = []
-        self._mappings: weakref.WeakValueDictionary[int, _Mapping] = weakref.WeakValueDictionary()
-        self._mapping: _Mapping | None = None
+        # Until it is attached there is nothing to detach.
+        self._finalizer: weakref.finalize[Any, Reader] | None = None
+        if "\0" in name:
+            raise ValueError(f"{name!r} is not the name of a ring: it holds a NUL")
+        if not 0 <= rank < 2**32:
+            raise ValueError(f"rank={rank} is not a rank: they are counted from 0")
+        if world_size is not None and not 1 <= world_size < 2**32:
+            raise ValueError(f"world_size={world_size} is not a number of readers")
+        if isinstance(start, str) and start != "continue":
+            raise ValueError(f"start={start!r} is neither a batch number nor 'continue'")
         options = c.ConsumerOptions(
             directory=c.encoded(directory),
             name=name.encode(),
             rank=rank,
             verify=verify,
-            start=c.CONTINUE if start is None else start,
+            start=_checked_number(start, "start") if isinstance(start, int) else c.CONTINUE,
             absence_timeout_ns=c.nanoseconds(daemon_timeout),
             accept_change=accept_change,
+            world_size=1 if world_size is None else world_size,
+            owner_id=c.user_number(owner),
         )
-        if start is not None and not 0 <= start < 2**63:
-            raise ValueError(f"start={start} is not a batch number")
+        c.nanoseconds(wait)
+        #: Batches that were handed out and not released.
+        self._held: weakref.WeakSet[Batch] = weakref.WeakSet()
+        # What a thread has asked for, by its number: filled by the C library, taken out as its caller gets it.
+        self._asked: dict[int, Lease] = {}
+        self._latest: weakref.ref[Lease] | None = None
+        # Of the instance of sassld that made the latest batch.
+        self._layout: tuple[bytes, Layout] | None = None
         self._daemon_timeout = daemon_timeout
-        self._handle = self._attach(options, wait)
-        self._finalizer = weakref.finalize(self, _close, self._handle, c.library)
+        self._closed_because = "this reader was closed: attach anew"
+        c.library.sassl_ring_explain_writes()
+        key = (options.directory, name, rank)
+        self._handle = self._attach(options, wait, key)
+        self._finalizer = weakref.finalize(self, _detach, self._handle, False)
+        # When the process ends, threads may still be waiting in there; the kernel tidies up.
+        self._finalizer.atexit = False
+        self._slot_count = self.information.slot_count
+        _readers[key] = self
+        if start is None:
+            self._say_where_it_starts()
 
     @staticmethod
-    def _attach(options: c.ConsumerOptions, wait: float) -> int:
+    def _attach(options: c.ConsumerOptions, wait: float, key: tuple[bytes | None, str, int]) -> Handle:
         deadline = time.monotonic() + wait
+        made_room = False
         while True:
             remaining = deadline - time.monotonic()
             options.attach_timeout_ns = c.nanoseconds(min(remaining, _SIGNAL_SLICE_SECONDS))
-            handle, error = ctypes.c_void_p(), c.Error()
+            address, error = ctypes.c_void_p(), c.Error()
             result = c.library.sassl_ring_consumer_attach(
-                ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error)
+                ctypes.byref(options), ctypes.byref(address), ctypes.byref(error)
             )
-            if result == c.OK and handle.value is not None:
-                return handle.value
+            if result == c.OK and address.value is not None:
+                return Handle(address.value)
+            if result == c.BUSY and error.holder_pid == os.getpid() and not made_room:
+                made_room = True
+                # Where nobody refers to the former reader any more but a cycle, it ends without a word.
+                gc.collect()
+                former = _readers.get(key)
+                if former is not None:
+                    former._give_way()
+                del former
+                continue
             if result != c.ABSENT or remaining <= _SIGNAL_SLICE_SECONDS:
                 c.raise_error(result, error)
 
+    def _give_way(self) -> None:
+        """Closes a reader that a later `attach` in this process replaces."""
+        if not self._is_open:
+            return
+        if any(thread != threading.get_ident() for thread in self._asked):
+            raise ReaderBusyError(
+                "another thread of this process waits for a batch of this ring, which has one reader: share that one",
+                os.getpid(),
+            )
+        warnings.warn(
+            "an earlier reader of this ring in this process was closed, since a ring has one reader. Its batches stay "
+            "readable; those that were not released come again",
+            ReaderReplacedWarning,
+            stacklevel=5,
+        )
+        self._closed_because = "a later sassl.attach in this process took over the ring of this reader"
+        self._end(is_done=False)
+
+    def _say_where_it_starts(self) -> None:
+        position = self.position
+        if position == 0:
+            return
+        per_epoch = self.information.batches_per_epoch
+        where = f" (epoch {position // per_epoch}, step {position % per_epoch})" if per_epoch else ""
+        warnings.warn(
+            f"reading continues at batch {position}{where}, where the last reader stopped. Say start=0 for a fresh "
+            "run, start='continue' for this, or load_state_dict for a checkpoint",
+            ContinuingWarning,
+            stacklevel=4,
+        )
+
+    @property
+    def _is_open(self) -> bool:
+        return self._finalizer is not None and self._finalizer.alive
+
     @property
     def _open_handle(self) -> int:
-        if not self._finalizer.alive:
-            raise SasslError("this reader was closed")
-        return self._handle
+        if not self._is_open:
+            raise ReaderClosedError(self._closed_because)
+        return self._handle.address
 
     @property
     def information(self) -> RingInformation:
         """What the ring holds."""
-        geometry = c.library.sassl_ring_consumer_geometry(self._open_handle).contents
+        geometry = c.Geometry()
+        settings = ctypes.create_string_buffer(c.MAXIMUM_SETTINGS_BYTES + 1)
+        c.library.sassl_ring_consumer_describe(self._open_handle, ctypes.byref(geometry), settings)
         return RingInformation(
             name=geometry.name.decode(),
             rank=geometry.rank,
@@ -273,7 +247,7 @@ class Reader(Iterator[Batch]):
             batches_per_epoch=geometry.batches_per_epoch,
             slot_count=geometry.slot_count,
             fingerprint=bytes(geometry.fingerprint).hex(),
-            settings=c.library.sassl_ring_consumer_settings(self._open_handle).decode(errors="replace"),
+            settings=settings.value.decode(errors="replace"),
             payload_bytes=geometry.payload_bytes,
             producer_pid=geometry.producer_pid,
         )
@@ -296,75 +270,128 @@ class Reader(Iterator[Batch]):
     @property
     def position(self) -> int:
         """Number of the batch that comes next."""
-        return int(c.library.sassl_ring_consumer_position(self._open_handle))
+        following = int(c.library.sassl_ring_consumer_position(self._open_handle))
+        # What an exception kept from its caller comes again.
+        return min([lease.number for lease in list(self._asked.values()) if lease.identifier] + [following])
 
     def __iter__(self) -> Reader:
         return self
 
     def __next__(self) -> Batch:
-        """Releases what is held and waits for the next batch, for as long as `sassld` lives."""
-        for batch in list(self._held):
-            batch.release()
+        """Waits for the next batch, for as long as `sassld` lives. What is referred to stays as it is."""
         return self.next()
 
-    def next(self, timeout: float = float("inf")) -> Batch:
-        """Waits for the next batch and leaves those that are held alone, so that several can be worked on.
+    def epoch(self) -> Epoch:
+        """Iterates over the current epoch, or what is left of it; sized.
 
-        Raises `BatchTimeoutError` after `timeout` seconds, and `DaemonGoneError` when `sassld` went away and did not
-        come back.
+        For example::
+
+            for epoch in range(100):
+                for batch in reader.epoch():
+                    train(batch.views)
         """
+        return Epoch(self)
+
+    def next(self, timeout: float = float("inf")) -> Batch:
+        """Waits for the next batch.
+
+        Raises `BatchTimeoutError` after `timeout` seconds, `RingHeldError` when batches that are still referred to hold
+        every slot of the ring, and `DaemonGoneError` when `sassld` went away and did not come back. An exception that
+        a signal handler raises meanwhile loses nothing: the next call returns the same batch.
+        """
+        c.nanoseconds(timeout)
+        thread = threading.get_ident()
+        lease = self._asked.get(thread)
+        if lease is None:
+            lease = self._asked[thread] = Lease(self._handle)
+        try:
+            if not lease.identifier:
+                self._wait(lease, timeout)
+            batch = Batch(lease, self._layout_of(lease))
+            self._held.add(batch)
+            self._latest = weakref.ref(lease)
+        finally:
+            if not lease.identifier:
+                self._asked.pop(thread, None)
+        # Between this and the caller's assignment nothing looks for signals.
+        del self._asked[thread]
+        return batch
+
+    def _wait(self, lease: Lease, timeout: float) -> None:
+        """Has the C library fill `lease`."""
         deadline = time.monotonic() + timeout
-        lease, error = c.Lease(), c.Error()
+        if self._slot_count == 1 and self._latest is not None and self._latest() is not None:
+            # The variable of a plain loop alone would hold the only slot for ever.
+            self._make_room()
+        held_since: float | None = None
+        error = c.Error()
         while True:
             remaining = min(deadline - time.monotonic(), _SIGNAL_SLICE_SECONDS)
             result = c.library.sassl_ring_consumer_next(
-                self._open_handle, c.nanoseconds(remaining), ctypes.byref(lease), ctypes.byref(error)
+                self._open_handle, c.nanoseconds(remaining), lease_pointer(lease), ctypes.byref(error)
             )
             if result == c.OK:
-                batch = Batch(self, lease, self._mapping_of(lease))
-                self._held.append(batch)
-                return batch
+                return
             if result == c.ABSENT:
                 raise DaemonGoneError(error.message.decode(errors="replace"))
+            if result == c.STATE:
+                raise ReaderClosedError(self._closed_because)
             if result != c.TIMEOUT:
                 c.raise_error(result, error)
+            if self._holds_every_slot():
+                if held_since is None:
+                    held_since = time.monotonic()
+                    # What only a reference cycle holds is not held for a purpose.
+                    gc.collect()
+                    # Slots go back in their order, so that one that is kept may hold up all the others.
+                    self._make_room()
+                    continue
+                # Another thread may let go; where there is none, nobody can.
+                patience = self._daemon_timeout if threading.active_count() > 1 else 0.0
+                if time.monotonic() >= min(deadline, held_since + patience):
+                    raise RingHeldError(self._what_is_waited_for())
+            else:
+                held_since = None
             if time.monotonic() >= deadline:
                 raise BatchTimeoutError(f"no batch within {timeout} s: {self._what_is_waited_for()}")
 
+    def _holds_every_slot(self) -> bool:
+        status = self.status
+        return status.daemon_is_alive and status.held >= self._slot_count
+
+    def _make_room(self) -> None:
+        """Moves what is kept out of the ring where that is all that is in the way of the next batch."""
+        error = c.Error()
+        result = c.library.sassl_ring_consumer_make_room(self._open_handle, ctypes.byref(error))
+        if result != c.OK:
+            c.raise_error(result, error)
+
     def _what_is_waited_for(self) -> str:
-        status, slots = self.status, self.information.slot_count
+        status, slots = self.status, self._slot_count
         if not status.daemon_is_alive:
             return "sassld is gone, and has not come back yet"
         if status.held >= slots:
             return (
                 f"this reader holds all {slots} slots of the ring, the oldest of which must be released before "
-                "the next batch can be made (or raise ring.slots)"
+                "the next batch can be made: let go of batches and of arrays made from them, copy what you keep, or "
+                "raise ring.slots"
             )
         return "sassld lives, `sasslctl status` says what it does"
 
-    def _mapping_of(self, lease: c.Lease) -> _Mapping:
-        # While we hold a mapping it stays mapped, so an equal address is the same mapping.
-        mapping = self._mappings.get(lease.mapping)
-        if mapping is None:
-            mapping = _Mapping(lease.mapping)
-            self._mappings[lease.mapping] = mapping
-        self._mapping = mapping
-        return mapping
-
-    def _release(self, batch: Batch) -> None:
-        self._held.remove(batch)
-        error = c.Error()
-        if not self._finalizer.alive:
-            return
-        result = c.library.sassl_ring_consumer_release(self._handle, batch._identifier, ctypes.byref(error))
-        if result != c.OK:
-            c.raise_error(result, error)
+    def _layout_of(self, lease: Lease) -> Layout:
+        mapping = lease.mapping
+        instance = bytes(c.library.sassl_ring_mapping_geometry(mapping).contents.instance)
+        if self._layout is None or self._layout[0] != instance:
+            self._layout = instance, Layout(mapping)
+            self._slot_count = self.information.slot_count
+        return self._layout[1]
 
     def seek(self, number: int) -> None:
         """Continues with batch `number`, forwards or backwards; costs no replay. Batches that are held stay valid."""
-        if not 0 <= number < 2**63:
-            raise ValueError(f"{number} is not a batch number")
+        _checked_number(number, "number")
         error = c.Error()
+        # What was asked for and never arrived is of the former position.
+        self._asked.clear()
         result = c.library.sassl_ring_consumer_seek(self._open_handle, number, ctypes.byref(error))
         if result != c.OK:
             c.raise_error(result, error)
@@ -403,10 +430,21 @@ class Reader(Iterator[Batch]):
         self.seek(state["batch"])
 
     def close(self) -> None:
-        """Gives back what is held, as done, and detaches. Arrays that are still referred to stay mapped."""
+        """Gives back what is held, as done, and detaches. Arrays that are still referred to stay as they are.
+
+        May be called beside a thread that waits in `next`, which then raises `ReaderClosedError`.
+        """
         for batch in list(self._held):
             batch.release()
-        self._finalizer()
+        self._end(is_done=True)
+
+    def _end(self, *, is_done: bool) -> None:
+        if self._is_open and self._finalizer is not None:
+            if is_done and any(lease.identifier for lease in self._asked.values()):
+                # What an exception kept from its caller was not read.
+                self.seek(self.position)
+            self._finalizer.detach()
+            _detach(self._handle, is_done)
 
     def __enter__(self) -> Reader:
         return self
@@ -418,49 +456,83 @@ class Reader(Iterator[Batch]):
         if kind is None:
             self.close()
         else:
-            self._finalizer()
+            self._end(is_done=False)
+
+
+class Epoch(Iterator[Batch]):
+    """What is left of the epoch in which its reader stands. Made by `Reader.epoch`."""
+
+    def __init__(self, reader: Reader) -> None:
+        per_epoch = reader.information.batches_per_epoch
+        if per_epoch == 0:
+            raise SasslError("this ring does not say how many batches an epoch has: iterate over the reader itself")
+        self._reader = reader
+        self._end = (reader.position // per_epoch + 1) * per_epoch
+
+    def __len__(self) -> int:
+        """How many batches are left."""
+        return max(self._end - self._reader.position, 0)
+
+    def __iter__(self) -> Epoch:
+        return self
+
+    def __next__(self) -> Batch:
+        if self._reader.position >= self._end:
+            raise StopIteration
+        return self._reader.next()
 
 
 def attach(
     name: str,
     rank: int = 0,
     *,
-    start: int | None = None,
+    start: int | Literal["continue"] | None = None,
+    world_size: int | None = None,
     wait: float = 30.0,
     daemon_timeout: float = 60.0,
     verify: bool = False,
     directory: str | os.PathLike[str] | None = None,
     accept_change: bool = False,
+    owner: str | int | None = None,
 ) -> Reader:
     """Attaches to the ring that `sassld` fills under this name.
 
     For example::
 
-        for batch in sassl.attach("photos"):
-            train(batch.views)
+        reader = sassl.attach("photos", start=0)
+        for epoch in range(100):
+            for batch in reader.epoch():
+                train(batch.views)
 
     :param name: of the ring, as in sassld's configuration.
     :param rank: of this process among the readers of the stream.
-    :param start: number of the first batch; by default the first that no reader has released.
+    :param start: number of the first batch, 0 for a fresh run; "continue" for the first that no reader has released.
+        None means "continue" too, and says so by a `ContinuingWarning` when that is not batch 0.
+    :param world_size: how many readers share the stream; must be said where it is more than one.
     :param wait: seconds to wait for sassld at first.
     :param daemon_timeout: seconds to wait for sassld to come back once it has gone.
     :param verify: check each batch's checksum.
-    :param directory: of the ring's file, /dev/shm by default.
+    :param directory: of the ring's file; by default /dev/shm/sassl, where the service's rings lie, and then /dev/shm.
     :param accept_change: go on when sassld comes back with another configuration.
+    :param owner: name or number of a user whose sassld may be read besides root's, one's own and the service's.
     :raises NoDaemonError: nobody fills such a ring.
     :raises ReaderBusyError: another process reads it.
+    :raises WorldSizeError: the ring is one of another number of ranks.
     :raises VersionMismatchError: sassld writes another format.
+    :raises RingOwnerError: the ring belongs to somebody else, or everybody may write to it.
     """
     return Reader(
         name,
         rank,
         start=start,
+        world_size=world_size,
         wait=wait,
         daemon_timeout=daemon_timeout,
         verify=verify,
         directory=directory,
         accept_change=accept_change,
+        owner=owner,
     )
 
 
-__all__ = ["Batch", "DaemonGoneError", "NoDaemonError", "Reader", "RingInformation", "RingStatus", "attach"]
+__all__ = ["Epoch", "Reader", "RingInformation", "RingStatus", "attach"]

@@ -5,39 +5,54 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from .errors import WorkerProcessError
-from .reader import Array, Batch, Reader, attach
+from .batch import Batch
+from .errors import SasslError, WorkerProcessError
+from .reader import Reader, attach
+
+# PyTorch has no read-only tensors and warns of the first that is made from such an array. What it warns of, a write,
+# ends here with a sentence that names the batch.
+warnings.filterwarnings("ignore", message="The given NumPy array is not writable", module=__name__)
 
 
-def _tensor(array: Array) -> torch.Tensor:
-    with warnings.catch_warnings():
-        # PyTorch has no read-only tensors and warns of each; the documentation of TensorBatch says what it means.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(array)
+class _Tensors(Mapping[str, torch.Tensor]):
+    """The arrays of a batch by name, as tensors on the same memory."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._arrays = batch.arrays
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return torch.from_numpy(self._arrays[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 class TensorBatch:
     """A `sassl.Batch` whose arrays are tensors on the same memory, not copied.
 
-    The memory is mapped read-only: an in-place operation on these tensors ends the process. Go through `.to(device)`,
-    `.float()` or `.clone()` first, and be done with the tensors when the batch is released (by asking for the next).
+    A tensor, and what is made from it without copying, keeps its memory as it is for as long as it is referred to. The
+    memory of views is mapped read-only: an in-place operation on them ends the process with a sentence that says so. Go
+    through `.to(device)`, `.float()` or `.clone()` first.
     """
 
-    def __init__(self, batch: Batch, tensors: dict[str, torch.Tensor]) -> None:
+    def __init__(self, batch: Batch, tensors: Mapping[str, torch.Tensor] | None = None) -> None:
         self.batch = batch
         #: Every array by name.
-        self.tensors: Mapping[str, torch.Tensor] = tensors
+        self.tensors: Mapping[str, torch.Tensor] = _Tensors(batch) if tensors is None else tensors
         self.number, self.epoch, self.step, self.count = batch.number, batch.epoch, batch.step, batch.count
 
     @property
     def views(self) -> tuple[torch.Tensor, ...]:
         """The augmented views, uint8 [batch, height, width, 3] each."""
-        return tuple(self.tensors[f"view{index}"] for index in range(len(self.batch.views)))
+        return tuple([self.tensors[name] for name in self.batch.view_names])
 
     @property
     def labels(self) -> torch.Tensor:
@@ -79,39 +94,70 @@ class TensorBatch:
         return pinned
 
     def release(self) -> None:
-        """Gives the batch back before the next one is asked for."""
+        """Gives up this batch's own references to the ring; see `Batch.release`."""
         self.batch.release()
 
 
+def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> NoReturn:
+    raise SasslError(
+        "a RingDataset yields whole batches, which must not be collated again: use DataLoader(dataset, batch_size=None)"
+    )
+
+
+# Where a DataLoader without batch_size=None would stumble over a type that it does not know.
+torch.utils.data._utils.collate.default_collate_fn_map[TensorBatch] = _refuse_to_collate
+
+
+def _place(rank: int | None, world_size: int | None) -> tuple[int, int | None]:
+    """Rank and world size as given, or else as the process group says."""
+    if rank is None and world_size is None and torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return rank or 0, world_size
+
+
 class RingDataset(IterableDataset[TensorBatch]):
-    """An endless dataset of whole batches.
+    """A dataset of whole batches, one epoch for each time it is iterated.
 
     For example::
 
         dataset = RingDataset("photos")
-        for batch in dataset:
-            views = [view.to(device).permute(0, 3, 1, 2).float() / 255 for view in batch.views]
+        for epoch in range(100):
+            for batch in dataset:
+                views = [view.to(device).permute(0, 3, 1, 2).float() / 255 for view in batch.views]
 
-    It attaches when it is first iterated. It works inside `DataLoader(dataset, batch_size=None)`, but gains nothing
-    there except `pin_memory=True`. The arguments are those of `sassl.attach`.
+    It works inside `DataLoader(dataset, batch_size=None)` too, but gains nothing there except `pin_memory=True`. It
+    attaches when it is first iterated or asked for its length. Where an epoch was left early, or a state was loaded in
+    the middle of one, the next iteration goes on there.
+
+    :param rank: of this process; with `world_size`, by default that of `torch.distributed` where it is initialized,
+        else the only one.
+    :param start: number of the first batch: 0 for a fresh run (a resumed one loads its state), or "continue" for the
+        first that no reader has released.
+    :param endless: iterate over the stream without end instead of one epoch.
+
+    The other arguments are those of `sassl.attach`.
     """
 
     def __init__(
         self,
         name: str,
-        rank: int = 0,
+        rank: int | None = None,
         *,
-        start: int | None = None,
+        start: int | Literal["continue"] = 0,
+        world_size: int | None = None,
+        endless: bool = False,
         wait: float = 30.0,
         daemon_timeout: float = 60.0,
         verify: bool = False,
         directory: str | os.PathLike[str] | None = None,
         accept_change: bool = False,
+        owner: str | int | None = None,
     ) -> None:
         super().__init__()
-        self._name, self._rank, self._start = name, rank, start
+        self._name, self._rank, self._world_size = name, rank, world_size
+        self._start, self._endless = start, endless
         self._wait, self._daemon_timeout, self._verify, self._directory = wait, daemon_timeout, verify, directory
-        self._accept_change = accept_change
+        self._accept_change, self._owner = accept_change, owner
         self._attached: Reader | None = None
         self._state: tuple[Mapping[str, Any], bool] | None = None
 
@@ -124,15 +170,19 @@ class RingDataset(IterableDataset[TensorBatch]):
                 "(the work is done in sassld)"
             )
         if self._attached is None:
+            rank, world_size = _place(self._rank, self._world_size)
             self._attached = attach(
                 self._name,
-                self._rank,
-                start=self._start,
+                rank,
+                # A state says where to go on: no detour over another batch.
+                start=self._start if self._state is None else "continue",
+                world_size=world_size,
                 wait=self._wait,
                 daemon_timeout=self._daemon_timeout,
                 verify=self._verify,
                 directory=self._directory,
                 accept_change=self._accept_change,
+                owner=self._owner,
             )
             if self._state is not None:
                 self._attached.load_state_dict(self._state[0], force=self._state[1])
@@ -140,8 +190,14 @@ class RingDataset(IterableDataset[TensorBatch]):
         return self._attached
 
     def __iter__(self) -> Iterator[TensorBatch]:
-        for batch in self.reader:
-            yield TensorBatch(batch, {name: _tensor(array) for name, array in batch.arrays.items()})
+        # A map and not a generator, whose variable would keep the batch before.
+        return map(TensorBatch, self.reader if self._endless else self.reader.epoch())
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        if self._endless:
+            raise TypeError("an endless RingDataset has no length")
+        return self.reader.information.batches_per_epoch
 
     def state_dict(self) -> dict[str, Any]:
         """Where a resumed training goes on: after the last batch that was handed out."""

@@ -180,7 +180,7 @@ class Cast:
         assert self.reader.wait(timeout=60) == 0
         assert self.producer is not None
         assert self.producer.poll() is None, "the one that went through it all must be asked, not a new one"
-        with sassl.attach(self.source.name, directory=self.source.directory, wait=60) as ring:
+        with sassl.attach(self.source.name, start="continue", directory=self.source.directory, wait=60) as ring:
             eventually(lambda: ring.status.ready == self.source.slots, "every slot can be filled")
             assert ring.status.held == 0
         self.producer.send_signal(signal.SIGTERM)

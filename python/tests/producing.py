@@ -6,13 +6,16 @@ python producing.py DIRECTORY NAME [--slots N] [--count N] [--die-at STEP --occu
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +23,7 @@ from sassl import _library as c
 
 BATCH_SIZE, HEIGHT, WIDTH = 4, 6, 5
 BATCHES_PER_EPOCH = 10
+SLOTS = 4
 FIELDS: list[tuple[str, int, tuple[int, ...]]] = [
     ("view0", 1, (BATCH_SIZE, HEIGHT, WIDTH, 3)),
     ("view1", 1, (BATCH_SIZE, HEIGHT, WIDTH, 3)),
@@ -58,6 +62,8 @@ class Producer:
         *,
         slots: int = 3,
         start: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
         resume: bool = True,
         fingerprint: bytes = b"f" * 32,
         settings: str = "",
@@ -72,7 +78,8 @@ class Producer:
         options = c.ProducerOptions(
             directory=os.fsencode(directory),
             name=name.encode(),
-            world_size=1,
+            rank=rank,
+            world_size=world_size,
             batch_size=BATCH_SIZE,
             slot_count=slots,
             fields=table,
@@ -155,6 +162,25 @@ class Producer:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def stream(directory: str, slots: int = SLOTS, **options: Any) -> Iterator[Producer]:
+    """A producer that fills every slot as soon as it is free, as `sassld` does."""
+    stop = threading.Event()
+    with Producer(directory, slots=slots, **options) as producer:
+
+        def work() -> None:
+            while not stop.is_set():
+                producer.produce(timeout=0.02)
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            yield producer
+        finally:
+            stop.set()
+            worker.join()
 
 
 def killer(step: int, occurrence: int) -> Callable[[int], bool]:

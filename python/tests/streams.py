@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -25,13 +26,32 @@ def digest_of(batch: sassl.Batch) -> bytes:
     return digest_of_arrays(batch.arrays)
 
 
-def read(name: str, start: int, count: int, rank: int = 0) -> list[bytes]:
+def read(name: str, start: int, count: int, rank: int = 0, world_size: int = 1) -> list[bytes]:
     """The digests of batches start ... start + count - 1."""
     digests: list[bytes] = []
-    with sassl.attach(name, rank=rank, start=start) as ring:
+    with sassl.attach(name, rank=rank, world_size=world_size, start=start) as ring:
         for batch in ring:
             assert batch.number == start + len(digests)
             digests.append(digest_of(batch))
             if len(digests) == count:
                 break
     return digests
+
+
+def digests(ring: sassl.Reader, count: int) -> list[bytes]:
+    """The digests of the next batches."""
+    found = []
+    for _ in range(count):
+        with ring.next(timeout=60) as batch:
+            found.append(digest_of(batch))
+    return found
+
+
+def read_until_dry(ring: sassl.Reader) -> list[bytes]:
+    """The digests of the batches that are ready; returns when no more come although `sassld` lives."""
+    found = []
+    with contextlib.suppress(sassl.BatchTimeoutError):
+        while True:
+            with ring.next(timeout=1) as batch:
+                found.append(digest_of(batch))
+    return found

@@ -72,7 +72,7 @@ def test_two_ranks_joined_are_one_rank_with_the_same_global_batch(
     ) as daemon:
         slices = []
         for rank in (0, 1):
-            with sassl.attach(daemon.name, rank=rank, start=0) as ring:
+            with sassl.attach(daemon.name, rank=rank, world_size=2, start=0) as ring:
                 mine = []
                 for batch in ring:
                     mine.append(

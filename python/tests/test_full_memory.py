@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 import sassl
@@ -68,7 +69,7 @@ def test_the_ring_of_a_killed_producer_makes_room_for_its_successor(small: str) 
     producer.abandon()
     with Producer(small, slots=3, fields=LARGE) as successor:
         successor.produce()
-        with sassl.attach("test", directory=small, wait=0) as reader:
+        with sassl.attach("test", directory=small, start="continue", wait=0) as reader:
             assert reader.next(timeout=5).number == 0
     assert os.listdir(small) == []
 
@@ -78,25 +79,29 @@ def test_a_reader_lets_go_of_a_dead_ring_when_it_has_finished_with_it(small: str
     producer = Producer(small, slots=3, fields=LARGE)
     for _ in range(2):
         producer.produce()
-    with sassl.attach("test", directory=small, wait=0) as reader:
+    with sassl.attach("test", directory=small, start="continue", wait=0) as reader:
         first = next(reader)
         producer.abandon()
         # As long as it reads, there is no room for a second ring, and what it reads stays.
         with pytest.raises(OSError, match="no room"):
             Producer(small, slots=3, fields=LARGE)
-        assert first.views[0].shape == (BATCH_SIZE, 256, 1024)
+        shown = first.views[0].copy()
+        assert shown.shape == (BATCH_SIZE, 256, 1024)
         successors: list[Producer] = []
         thread = threading.Thread(
             target=lambda: successors.append(Producer(small, slots=3, fields=LARGE, space_timeout=60))
         )
         thread.start()
         assert next(reader).number == 1  # published before the producer died
+        # From here on `first` is in memory of its own, as the variable of a loop would be.
         numbers = []
         waiter = threading.Thread(target=lambda: numbers.append(next(reader).number))
         waiter.start()
         thread.join(timeout=60)
-        successors[0].produce()
-        waiter.join(timeout=60)
+        # The successor begins with what was not released.
+        while waiter.is_alive():
+            successors[0].produce(timeout=0.1)
         assert numbers == [2]
+        np.testing.assert_array_equal(first.views[0], shown)
         successors[0].close()
     assert os.listdir(small) == []

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import signal
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import MOUNTING, Workplace, eventually, may_mount, rows
+from conftest import MOUNTING, Workplace, control, eventually, may_mount, rows
 from picture_files import flat_picture, write_good
-from streams import digest_of, read
+from streams import digests, read, read_until_dry
 
 if TYPE_CHECKING:
     from conftest import Daemon, Size
@@ -50,25 +51,6 @@ def expected(data: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFa
     workplace = Workplace(tmp_path_factory.mktemp("expected"))
     with workplace.daemon(data, size, **PLAIN) as daemon:
         return read(daemon.name, 0, COUNT)
-
-
-def digests(ring: sassl.Reader, count: int) -> list[bytes]:
-    """The digests of the next batches."""
-    found = []
-    for _ in range(count):
-        with ring.next(timeout=60) as batch:
-            found.append(digest_of(batch))
-    return found
-
-
-def read_until_dry(ring: sassl.Reader) -> list[bytes]:
-    """The digests of the batches that are ready; returns when no more come although `sassld` lives."""
-    found = []
-    with contextlib.suppress(sassl.BatchTimeoutError):
-        while True:
-            with ring.next(timeout=1) as batch:
-                found.append(digest_of(batch))
-    return found
 
 
 @contextlib.contextmanager
@@ -272,7 +254,7 @@ def test_a_dataset_that_vanishes_ends_the_stream_with_a_sentence(
 ) -> None:
     folder = tmp_path / "vanishing"
     write_good(folder, 64)
-    name, configuration = workplace.configure(folder, size, **PLAIN)
+    name, configuration = workplace.configure(folder, size, **PLAIN, limits__wait_for_machine=1)
     process = workplace.launch(configuration)
     with sassl.attach(name, start=0, wait=60, daemon_timeout=0) as ring:
         digests(ring, 1)
@@ -281,30 +263,181 @@ def test_a_dataset_that_vanishes_ends_the_stream_with_a_sentence(
             while True:
                 digests(ring, 1)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 65, errors
-    assert "more than limits.max_bad_fraction = 0.05 allows (the last: no such file)" in errors.splitlines()[-1]
+    # That of a fault that may pass, so that the service manager starts it again.
+    assert process.returncode == 71, errors
+    assert "the data set's folder is not there" in errors.splitlines()[-1]
     assert rings_of(name) == []
 
 
-def test_impossible_counters_in_the_ring_end_the_stream_cleanly(
+def test_a_stop_does_not_wait_for_unfinished_batches(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(flat_picture(2000, 2000))
+    # One worker would take minutes to fill the ring's two slots.
+    name, configuration = workplace.configure(
+        folder,
+        size,
+        **PLAIN,
+        batch__size=4096,
+        batch__last_batch="wrap",
+        views__side=8,
+        ring__slots=2,
+        workers__count=1,
+    )
+    process = workplace.launch(configuration)
+    tasks = pathlib.Path(f"/proc/{process.pid}/task")
+    eventually(lambda: "sassl.work.0" in {(task / "comm").read_text().strip() for task in tasks.iterdir()}, "it works")
+    (ring,) = rings_of(name)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert re.search("stopping: [012] unfinished batches are given up, 0 finished", errors), errors
+    assert "stopped after 0 images" in errors
+    assert not ring.exists()
+
+
+def test_a_clean_restart_goes_on_where_the_reader_stood(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    _, configuration = workplace.configure(data, size, **PLAIN)
+    name = configuration.stem
+
+    def run(batches: int) -> list[bytes]:
+        process = workplace.launch(configuration)
+        with sassl.attach(name, start="continue", wait=60) as ring:
+            found = digests(ring, batches)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        return found
+
+    assert run(3) + run(4) + run(2) == expected[:9]
+    # The stream does not depend on the index.
+    shutil.rmtree(workplace.folder / name / "state")
+    assert run(2) == expected[:2]
+
+
+def scribble(ring: pathlib.Path) -> None:
+    """Writes into `released`, which only a reader writes: far ahead of what was ever published."""
+    with contextlib.suppress(FileNotFoundError), ring.open("r+b") as memory:
+        memory.seek(512)
+        memory.write(b"\xff" * 8)
+
+
+def test_a_ring_with_impossible_counters_is_made_anew_and_its_reader_goes_on(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        with sassl.attach(daemon.name, start=0, wait=60) as ring:
+            found = digests(ring, 6)
+            (file,) = rings_of(daemon.name)
+            first = file.stat().st_ino
+            with provoked("the reader scribbles over the ring's counters"):
+                scribble(file)
+            eventually(lambda: rings_of(daemon.name) == [file] and file.stat().st_ino != first, "the ring is made anew")
+            found += digests(ring, COUNT - 6)
+            assert found == expected
+        errors = daemon.stop()
+    assert "scribbled over the header" in errors and "made anew" in errors
+    assert rings_of(daemon.name) == []
+
+
+def test_a_reader_that_does_not_stop_scribbling_ends_the_stream_with_a_sentence(
     workplace: Workplace, data: pathlib.Path, size: Size
 ) -> None:
     name, configuration = workplace.configure(data, size, **PLAIN)
     process = workplace.launch(configuration)
     try:
-        with sassl.attach(name, start=0, wait=60) as ring:
-            digests(ring, 3)
-        (file,) = rings_of(name)
-        with file.open("r+b") as memory:
-            # `released`, which only a reader writes: far ahead of what was ever published.
-            memory.seek(512)
-            memory.write(b"\xff" * 8)
+        sassl.attach(name, start=0, wait=60).close()
+
+        def has_ended() -> bool:
+            for file in rings_of(name):
+                scribble(file)
+            return process.poll() is not None
+
+        eventually(has_ended, "the daemon ends")
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
     assert process.returncode == 70, errors
     assert errors.splitlines()[-1].startswith("sassld: ")
+    assert "scribbled over the header" in errors.splitlines()[-1]
     assert rings_of(name) == []
+
+
+def test_what_one_ranks_reader_scribbles_is_nothing_to_the_others(
+    workplace: Workplace, data: pathlib.Path, size: Size
+) -> None:
+    ranks: dict[str, Any] = PLAIN | {"batch__world_size": 2, "batch__ranks": [0, 1]}
+    with workplace.daemon(data, size, **ranks) as undisturbed:
+        whole = read(undisturbed.name, 0, COUNT, rank=1, world_size=2)
+    with workplace.daemon(data, size, **ranks) as daemon:
+        bad = pathlib.Path(f"/dev/shm/sassl.{daemon.name}.0")
+        good = sassl.attach(daemon.name, rank=1, world_size=2, start=0)
+        found = digests(good, 4)
+
+        def has_ended() -> bool:
+            scribble(bad)
+            return "rank 0: its stream has ended, that of the others goes on" in daemon.status()["detail"]
+
+        eventually(has_ended, "the scribbled ring is given up")
+        found += digests(good, COUNT - 4)
+        assert found == whole
+        assert not bad.exists()
+        good.close()
+
+
+def test_a_removed_ring_is_put_back(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes], provoked: Provocations
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        with sassl.attach(daemon.name, start=0, wait=60) as ring:
+            found = digests(ring, 6)
+            with provoked("the ring's file is removed"):
+                rings_of(daemon.name)[0].unlink()
+            found += digests(ring, 6)
+            eventually(lambda: rings_of(daemon.name), "the ring is back")
+            found += digests(ring, 6)
+        # Also for a reader that comes later, and with nobody there to notice.
+        rings_of(daemon.name)[0].unlink()
+        with sassl.attach(daemon.name, start="continue", wait=60) as ring:
+            found += digests(ring, COUNT - 18)
+        assert found == expected
+        assert "served by process" in daemon.control("doctor").stdout
+        errors = daemon.stop()
+    assert errors.count("somebody had removed the ring's file") == 2
+    assert rings_of(daemon.name) == []
+
+
+def test_what_stands_in_a_removed_rings_place_is_told(
+    workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0, wait=60) as ring:
+        found = digests(ring, 6)
+        (file,) = rings_of(daemon.name)
+        file.unlink()
+        file.mkdir()
+        eventually(lambda: "has taken the place of the ring" in daemon.status()["detail"], "status tells it")
+        found += digests(ring, 6)
+        file.rmdir()
+        eventually(lambda: file.is_file() and daemon.status()["detail"] == "", "the ring is back")
+        assert found + digests(ring, COUNT - 12) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_the_ring_of_another_user_is_refused_by_name(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    name, configuration = workplace.configure(data, size, **PLAIN)
+    ring = pathlib.Path(f"/dev/shm/sassl.{name}.0")
+    ring.touch(0o600)
+    try:
+        os.chown(ring, 65534, 65534)
+        code, errors = workplace.end(configuration)
+        assert code == 69, errors
+        for said in (errors, control("doctor", "--config", str(configuration)).stdout):
+            assert "belongs to user 'nobody' (65534)" in said
+            assert "stream.name" in said
+    finally:
+        ring.unlink()
 
 
 def test_nobody_outside_of_the_group_gets_at_ring_and_socket(
@@ -370,7 +503,7 @@ def test_a_trainer_that_ends_without_closing_leaves_what_it_held(
         found = [bytes.fromhex(line.split()[1]) for line in output.splitlines()]
         assert found == expected[:6]
         # Batch 5 was held and never given back, so it comes again.
-        with sassl.attach(daemon.name) as ring:
+        with sassl.attach(daemon.name, start="continue") as ring:
             assert ring.position == 5
             assert digests(ring, COUNT - 5) == expected[5:]
 
@@ -463,7 +596,7 @@ def test_a_full_disk_is_told_and_the_index_heals(
 ) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounting = f'mount -t tmpfs -o size=600k tmpfs {small} && exec "$@"'
+    mounting = f'mount -t tmpfs -o size=600k,mode=700 tmpfs {small} && exec "$@"'
     with (
         workplace.daemon(
             data, size, [*MOUNTING, "sh", "-c", mounting, "sh"], **PLAIN, state__directory=str(small)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import sassl
-from conftest import MOUNTING, PROGRAMS, ROOT, control, may_mount
+from conftest import MOUNTING, PROGRAMS, ROOT, control, eventually, may_mount
 from picture_files import write_good
 from streams import read
 
@@ -157,6 +158,62 @@ def test_a_directory_that_cannot_be_written(workplace: Workplace, data: pathlib.
     assert_one_sentence(errors, "/proc/sassl", rf"state\.{key}")
 
 
+@pytest.mark.parametrize("key", ["directory", "runtime_directory"])
+def test_a_directory_in_which_everybody_can_make_names(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, key: str
+) -> None:
+    folder = tmp_path / "open"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    _, file = workplace.configure(data, size, **PLAIN | {f"state__{key}": str(folder)})
+    code, errors = workplace.end(file)
+    assert code == 73, errors
+    assert_one_sentence(errors, re.escape(str(folder)), "written by everybody", rf"state\.{key}")
+    assert list(folder.iterdir()) == []
+    assert "may be written by everybody" in control("doctor", "--config", str(file)).stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
+@pytest.mark.parametrize("key", ["directory", "runtime_directory"])
+def test_a_directory_of_somebody_else(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, key: str
+) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir(0o755)
+    os.chown(folder, 65534, 65534)
+    # Also where a link of one's own leads there.
+    link = tmp_path / "link"
+    link.symlink_to(folder)
+    for path in (folder, link):
+        _, file = workplace.configure(data, size, **PLAIN | {f"state__{key}": str(path)})
+        code, errors = workplace.end(file)
+        assert code == 73, errors
+        assert_one_sentence(errors, re.escape(str(path)), r"belongs to user 'nobody' \(65534\)", rf"state\.{key}")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("key", "ending"), [("directory", "sqlite"), ("runtime_directory", "control")])
+def test_a_link_in_the_place_of_index_or_socket(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, key: str, ending: str
+) -> None:
+    name, file = workplace.configure(data, size, **PLAIN | {f"state__{key}": str(tmp_path)})
+    link, target = tmp_path / f"{name}.{ending}", tmp_path / "elsewhere"
+    link.symlink_to(target)
+    code, errors = workplace.end(file)
+    assert code == 73, errors
+    assert_one_sentence(errors, re.escape(str(link)), "symbolic link")
+    assert link.is_symlink() and not target.exists()
+
+
+def test_directories_that_are_made_are_not_for_everybody(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size
+) -> None:
+    made = {"state__directory": str(tmp_path / "a" / "state"), "state__runtime_directory": str(tmp_path / "b" / "run")}
+    with workplace.daemon(data, size, **PLAIN | made) as daemon:
+        eventually(lambda: daemon.status()["state"] == "running", "the daemon runs")
+        assert [oct(pathlib.Path(path).stat().st_mode & 0o777) for path in made.values()] == ["0o750", "0o750"]
+
+
 def test_a_runtime_directory_whose_path_is_too_long(
     workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size
 ) -> None:
@@ -183,10 +240,13 @@ def test_a_name_that_a_running_instance_holds(workplace: Workplace, data: pathli
 
 
 def test_a_second_reader_is_told_who_reads(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
-    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name) as first:
+    program = "import sassl, sys; sassl.attach(sys.argv[1])"
+    with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0) as first:
         assert first.next().number == 0
-        with pytest.raises(sassl.ReaderBusyError, match=rf"process {os.getpid()}\b"):
-            sassl.attach(daemon.name)
+        second = subprocess.run(
+            [sys.executable, "-c", program, daemon.name], capture_output=True, text=True, check=False
+        )
+        assert re.search(rf"ReaderBusyError: .* is being read by process {os.getpid()}\b", second.stderr)
         assert first.next().number == 1
 
 

@@ -65,7 +65,7 @@ def states(
     """The state at each of POINTS, of a run whose `sassld` has ended since."""
     workplace = Workplace(tmp_path_factory.mktemp("checkpoints"))
     states = {}
-    with workplace.daemon(data, size, **plain) as daemon, sassl.attach(daemon.name) as ring:
+    with workplace.daemon(data, size, **plain) as daemon, sassl.attach(daemon.name, start=0) as ring:
         for batch in ring:
             assert (batch.epoch, batch.step) == divmod(batch.number, EPOCH)
             if batch.number + 1 in POINTS:
@@ -75,17 +75,17 @@ def states(
     raise AssertionError("the stream has ended")
 
 
-def read_by_reader(name: str, rank: int, state: State) -> Iterator[Arrays]:
-    with sassl.attach(name, rank) as ring:
+def read_by_reader(name: str, rank: int, world_size: int, state: State) -> Iterator[Arrays]:
+    with sassl.attach(name, rank, world_size=world_size, start="continue") as ring:
         ring.load_state_dict(json.loads(json.dumps(state)))
         for batch in ring:
             yield batch.arrays
 
 
-def read_by_dataset(name: str, rank: int, state: State) -> Iterator[Arrays]:
+def read_by_dataset(name: str, rank: int, world_size: int, state: State) -> Iterator[Arrays]:
     from sassl.torch import RingDataset
 
-    dataset = RingDataset(name, rank)
+    dataset = RingDataset(name, rank, world_size=world_size, endless=True)
     dataset.load_state_dict(pickle.loads(pickle.dumps(state)))
     with contextlib.closing(dataset):
         for batch in dataset:
@@ -118,7 +118,7 @@ def test_the_rest_of_a_resumed_stream_is_that_of_an_undisturbed_one(
     plain: dict[str, Any],
     undisturbed: list[bytes],
     states: dict[int, State],
-    reading: Callable[[str, int, State], Iterator[Arrays]],
+    reading: Callable[[str, int, int, State], Iterator[Arrays]],
     workers: int,
     slots: int,
     world_size: int,
@@ -136,7 +136,7 @@ def test_the_rest_of_a_resumed_stream_is_that_of_an_undisturbed_one(
             batch__ranks=list(range(world_size)),
         ) as daemon:
             with provoked("a checkpoint resumed with other workers, slots or ranks"):
-                ranks = [reading(daemon.name, rank, state) for rank in range(world_size)]
+                ranks = [reading(daemon.name, rank, world_size, state) for rank in range(world_size)]
             # One batch of each rank at a time; `range` first, so that none is asked for more than is wanted.
             rest = [digest_of_arrays(*slices) for _, *slices in zip(range(point, BATCHES), *ranks, strict=False)]
             for rank in ranks:
@@ -149,19 +149,22 @@ def test_the_state_of_one_rank_serves_a_stream_that_is_no_longer_divided(
 ) -> None:
     point = POINTS[0]
     halves: dict[str, Any] = {"batch__size": size.batch // 2, "batch__world_size": 2, "batch__ranks": [1]}
-    with workplace.daemon(data, size, **plain, **halves) as daemon, sassl.attach(daemon.name, rank=1) as ring:
+    with (
+        workplace.daemon(data, size, **plain, **halves) as daemon,
+        sassl.attach(daemon.name, rank=1, world_size=2, start=0) as ring,
+    ):
         for batch in ring:
             if batch.number == point - 1:
                 break
         state = ring.state_dict()
-    with workplace.daemon(data, size, **plain) as daemon, sassl.attach(daemon.name) as ring:
+    with workplace.daemon(data, size, **plain) as daemon, sassl.attach(daemon.name, start=0) as ring:
         ring.load_state_dict(state)
         assert digest_of(next(ring)) == undisturbed[point]
 
 
 def test_seeking_costs_no_replay(workplace: Workplace, data: pathlib.Path, size: Size, plain: dict[str, Any]) -> None:
     far, slots, taken = 1_000_000, 4, 3
-    with workplace.daemon(data, size, **plain, ring__slots=slots) as daemon, sassl.attach(daemon.name) as ring:
+    with workplace.daemon(data, size, **plain, ring__slots=slots) as daemon, sassl.attach(daemon.name, start=0) as ring:
         for _ in range(taken):
             ring.next().release()
         ring.load_state_dict({**ring.state_dict(), "batch": far})
@@ -235,7 +238,7 @@ def test_a_state_of_another_configuration_is_refused_by_what_changed(
 ) -> None:
     changes, words = change(tmp_path, size)
     state = states[POINTS[0]]
-    with workplace.daemon(data, size, **plain | changes) as daemon, sassl.attach(daemon.name) as ring:
+    with workplace.daemon(data, size, **plain | changes) as daemon, sassl.attach(daemon.name, start=0) as ring:
         with pytest.raises(sassl.ConfigurationChangedError) as refusal:
             ring.load_state_dict(state)
         assert ring.position == 0
@@ -252,7 +255,7 @@ def test_a_daemon_that_comes_back_with_another_configuration_is_refused_by_what_
     workplace: Workplace, data: pathlib.Path, size: Size, plain: dict[str, Any]
 ) -> None:
     with workplace.daemon(data, size, **plain) as daemon:
-        ring = sassl.attach(daemon.name)
+        ring = sassl.attach(daemon.name, start=0)
         ring.next().release()
     with workplace.daemon(data, size, **plain, stream__name=daemon.name, stream__seed=8):
         with pytest.raises(sassl.ConfigurationChangedError, match=r": stream\.seed was 7 and is 8\. Restart"):

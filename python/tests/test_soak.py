@@ -131,7 +131,7 @@ def test_nothing_grows_and_every_batch_is_whole(
                 repeated += 1
             if batches % ATTACH_EVERY == 0:
                 ring.close()
-                ring = sassl.attach(daemon.name, verify=True)
+                ring = sassl.attach(daemon.name, start="continue", verify=True)
                 assert ring.position == batches
             if now - told >= 10:
                 told = now

@@ -32,6 +32,10 @@ extern "C" {
 #define SASSL_RING_ABI_VERSION 1u
 #define SASSL_RING_BYTE_ORDER 0x01020304u
 #define SASSL_RING_DEFAULT_DIRECTORY "/dev/shm"
+/// Where the installed service keeps its rings: only its user can make names in there. Readers look here first.
+#define SASSL_RING_SERVICE_DIRECTORY "/dev/shm/sassl"
+/// The system user whose rings every reader trusts.
+#define SASSL_RING_SERVICE_USER "sassl"
 #define SASSL_RING_HEADER_BYTES 4096u
 #define SASSL_RING_NAME_BYTES 64u
 #define SASSL_RING_FIELD_NAME_BYTES 32u
@@ -168,7 +172,9 @@ struct sassl_ring_header {
   uint64_t seek_target;                  ///< the batch number asked for; stored before seek_requested
   uint64_t seek_requested;               ///< counts requests; stored with release, pairs with the producer's acquire load. If a
                                          ///< producer sees an old count with a newer target, it acts once too often
-                                         ///< and the batches made in between are stale by their generation.
+                                         ///< and the batches made in between are stale by their generation. Only a count
+                                         ///< that comes after seek_acknowledged is a request; a reader that finds a seek
+                                         ///< acknowledged that it has not asked for asks for its own batch.
   uint64_t consumer_waited_ns;           ///< time spent waiting for a batch (the trainer starved), sum of finished waits
   uint64_t consumer_waiting_since_ns;    ///< CLOCK_MONOTONIC since when it has been waiting now, 0 when it is not
   uint64_t dropped;                      ///< published batches that were stale and never handed out
@@ -220,6 +226,8 @@ enum sassl_ring_result {
   SASSL_RING_ERROR_CHECKSUM = -9,   ///< a batch does not match its CRC-32C
   SASSL_RING_ERROR_FORKED = -10,    ///< this handle belongs to the parent process
   SASSL_RING_ERROR_STATE = -11,     ///< not in this order: released twice, published twice, closed
+  SASSL_RING_ERROR_OWNER = -12,     ///< the file belongs to a user who is not trusted, or everybody may write to it
+  SASSL_RING_ERROR_WORLD = -13,     ///< the ring is one of another number of ranks, see needed (ours) and available (theirs)
 };
 
 /// What went wrong, in words. Every function that takes one accepts NULL.
@@ -263,7 +271,8 @@ struct sassl_ring_geometry {
   uint64_t settings_bytes;
 };
 
-/// The counters of the header at about one moment, and what the locks say.
+/// The counters of the header at about one moment, and what the locks say. Impossible values have been made possible:
+/// released <= taken <= published <= released + slot_count, batch numbers are numbers, and no wait is longer than the ring is old.
 struct sassl_ring_counters {
   uint64_t now_ns;  ///< CLOCK_MONOTONIC when they were read
   uint64_t published;
@@ -290,8 +299,15 @@ struct sassl_ring_counters {
 // Names, sizes, checksums
 
 /// Writes the path of a ring's file to `path`. Names are [A-Za-z0-9_-]+ of at most 63 bytes, so none can leave the directory.
+/// Where `directory` is NULL, the ring is looked for as readers do: in SASSL_RING_SERVICE_DIRECTORY, if that belongs to
+/// a trusted user and has such a file, else in SASSL_RING_DEFAULT_DIRECTORY.
 int sassl_ring_path(const char *directory, const char *name, uint32_t rank, char *path, size_t path_bytes,
                     struct sassl_ring_error *error);
+/// Whether what belongs to a user may be believed: root's, this process's own, the service's, and that of `owner_id`, if that is not -1.
+int sassl_ring_user_is_trusted(uint32_t user, int64_t owner_id);
+/// A user's name and number for messages, such as "'alice' (1001)"; the number alone where there is no name. As much as fits
+/// `capacity` bytes, the terminating NUL included.
+void sassl_ring_user_name(uint32_t user, char *words, size_t capacity);
 /// Bytes of one element, 0 for an unknown type.
 uint64_t sassl_ring_dtype_bytes(uint32_t dtype);
 /// CRC-32C (Castagnoli) of `bytes`, continuing `seed` (0 to begin). SSE4.2 where the processor has it.
@@ -319,7 +335,7 @@ struct sassl_ring_producer_options {
   uint64_t batches_per_epoch;
   uint8_t fingerprint[32];
   const char *settings;   ///< what the fingerprint is made of, for messages: "key = value" lines, UTF-8; NULL for none
-  int64_t group_id;       ///< group of the file, -1 to leave it
+  int64_t group_id;       ///< group that may attach too, so that the file's mode is 0660; -1 for the user alone, 0600
   uint64_t space_timeout_ns;  ///< how long to wait for a dead predecessor's reader to let go of memory when space lacks
   sassl_ring_hook hook;
   void *hook_context;
@@ -346,7 +362,7 @@ struct sassl_ring_batch {
 
 /// Bytes of shared memory that these options ask for, or 0 (with an error) where they are not allowed.
 uint64_t sassl_ring_segment_bytes(const struct sassl_ring_producer_options *options, struct sassl_ring_error *error);
-/// Creates the segment, replacing that of a dead predecessor. Errors: ARGUMENT, SYSTEM, SPACE, BUSY.
+/// Creates the segment, replacing that of a dead predecessor of the same user. Errors: ARGUMENT, SYSTEM, SPACE, BUSY, OWNER.
 int sassl_ring_producer_create(const struct sassl_ring_producer_options *options, struct sassl_ring_producer **producer,
                                struct sassl_ring_error *error);
 /// Waits for a free slot and for the number of the batch to put there. Several may be out at once; numbers are handed out in
@@ -354,7 +370,8 @@ int sassl_ring_producer_create(const struct sassl_ring_producer_options *options
 /// reservations still out become void. Returns TIMEOUT when the ring stays full. Errors: CORRUPT, FORKED.
 int sassl_ring_producer_reserve(struct sassl_ring_producer *producer, uint64_t timeout_ns,
                                 struct sassl_ring_reservation *reservation, struct sassl_ring_error *error);
-/// Non-zero when a seek has overtaken this reservation, so that filling it further is in vain. Give it back with `publish` or `cancel`.
+/// Non-zero when a seek has overtaken this reservation, so that filling it further is in vain: once so, always so, and then `publish`
+/// publishes nothing. Give it back with `publish` or `cancel`.
 int sassl_ring_producer_is_void(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation);
 /// Computes the checksum and publishes, now or as soon as all earlier reservations are published. VOID when a seek has overtaken it.
 int sassl_ring_producer_publish(struct sassl_ring_producer *producer, const struct sassl_ring_reservation *reservation,
@@ -371,15 +388,30 @@ uint64_t sassl_ring_producer_start(const struct sassl_ring_producer *producer);
 /// Non-zero when that number came from a dead predecessor.
 int sassl_ring_producer_resumed(const struct sassl_ring_producer *producer);
 void sassl_ring_producer_counters(struct sassl_ring_producer *producer, struct sassl_ring_counters *counters);
-/// Says that nothing more will come, removes the file and frees the producer. A reader may finish what is published.
+/// Non-zero while the ring's name leads to the ring; zero when somebody has removed or replaced the file.
+int sassl_ring_producer_is_named(struct sassl_ring_producer *producer);
+/// Puts a new instance in the place of the present one, as a restarted producer does: when CORRUPT was returned, or the file has
+/// lost its name. The reader goes on there with its next batch. Reservations that are out become void, and TIMEOUT is returned
+/// while there are any; call again, from the thread that reserves. Errors: those of `create`, and STATE after `finish`; when something
+/// stands in the place of the file, that is told before the present instance is given up.
+int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t timeout_ns, struct sassl_ring_error *error);
+/// Says that nothing more will come and removes the file. Reservations that are out become void, and `reserve` returns STATE. A
+/// reader may finish what is published.
+int sassl_ring_producer_finish(struct sassl_ring_producer *producer);
+/// Finishes, and frees the producer.
 int sassl_ring_producer_close(struct sassl_ring_producer *producer);
+
+/// Removes the ring that a dead producer left, whose memory is otherwise taken until the next one of that name. With it goes the
+/// knowledge of where its reader stood. SASSL_RING_ERROR_BUSY where a live process fills or reads it, SASSL_RING_ERROR_ABSENT
+/// where there is none.
+int sassl_ring_remove_dead(const char *directory, const char *name, uint32_t rank, struct sassl_ring_error *error);
 /// What the kernel does when the process dies: drops lock and mapping, and frees the producer. For tests.
 void sassl_ring_producer_abandon(struct sassl_ring_producer *producer);
 
-// The consumer's side. One thread calls `next` and `seek`; `release` may be called from any.
+// The consumer's side. Its functions may be called from any thread; `close` and `abandon` when no other call is under way.
 
 struct sassl_ring_consumer_options {
-  const char *directory;  ///< NULL for /dev/shm
+  const char *directory;  ///< NULL for the service's directory, if the ring is there, else /dev/shm
   const char *name;
   uint32_t rank;
   int32_t verify;               ///< non-zero: check each batch's CRC-32C
@@ -387,13 +419,14 @@ struct sassl_ring_consumer_options {
   uint64_t attach_timeout_ns;   ///< how long to wait for a producer at first
   uint64_t absence_timeout_ns;  ///< how long to wait for a new producer once one has gone
   int32_t accept_change;        ///< non-zero: go on with a new instance of another configuration
-  uint32_t reserved;
+  uint32_t world_size;          ///< readers of the stream, or 0 to take whatever the ring says
+  int64_t owner_id;             ///< a user whose ring may be read besides root's, one's own and the service's; -1 for nobody else
   sassl_ring_hook hook;
   void *hook_context;
 };
 
-/// A batch that the consumer holds. Payload and field table stay readable until it is released, and mapped until the
-/// mapping's last holder lets go.
+/// A batch that the consumer holds. Its payload stays what it is until the batch is released, also beyond `detach`; payload and
+/// field table stay mapped until the mapping's last holder lets go.
 struct sassl_ring_lease {
   uint64_t identifier;
   uint64_t number;
@@ -405,16 +438,20 @@ struct sassl_ring_lease {
   uint64_t production_ns;
   const void *payload;
   struct sassl_ring_mapping *mapping;
+  struct sassl_ring_consumer *consumer;  ///< for `sassl_ring_lease_end`, which makes it NULL
+  int32_t done;                          ///< for `sassl_ring_lease_end`, set by whoever is done with the batch
+  uint32_t reserved;
 };
 
-/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT.
+/// Attaches to a ring. Errors: ARGUMENT, SYSTEM, BUSY, ABSENT, VERSION, CORRUPT, OWNER, WORLD.
 int sassl_ring_consumer_attach(const struct sassl_ring_consumer_options *options, struct sassl_ring_consumer **consumer,
                                struct sassl_ring_error *error);
 /// Waits for the next batch of the stream. When the producer goes, finishes what it had published, waits for a
-/// successor and goes on there with the same next batch. Returns TIMEOUT. Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED.
+/// successor and goes on there with the same next batch. The successor's owner must be the predecessor's. Returns TIMEOUT.
+/// Errors: ABSENT, BUSY, VERSION, CORRUPT, CHANGED, CHECKSUM, FORKED, OWNER, WORLD; STATE once it is detached.
 int sassl_ring_consumer_next(struct sassl_ring_consumer *consumer, uint64_t timeout_ns, struct sassl_ring_lease *lease,
                              struct sassl_ring_error *error);
-/// Gives a batch back, in any order. Errors: STATE, FORKED.
+/// Gives a batch back, in any order, also after `detach`. Errors: STATE, FORKED.
 int sassl_ring_consumer_release(struct sassl_ring_consumer *consumer, uint64_t identifier, struct sassl_ring_error *error);
 /// Continues with batch `number`. Batches still held no longer count for where a next reader continues.
 int sassl_ring_consumer_seek(struct sassl_ring_consumer *consumer, uint64_t number, struct sassl_ring_error *error);
@@ -426,13 +463,35 @@ const struct sassl_ring_field *sassl_ring_consumer_fields(const struct sassl_rin
 /// What determines its stream: "key = value" lines, which nobody has checked; empty where the producer does not say. Like the
 /// geometry, it changes when `next` moves on to a successor.
 const char *sassl_ring_consumer_settings(const struct sassl_ring_consumer *consumer);
+/// Copies geometry and settings, for a thread beside one that calls `next`. `settings` has room for
+/// SASSL_RING_MAXIMUM_SETTINGS_BYTES and a NUL; NULL to leave them.
+void sassl_ring_consumer_describe(struct sassl_ring_consumer *consumer, struct sassl_ring_geometry *geometry, char *settings);
 /// Zeroes where no producer is attached.
 void sassl_ring_consumer_counters(struct sassl_ring_consumer *consumer, struct sassl_ring_counters *counters);
-/// Detaches and frees. Batches still held count as unread: the next reader gets them.
+/// Where no slot is free, though some would be if not for a few that were kept (slots are given back in their order), or though
+/// the only one is held: moves what is held to private memory. Its payload stays readable where it is, and its slots are the
+/// producer's again. The batches still count as held. Errors: SYSTEM (no memory), FORKED; STATE once it is detached.
+int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error);
+/// Gives a batch back when nothing refers to it any more: fit to be the finalizer of an object that holds the structure, in languages
+/// that have such. Does nothing where it is empty. Unless it says `done`, the batch that was handed out last counts as read only when
+/// another is asked for: if an exception ends the reader before, the next one gets it again (made anew).
+void sassl_ring_lease_end(struct sassl_ring_lease *lease);
+/// From now on `sassl_ring_lease_end` does nothing: the process ends, and what is still held was not read.
+void sassl_ring_process_ends(void);
+/// Gives the ring up for the next reader; a `next` that waits in another thread ends with STATE within a moment. What is still held
+/// is moved to private memory and stays readable until it is released. `done` says whether it counts as read; where it does not, the
+/// next reader gets it again. Errors: FORKED, STATE (detached already); SYSTEM where memory is refused: then the ring is given up when
+/// the last batch is released.
+int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, struct sassl_ring_error *error);
+/// Detaches and frees. Batches still held count as unread: the next reader gets them. Their payload is mapped as long as their
+/// mapping is retained.
 int sassl_ring_consumer_close(struct sassl_ring_consumer *consumer);
 /// What the kernel does when the process dies. For tests.
 void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer);
 
+/// Makes a write to a batch's payload, which ends the process, end it with a sentence on standard error that names ring, batch and
+/// array. It installs a handler of SIGSEGV, which hands over to the former one; calling it again does nothing.
+void sassl_ring_explain_writes(void);
 /// Keeps the memory behind a lease mapped beyond release and close (its contents may change after release).
 void sassl_ring_mapping_retain(struct sassl_ring_mapping *mapping);
 void sassl_ring_mapping_release(struct sassl_ring_mapping *mapping);
@@ -441,7 +500,7 @@ const struct sassl_ring_field *sassl_ring_mapping_fields(const struct sassl_ring
 
 // The observer's side: looks, holds no lock, changes nothing.
 
-/// Opens a ring read-only, also one whose producer is dead. Errors: ARGUMENT, SYSTEM, ABSENT (no such file), VERSION, CORRUPT.
+/// Opens a ring read-only, also one whose producer is dead. Errors: ARGUMENT, SYSTEM, ABSENT (no such file), VERSION, CORRUPT, OWNER.
 int sassl_ring_observer_open(const char *directory, const char *name, uint32_t rank, struct sassl_ring_observer **observer,
                              struct sassl_ring_error *error);
 const struct sassl_ring_geometry *sassl_ring_observer_geometry(const struct sassl_ring_observer *observer);

@@ -1,6 +1,7 @@
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -22,7 +23,7 @@ extension CommandFailure {
 
   private static func code(for error: RingError) -> ExitCode {
     switch error.kind {
-    case .busy, .absent: .unavailable
+    case .busy, .absent, .owner: .unavailable
     case .space, .system: .systemResource
     case .argument: .configuration
     default: .software
@@ -53,7 +54,7 @@ extension CommandFailure {
   private static func code(for failure: StreamFailure) -> ExitCode {
     switch failure {
     case .tooManyBadFiles, .noReplacement: .badData
-    case .machineAtFault: .systemResource
+    case .machineAtFault, .noThread: .systemResource
     case .style, .ring: .software
     }
   }

@@ -1,5 +1,7 @@
+import Basics
 @preconcurrency import CGetopt
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// One long option of a command, with an optional one-letter form.
 public struct CommandOption: Sendable {
@@ -138,7 +140,7 @@ public func helpText(usage: String, about: String, options: [CommandOption], clo
   let lines = rows.map { left, right in
     let indent = String(repeating: " ", count: width)
     let text = right.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\n" + indent)
-    return left.padding(toLength: width, withPad: " ", startingAt: 0) + text
+    return left.padded(to: width) + text
   }
   var text = "usage: \(usage)\n\n\(about)\n"
   if !lines.isEmpty { text += "\noptions:\n" + lines.joined(separator: "\n") + "\n" }

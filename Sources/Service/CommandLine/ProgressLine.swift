@@ -1,10 +1,12 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// How far a long job is: a bar on a terminal, a line every tenth elsewhere.
 public final class ProgressLine: Sendable {
   private let title: String
   private let isTerminal: Bool
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`: the last step that was shown.
   private nonisolated(unsafe) var shown = -1
 
@@ -24,9 +26,9 @@ public final class ProgressLine: Sendable {
       if isTerminal {
         let bar = String(repeating: "#", count: step) + String(repeating: "-", count: steps - step)
         let end = done >= total ? "\n" : ""
-        FileHandle.standardError.write(Data("\r\(title) [\(bar)] \(done)/\(total)\(end)".utf8))
+        LogStream.standardError.write("\r\(title) [\(bar)] \(done)/\(total)\(end)")
       } else {
-        FileHandle.standardError.write(Data("\(title): \(done)/\(total)\n".utf8))
+        LogStream.standardError.write("\(title): \(done)/\(total)\n")
       }
     }
   }

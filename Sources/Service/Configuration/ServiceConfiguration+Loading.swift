@@ -1,5 +1,6 @@
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension ServiceConfiguration {
   /// The configuration in the file at `path`; keys that the file leaves out have their defaults.
@@ -145,6 +146,12 @@ private struct ConfigurationReader {
       report(
         lines["dataset.exclude"], "dataset.exclude",
         "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
+    }
+    if !configuration.ring.group.isEmpty && configuration.ring.groupNumber == nil {
+      report(
+        lines["ring.group"], "ring.group",
+        "there is no group \"\(configuration.ring.group)\" on this machine; name one, or \"\" for no other readers than the own"
+      )
     }
     for (index, recipe) in configuration.viewRecipes.enumerated() {
       let view = "views.view[\(index + 1)]"

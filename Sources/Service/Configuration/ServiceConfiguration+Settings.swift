@@ -58,6 +58,7 @@ extension ServiceConfiguration {
       settings: [
         .integer("slots", \.ring.slots, in: 2...4096),
         .string("directory", \.ring.directory, accepted: "the path of a directory", isValid: { !$0.isEmpty }),
+        .string("group", \.ring.group, accepted: "the name or number of a group, or \"\""),
       ]),
     Section(
       name: "state",
@@ -71,6 +72,7 @@ extension ServiceConfiguration {
         .number("max_bad_fraction", \.limits.maximumBadFraction, in: 0...1),
         .integer("max_pixels", \.limits.maximumPixels, in: 1...4_000_000_000),
         .integer("max_file_bytes", \.limits.maximumFileBytes, in: 1...4_000_000_000),
+        .integer("wait_for_machine", \.limits.waitForMachine, in: 0...86_400),
       ]),
     Section(name: "index", settings: [.integer("window_batches", \.index.windowBatches, in: 1...10_000_000)]),
   ]

@@ -1,6 +1,7 @@
 import Augmentation
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// Everything that `sassld` is told: what `Config/sassld.toml` explains key by key.
@@ -30,7 +31,7 @@ public struct ServiceConfiguration: Equatable, Sendable {
   public var ring = Ring()
   /// Where the service keeps its own files.
   public var state = State()
-  /// What an input may cost, and how many may be bad.
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
   public var limits = Limits()
   /// The SQLite index.
   public var index = Index()
@@ -168,12 +169,12 @@ public struct ServiceConfiguration: Equatable, Sendable {
 
   /// The threads that prepare samples.
   public struct Workers: Equatable, Sendable {
-    /// How many there are; 0 for one per core.
+    /// How many there are; 0 for one for each core that the process may use.
     public var count = 0
 
     /// How many there are, counted.
     public var resolvedCount: Int {
-      count > 0 ? count : max(ProcessInfo.processInfo.activeProcessorCount, 1)
+      count > 0 ? count : ProcessorShare.cores
     }
   }
 
@@ -183,6 +184,8 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var slots = 8
     /// The directory of the rings: a file system in memory.
     public var directory = "/dev/shm"
+    /// The group whose members may read the rings, by name or number; empty for none.
+    public var group = ""
   }
 
   /// Where the service keeps its own files.
@@ -193,7 +196,7 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var runtimeDirectory = ""
   }
 
-  /// What an input may cost, and how many may be bad.
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
   public struct Limits: Equatable, Sendable {
     /// The part of the data set that may be unusable before the stream stops.
     public var maximumBadFraction = 0.05
@@ -201,6 +204,8 @@ public struct ServiceConfiguration: Equatable, Sendable {
     public var maximumPixels = DecodeLimits.standard.maximumPixels
     /// The most bytes of one image file.
     public var maximumFileBytes = DecodeLimits.standard.maximumBytes
+    /// For how long a picture is tried again while the machine is at fault, in seconds.
+    public var waitForMachine = 60
   }
 
   /// The SQLite index.
@@ -249,6 +254,21 @@ extension ServiceConfiguration.State {
   /// The path, where it is one that can be relied on; the XDG specification says that relative ones are invalid.
   private static func absolutePath(_ path: String?) -> String? {
     path.flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+}
+
+// MARK: - Groups
+
+extension ServiceConfiguration.Ring {
+  /// The number of the group; nil where none is named, or none has that name.
+  var groupNumber: gid_t? {
+    if let number = gid_t(group), number != gid_t.max { return number }
+    var entry = Glibc.group()
+    var found: UnsafeMutablePointer<Glibc.group>?
+    // Enough for the thousands of members that some groups have.
+    var text = [CChar](repeating: 0, count: 1 << 20)
+    guard !group.isEmpty, getgrnam_r(group, &entry, &text, text.count, &found) == 0, found != nil else { return nil }
+    return entry.gr_gid
   }
 }
 

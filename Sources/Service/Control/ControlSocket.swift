@@ -1,4 +1,6 @@
-import Foundation
+import Dispatch
+import FoundationEssentials
+import Glibc
 
 /// A request to a running daemon: one line of JSON, answered by one line of JSON.
 public enum ControlRequest: String, Codable, Sendable {

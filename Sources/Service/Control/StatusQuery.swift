@@ -1,7 +1,8 @@
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Finds out how a stream's daemon is doing: from the daemon, or where none runs, from what it left behind.
 public struct StatusQuery {
@@ -18,6 +19,12 @@ public struct StatusQuery {
   ///
   /// - Throws: `ControlError` where the answer cannot be understood.
   public func ask() throws -> (StatusReport, ExitCode) {
+    let folder = configuration.state.resolvedRuntimeDirectory
+    if let fault = ServicePlaces.fault(of: folder) {
+      return (
+        left(state: .unknown, detail: "the directory \(folder) \(fault): what answers there is not believed"), .unknown
+      )
+    }
     do throws(ControlError) {
       let answer = try ControlClient.ask(.status, at: places.controlPath)
       if let report = try? StatusReport(json: answer) { return (report, .success) }
@@ -46,14 +53,7 @@ public struct StatusQuery {
 
   /// What the index still knows.
   private func left(state: StatusReport.State, detail: String) -> StatusReport {
-    var report = StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: detail, process: nil,
-      startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.path, samples: 0,
-      model: configuration.style.model, styleSource: configuration.style.source.rawValue,
-      workers: configuration.workers.resolvedCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: "",
-      rings: [], images: 0, imagesPerSecond: 0,
-      stages: StatusReport.StageTimes(), replacedSamples: 0, quarantine: [], quarantinedFiles: 0, index: "absent",
-      residentBytes: 0)
+    var report = StatusReport(of: configuration, state: state, detail: detail)
     guard let reader = try? BatchIndexReader(path: places.indexPath) else { return report }
     report.index = "ok"
     if let instance = try? reader.instances(limit: 1).first {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What `sasslctl status --json` prints: the whole state of one daemon at one moment.
 ///
@@ -10,7 +11,7 @@ public struct StatusReport: Codable, Sendable, Equatable {
     case starting
     /// Batches are made and handed over.
     case running
-    /// Told to stop: batches in work are finished, no new one is begun.
+    /// Told to stop: batches in work are given up, published ones stay readable.
     case draining
     /// Not running; the report comes from the index.
     case stopped

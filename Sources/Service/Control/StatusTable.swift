@@ -1,11 +1,13 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 extension StatusReport {
   /// The report as `sasslctl status` shows it to a person.
   public func table() -> String {
     var lines: [String] = []
     func row(_ title: String, _ text: String) {
-      lines.append(title.padding(toLength: Self.indent, withPad: " ", startingAt: 0) + text)
+      lines.append(title.padded(to: Self.indent) + text)
     }
     row("stream", "\(name): \(headline)")
     row("dataset", samples > 0 ? "\(dataset), \(samples) samples" : dataset)
@@ -13,7 +15,7 @@ extension StatusReport {
       row("style", styleSource == "none" ? "none" : "\(styleSource), model \(model), \(cpuPath)")
       row(
         "speed",
-        String(format: "%.1f images/s over 10 s, ", imagesPerSecond)
+        String(printf: "%.1f images/s over 10 s, ", imagesPerSecond)
           + "\(images) images since start, \(workers) workers on \(cores) cores")
       row("per image", stages.line)
       for ring in rings { row("rank \(ring.rank)", ring.line) }
@@ -24,7 +26,7 @@ extension StatusReport {
     for sample in quarantine.prefix(Self.listedQuarantine) { lines.append("\(margin)\(sample.path): \(sample.reason)") }
     if quarantinedFiles > Self.listedQuarantine { lines.append("\(margin)... more of them with --json") }
     row("index", index)
-    if process != nil { row("memory", String(format: "%.0f MiB resident", Double(residentBytes) / 1_048_576)) }
+    if process != nil { row("memory", String(printf: "%.0f MiB resident", Double(residentBytes) / 1_048_576)) }
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -48,7 +50,7 @@ extension StatusReport.StageTimes {
       ("read", readMicroseconds), ("decode", decodeMicroseconds), ("crop", cropMicroseconds),
       ("embed", embedMicroseconds), ("stylize", stylizeMicroseconds), ("augment", augmentMicroseconds),
     ]
-    return stages.map { $0.name + String(format: " %.2f", $0.microseconds / 1000) }.joined(separator: ", ") + " ms"
+    return stages.map { $0.name + String(printf: " %.2f", $0.microseconds / 1000) }.joined(separator: ", ") + " ms"
   }
 }
 
@@ -58,7 +60,7 @@ extension StatusReport.Ring {
     let reader = readerProcess.map { "read by process \($0)" } ?? "no reader"
     let place = "batch \(nextBatch) next (epoch \(epoch), step \(step) of \(batchesPerEpoch))"
     let waiting = String(
-      format: "in the last minute the trainer waited %.0f %%, the workers %.0f %%", trainerStarvedPercent, fullPercent)
+      printf: "in the last minute the trainer waited %.0f %%, the workers %.0f %%", trainerStarvedPercent, fullPercent)
     return "\(place), \(readyBatches) of \(slots) slots ready, \(reader); \(waiting)"
   }
 }

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What `sasslctl doctor` makes of the numbers and texts that it collects; each check is a function of its arguments alone.
 package enum Checks {
@@ -54,6 +55,47 @@ package enum Checks {
     return above.last { $0[1].count == deepest }?[2] == "tmpfs"
   }
 
+  /// The control group's memory against what rings and workers take; everything in shared memory counts against it.
+  package static func memory(need: MemoryNeed, limit: ControlGroup.Limit<UInt64>?) -> Finding {
+    let subject = "memory"
+    let facts =
+      "rings take \(mebibytes(need.rings)), with \(need.workers) workers about \(mebibytes(need.total)) in all"
+    guard let limit else { return .ok(subject, "\(facts), and no control group sets a limit") }
+    if need.total > limit.value {
+      return .problem(
+        subject, "\(facts), but the control group \(limit.group) allows \(mebibytes(limit.value))",
+        remedy: "raise the limit (docker --memory, SLURM --mem, MemoryMax= in the unit), "
+          + "or lower ring.slots, batch.size, views.side or workers.count")
+    }
+    return .ok(subject, "\(facts), \(mebibytes(limit.value)) allowed by the control group \(limit.group)")
+  }
+
+  /// Rings of other streams whose daemons are dead.
+  package static func leftRings(_ rings: [LeftRing]) -> Finding {
+    let subject = "dead rings"
+    if rings.isEmpty { return .ok(subject, "no daemon that was killed has left a ring of another stream") }
+    return .warning(
+      subject, "left by daemons that are dead: " + rings.map(\.sentence).joined(separator: ", "),
+      remedy: "start those streams again, or remove them with 'sasslctl doctor --remove-dead-rings'; "
+        + "their readers' places go with them")
+  }
+
+  /// The largest file that the process may write against the largest ring.
+  ///
+  /// - Parameter limit: in bytes; `UInt64.max` for none.
+  package static func fileSize(limit: UInt64, largestRing: UInt64) -> Finding {
+    let subject = "file size"
+    if limit == .max { return .ok(subject, "not limited") }
+    if limit < largestRing {
+      return .problem(
+        subject,
+        "a ring is a file of \(mebibytes(largestRing)), and this process may write at most \(limit) bytes to one",
+        remedy: "'ulimit -f unlimited', or LimitFSIZE=infinity in the unit, "
+          + "or lower ring.slots, batch.size or views.side")
+    }
+    return .ok(subject, "\(mebibytes(limit)) allowed, the largest ring takes \(mebibytes(largestRing))")
+  }
+
   /// How many descriptors the process may have open.
   package static func descriptors(limit: UInt64, workers: Int, ranks: Int) -> Finding {
     // Each worker reads one file at a time; the rest is the index, the socket, its callers and the rings.
@@ -77,7 +119,7 @@ package enum Checks {
     // Debian's default is to remove, and system users are spared.
     if user < 1000 || user == 65534 { return .ok(subject, "spares the rings of system users") }
     let values = settings.flatMap { $0.split(whereSeparator: \.isNewline) }.compactMap { line -> String? in
-      let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+      let parts = line.filter { !$0.isWhitespace }.split(separator: "=", maxSplits: 1)
       return parts.count == 2 && parts[0] == "RemoveIPC" ? parts[1].lowercased() : nil
     }
     if let last = values.last, ["no", "false", "off", "0"].contains(last) { return .ok(subject, "RemoveIPC=no") }
@@ -88,7 +130,7 @@ package enum Checks {
         "run it as the system service, or 'loginctl enable-linger', or set RemoveIPC=no in /etc/systemd/logind.conf")
   }
 
-  private static func mebibytes(_ bytes: UInt64, unit: String = " MiB") -> String {
+  static func mebibytes(_ bytes: UInt64, unit: String = " MiB") -> String {
     "\((bytes + (1 << 20) - 1) >> 20)\(unit)"
   }
 }

@@ -1,6 +1,7 @@
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -14,16 +15,68 @@ public struct Diagnosis {
   /// Every finding, in the order in which a start would come across them. Reading a large dataset takes its time.
   public func findings() -> [Finding] {
     let workers = configuration.workers.resolvedCount
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     return [
       Checks.processor(
-        path: KernelPath.selected, cores: ProcessInfo.processInfo.activeProcessorCount, workers: workers),
-      Checks.descriptors(limit: UInt64(limit.rlim_cur), workers: workers, ranks: configuration.batch.ranks.count),
+        path: KernelPath.selected, cores: ProcessorShare.cores, workers: workers),
+      Checks.descriptors(
+        limit: Self.limit(RLIMIT_NOFILE), workers: workers, ranks: configuration.batch.ranks.count),
       directory(configuration.state.resolvedDirectory, subject: "state", key: "state.directory"),
       directory(configuration.state.resolvedRuntimeDirectory, subject: "socket", key: "state.runtime_directory"),
-      model(), styles(), dataset(), name(), sharedMemory(), removeIPC(),
+      model(), styles(), dataset(), name(), sharedMemory(),
+    ] + memoryLimits() + [leftRings(), removeIPC()]
+  }
+
+  /// What limits of this process or its control group have to say about the rings; nothing where the rings are no rings.
+  func memoryLimits() -> [Finding] {
+    guard let sizes = try? ringSizes() else { return [] }
+    let total = Self.isInMemory(configuration.ring.directory) ? sizes.reduce(0, +) : 0
+    return [
+      Checks.memory(
+        need: MemoryNeed(rings: total, workers: configuration.workers.resolvedCount), limit: ControlGroup.current.memory
+      ),
+      Checks.fileSize(limit: Self.limit(RLIMIT_FSIZE), largestRing: sizes.max() ?? 0),
     ]
+  }
+
+  private static func limit(_ resource: __rlimit_resource) -> UInt64 {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(resource.rawValue), &limit)
+    return UInt64(limit.rlim_cur)
+  }
+
+  private static func isInMemory(_ directory: String) -> Bool {
+    Checks.isInMemory(
+      directory, mounts: (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? "")
+  }
+
+  /// Bytes of each rank's ring.
+  private func ringSizes() throws(RingError) -> [UInt64] {
+    var sizes: [UInt64] = []
+    for location in locations() {
+      sizes.append(
+        try RingProducer.segmentBytes(
+          at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
+          worldSize: configuration.batch.worldSize))
+    }
+    return sizes
+  }
+
+  /// Removes the rings that dead daemons of other streams left, as far as they are this user's (or anybody's, for root) and no
+  /// trainer reads them; returns a sentence on each.
+  public func removeLeftRings() -> [String] {
+    LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name).map { ring in
+      do throws(RingError) {
+        try ring.location.removeDead()
+        return "removed \(ring.sentence)"
+      } catch {
+        return "left \(ring.sentence): \(error)"
+      }
+    }
+  }
+
+  private func leftRings() -> Finding {
+    Checks.leftRings(LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name))
   }
 
   private func locations() -> [RingLocation] {
@@ -42,11 +95,8 @@ public struct Diagnosis {
     var need: UInt64 = 0
     var reclaimed: UInt64 = 0
     do throws(RingError) {
+      need = try ringSizes().reduce(0, +)
       for location in locations() {
-        need += try RingProducer.segmentBytes(
-          at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
-          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
-          worldSize: configuration.batch.worldSize)
         var present = stat()
         if stat(try location.path(), &present) == 0 { reclaimed += UInt64(present.st_blocks) * 512 }
       }
@@ -57,11 +107,10 @@ public struct Diagnosis {
       return .problem("shared memory", "\(directory) cannot be written", remedy: "'chmod 1777 \(directory)' as root")
     }
     let block = UInt64(system.f_frsize)
-    let mounts = (try? String(contentsOfFile: "/proc/self/mounts", encoding: .utf8)) ?? ""
     return Checks.sharedMemory(
       directory: directory, need: need, free: UInt64(system.f_bavail) * block + reclaimed,
       size: UInt64(system.f_blocks) * block, slots: configuration.ring.slots,
-      isInMemory: Checks.isInMemory(directory, mounts: mounts))
+      isInMemory: Self.isInMemory(directory))
   }
 
   private func directory(_ path: String, subject: String, key: String) -> Finding {
@@ -69,6 +118,9 @@ public struct Diagnosis {
     var present = path
     while access(present, F_OK) != 0 && errno == ENOENT && present != "/" && !present.isEmpty {
       present = URL(filePath: present).deletingLastPathComponent().path()
+    }
+    if present == path, let fault = ServicePlaces.fault(of: path) {
+      return .problem(subject, "\(path) \(fault)", remedy: "change \(key), or have it removed")
     }
     if access(present, W_OK | X_OK) == 0 { return .ok(subject, "\(path) can be written") }
     return .problem(
@@ -113,8 +165,22 @@ public struct Diagnosis {
 
   private func name() -> Finding {
     for location in locations() {
-      guard let observer = try? RingObserver(at: location), observer.counters.producerIsAlive else { continue }
-      return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      do throws(RingError) {
+        let observer = try RingObserver(at: location)
+        guard observer.counters.producerIsAlive else { continue }
+        return .ok("name", "'\(location.name)' is served by process \(observer.geometry.producerProcess)")
+      } catch  where error.kind == .owner {
+        return .problem("name", error.description, remedy: "choose another stream.name")
+      } catch {
+        // What is no ring is nobody's; a start replaces it, or says what is in the way.
+      }
+      // A producer replaces the files of its own user alone.
+      var left = stat()
+      if let path = try? location.path(), lstat(path, &left) == 0, left.st_uid != geteuid() {
+        return .problem(
+          "name", "\(path) was left by user \(FileOwner(left.st_uid)), whose sassld alone may replace it",
+          remedy: "choose another stream.name, or look as the service's user: 'sudo -u sassl sasslctl doctor'")
+      }
     }
     return .ok("name", "'\(configuration.stream.name)' is free")
   }
@@ -129,7 +195,7 @@ public struct Diagnosis {
         return files.compactMap { try? String(contentsOfFile: $0, encoding: .utf8) }
       }
     }
-    let user = NSUserName()
+    let user = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? ""
     return Checks.removeIPC(
       settings: settings, user: geteuid(),
       lingers: FileManager.default.fileExists(atPath: "/var/lib/systemd/linger/\(user)"))

@@ -1,5 +1,7 @@
+import Basics
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Measures how many images a second this machine prepares with a configuration, without a ring and without a reader.
 public struct ThroughputProbe: Sendable {
@@ -64,7 +66,7 @@ public struct ThroughputProbe: Sendable {
 
   /// What the threads add up.
   private final class Tally: Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     /// Guarded by `lock`.
     private nonisolated(unsafe) var images = 0
     private nonisolated(unsafe) var nanoseconds: UInt64 = 0

@@ -1,9 +1,14 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import Dataset
+import Dispatch
+import FoundationEssentials
+import Glibc
 import Imaging
+import StyleTransfer
 
-/// The life of `sassld`: open everything, announce readiness with the first batch, watch, drain.
+/// The life of `sassld`: open everything, announce readiness with the first batch, watch, stop.
 public final class Daemon: Sendable {
   /// Seconds between looks at progress.
   private static let tick = 1
@@ -12,54 +17,100 @@ public final class Daemon: Sendable {
   /// Seconds between entries of the throughput history.
   private static let historyInterval = 10.0
 
+  /// Seconds that an end may take before it is made short; a service manager waits for longer, people at a terminal do not.
+  private static let endingPatience = 1.5
+
   /// What can change while a stream runs.
   private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
 
   private let configurationPath: String
+  private let parent: pid_t?
   private let journal = Journal()
   private let notifier = ServiceNotifier()
-  private let lock = NSLock()
+  private let startedAt = Moment()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var state = StatusReport.State.starting
+  /// What is being done before there is a stream.
+  private nonisolated(unsafe) var detail = ""
+  /// Answers for the stream, once there is one.
+  private nonisolated(unsafe) var reporter: StatusReporter?
   private nonisolated(unsafe) var configuration: ServiceConfiguration
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
+  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
   /// - Throws: `ConfigurationError`.
-  public init(configurationPath: String) throws {
+  public init(configurationPath: String, parent: pid_t? = nil) throws {
     self.configurationPath = configurationPath
+    self.parent = parent
     configuration = try ServiceConfiguration.load(path: configurationPath)
   }
 
-  /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started.
+  /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started. The process must end
+  /// soon after it returns: what could not be ended in time still runs.
   ///
-  /// `SIGTERM` and `SIGINT` drain: batches in work are finished and published, the rings' files are removed (a reader may finish
-  /// what is published), nothing is left behind. `SIGHUP` reads the configuration again.
+  /// `SIGTERM` and `SIGINT` stop it within two seconds: batches in work are given up, the rings' files are removed (a reader may finish
+  /// what is published), nothing is left behind in shared memory. A second one ends the process at once. `SIGHUP` reads the configuration
+  /// again.
   ///
   /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
   public func run() throws {
     let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
+    // A file that may not grow is then an error like a full disk, and not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
     let configuration = current
     let places = try ServicePlaces(configuration)
-    let startedAt = Moment()
     let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
-    let index = try places.openIndex(windowBatches: configuration.index.windowBatches, death: death)
-    defer { index.close() }
-    guard let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals) else {
-      journal.write(.notice, "stopped before the first batch")
-      index.close()
-      // The thread that reads the dataset cannot be interrupted, and nothing it holds needs tidying up.
-      _exit(ExitCode.success.rawValue)
+    let name = try HeldName(configuration.stream.name, lockedBy: places.lockPath)
+    defer { withExtendedLifetime(name) {} }
+    let control = try ControlServer(path: places.controlPath) { [self] request in
+      switch request {
+      case .status: report().json(pretty: false)
+      }
     }
+    defer { control.close() }
+    try refuseLimits(configuration)
+    let index = try places.openIndex(windowBatches: configuration.index.windowBatches, death: death)
+    let opened: OpenedService
+    do {
+      guard
+        let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals, death: death)
+      else {
+        journal.write(.notice, "stopped before the first batch")
+        finish(rings: [], signals: signals) { index.close() }
+        return
+      }
+      opened = stream
+    } catch {
+      index.close()
+      throw error
+    }
+    try serve(opened, configuration: configuration, index: index, signals: signals, death: death)
+  }
+
+  /// Everything that a stream needs, opened.
+  private struct OpenedService: Sendable {
+    let stream: OpenedStream
+    let lanes: [StreamPipeline.Lane]
+    /// Where the rings are.
+    let rings: [RingLocation]
+  }
+
+  /// Makes batches until a signal or a failure ends it.
+  private func serve(
+    _ opened: OpenedService, configuration: ServiceConfiguration, index: BatchIndex, signals: SignalInbox,
+    death: RehearsedDeath?
+  ) throws {
+    let stream = opened.stream
+    let lanes = opened.lanes
     let quarantine = Quarantine(
       fraction: configuration.limits.maximumBadFraction, total: stream.source.catalog.count)
+    let patience = configuration.limits.waitForMachine
     let waiting = WaitingWorkers { [journal] shortage in
-      journal.write(
-        .warning, kind: "waiting workers",
-        "a worker waits, for \(SampleLoader.standardPatience) s at most: \(shortage)")
+      journal.write(.warning, kind: "waiting workers", "a worker waits, for \(patience) s at most: \(shortage)")
     }
-    let lanes = try makeLanes(configuration, stream: stream, death: death)
-    defer { for lane in lanes { lane.ring.close() } }
     let pipeline = makePipeline(
       configuration, stream: stream, lanes: lanes, quarantine: quarantine, waiting: waiting, index: index,
       signals: signals, death: death)
@@ -68,13 +119,7 @@ public final class Daemon: Sendable {
     let reporter = StatusReporter(
       configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
       startedAt: startedAt)
-    let control = try ControlServer(path: places.controlPath) { [self] request in
-      switch request {
-      case .status:
-        reporter.report(state: lock.withLock { state }).json(pretty: false)
-      }
-    }
-    defer { control.close() }
+    lock.withLock { self.reporter = reporter }
     journal.write(
       .notice,
       "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
@@ -82,51 +127,157 @@ public final class Daemon: Sendable {
         + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.shortFingerprint)")
     pipeline.start()
     watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
-    notifier.stopping()
     lock.withLock { state = .draining }
-    defer { index.recordStop(ofInstance: instance, at: .now) }
-    // A batch that waits for what the machine lacks would hold up the end for longer than a service manager waits.
-    waiting.giveUp()
-    try pipeline.drain()
-    journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
+    notifier.stopping(status: Self.farewell(lanes))
+    journal.write(.notice, Self.farewell(lanes))
+    finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
+      pipeline.stop()
+      let places = ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch)
+      for lane in lanes { lane.ring.close() }
+      journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
+      index.recordStop(ofInstance: instance, at: .now, facts: places)
+      index.close()
+    }
+    if let failure = pipeline.failure { throw failure }
   }
 
-  /// Opens what the configuration names, on a thread of its own: reading a large dataset takes minutes, and a signal must be able to
-  /// end it. Returns `nil` when one has.
+  /// What becomes of the batches that there are when it is told to stop.
+  private static func farewell(_ lanes: [StreamPipeline.Lane]) -> String {
+    let counters = lanes.map(\.ring.counters)
+    let made = counters.reduce(0) { $0 + $1.producing }
+    let ready = counters.reduce(0) { $0 + $1.ready }
+    return "stopping: \(made) unfinished batches are given up, "
+      + "\(ready) finished ones stay for readers that are attached"
+  }
+
+  /// Does the `work` of the end, unless it takes too long or a further signal comes: then what others could stumble over is
+  /// removed, and the rest ends with the process.
+  private func finish(
+    rings: [RingLocation], signals: SignalInbox, pipeline: StreamPipeline? = nil, work: @escaping @Sendable () -> Void
+  ) {
+    // A failure asks for the end by a signal of its own, which says nothing new where one was there already.
+    var isFailureTold = false
+    let ending = Ending.of(work, within: Self.endingPatience, signals: signals) {
+      let isFailure = pipeline?.failure != nil && !isFailureTold
+      isFailureTold = isFailureTold || isFailure
+      return !isFailure
+    }
+    journal.finish()
+    guard ending != .complete else { return }
+    for ring in rings { if let path = try? ring.path() { unlink(path) } }
+    guard case .urged(let number) = ending else {
+      return journal.write(
+        .warning, "stopped without waiting for what did not end in time: a file, or the index's disk")
+    }
+    unlink(ServicePlaces(of: current).controlPath)
+    journal.write(.notice, "ended at once, by a further signal")
+    LogStream.standardError.flush(seconds: 0.2)
+    signal(number, SIG_DFL)
+    kill(getpid(), number)
+  }
+
+  /// What `sasslctl status` is told.
+  private func report() -> StatusReport {
+    let (reporter, state, detail) = lock.withLock { (self.reporter, self.state, self.detail) }
+    if let reporter { return reporter.report(state: state) }
+    var report = StatusReport(of: current, state: state, detail: detail)
+    report.process = getpid()
+    report.startedAtSeconds = startedAt.date.timeIntervalSince1970
+    report.uptimeSeconds = startedAt.secondsSince
+    report.cpuPath = KernelPath.selected
+    report.residentBytes = StatusReporter.residentBytes()
+    return report
+  }
+
+  /// Refuses to begin where a limit would end the process without a word later.
+  private func refuseLimits(_ configuration: ServiceConfiguration) throws(CommandFailure) {
+    for finding in Diagnosis(configuration).memoryLimits() where finding.verdict == .problem {
+      throw CommandFailure(.systemResource, finding.found + (finding.remedy.map { ": \($0)" } ?? ""))
+    }
+  }
+
+  /// Opens what the configuration names and makes the rings, on a thread of its own: reading a large dataset takes minutes, and a signal
+  /// must be able to end it. Returns `nil` when one has.
   private func open(
-    _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox
-  ) throws -> OpenedStream? {
-    notifier.status("reading the dataset")
-    let outcome = Outcome<OpenedStream>()
-    DispatchQueue(label: "sassl.opening").async { [journal] in
+    _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox,
+    death: RehearsedDeath?
+  ) throws -> OpenedService? {
+    let outcome = Outcome<Result<OpenedService, any Error>>()
+    let isStarted = NamedThread.start("sassl.opening") { [self] in
       outcome.set(
         Result {
-          try OpenedStream(
-            configuration, journal: journal, reader: try? BatchIndexReader(path: indexPath), index: index)
+          let reader = try? BatchIndexReader(path: indexPath)
+          let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { step in
+            lock.withLock { detail = step }
+          }
+          lock.withLock { detail = "reserving shared memory" }
+          return try makeRings(configuration, stream: stream, reader: reader, death: death)
         })
     }
+    guard isStarted else { throw StreamFailure.noThread(workers: configuration.workers.resolvedCount) }
+    var told = ""
     while true {
       if let result = outcome.value { return try result.get() }
-      if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { return nil }
+      let detail = lock.withLock { self.detail }
+      if detail != told { notifier.status(detail) }
+      told = detail
+      if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { break }
     }
+    // Reading a dataset cannot be interrupted and holds nothing that needs tidying up, but a ring may be ready any moment.
+    notifier.stopping(status: "stopping before the first batch")
+    finish(rings: [], signals: signals) {
+      while true {
+        if let result = outcome.value {
+          if let opened = try? result.get() { for lane in opened.lanes { lane.ring.close() } }
+          return
+        }
+        usleep(10_000)
+      }
+    }
+    return nil
   }
 
   private var current: ServiceConfiguration { lock.withLock { configuration } }
 
-  private func makeLanes(
-    _ configuration: ServiceConfiguration, stream: OpenedStream, death: RehearsedDeath?
-  ) throws -> [StreamPipeline.Lane] {
-    try stream.schedules.map { schedule in
-      StreamPipeline.Lane(
-        ring: try RingProducer(
-          at: RingLocation(
-            directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank),
-          slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
-          fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
-          fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-          batchesPerEpoch: UInt64(schedule.batchesPerEpoch), hook: death?.ringHook),
-        schedule: schedule)
+  /// Makes the rings of every rank. Where there is no room, rings that dead daemons left are named.
+  private func makeRings(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, reader: BatchIndexReader?, death: RehearsedDeath?
+  ) throws -> OpenedService {
+    let places = ReaderPlaces(lastOf: reader, fingerprint: stream.fingerprint, batch: configuration.batch)
+    let rings = stream.schedules.map { schedule in
+      RingLocation(directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank)
     }
+    do {
+      let lanes = try zip(rings, stream.schedules).map { location, schedule in
+        try makeLane(
+          configuration, at: location, stream: stream, schedule: schedule,
+          start: places.nextBatch(ofRank: schedule.rank) ?? 0, death: death)
+      }
+      return OpenedService(stream: stream, lanes: lanes, rings: rings)
+    } catch {
+      let left = LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name)
+      guard (error as? RingError)?.kind == .space, !left.isEmpty else { throw error }
+      throw CommandFailure(
+        .systemResource,
+        CommandFailure(for: error).message + "; dead daemons have left "
+          + "\(left.map(\.sentence).joined(separator: ", ")), which 'sasslctl doctor --remove-dead-rings' removes")
+    }
+  }
+
+  private func makeLane(
+    _ configuration: ServiceConfiguration, at location: RingLocation, stream: OpenedStream, schedule: StreamSchedule,
+    start: UInt64, death: RehearsedDeath?
+  ) throws -> StreamPipeline.Lane {
+    let ring = try RingProducer(
+      at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+      fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
+      fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
+      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), start: .resume(else: start),
+      group: configuration.ring.groupNumber, hook: death?.ringHook)
+    if ring.startBatch > 0 {
+      journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
+    }
+    return StreamPipeline.Lane(ring: ring, schedule: schedule)
   }
 
   private func makePipeline(
@@ -134,8 +285,9 @@ public final class Daemon: Sendable {
     waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
   ) -> StreamPipeline {
     let catalog = stream.source.catalog
-    let loader = SampleLoader(source: stream.source, quarantine: quarantine, waiting: waiting) {
-      [journal] sample, reason in
+    let loader = SampleLoader(
+      source: stream.source, quarantine: quarantine, waiting: waiting, patience: configuration.limits.waitForMachine
+    ) { [journal] sample, reason in
       let path = catalog.path(of: sample)
       journal.write(.warning, kind: "bad files", "\(path) cannot be used and is replaced: \(reason)")
       index.record(QuarantinedFile(path: path.bytes, sampleID: Int64(sample), reason: reason, seenAt: .now))
@@ -143,6 +295,7 @@ public final class Daemon: Sendable {
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
       death: death, onPublished: { index.record(BatchRecord($0)) },
+      onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
         signals.post(SIGTERM)
@@ -177,6 +330,7 @@ public final class Daemon: Sendable {
       case .some: return
       case nil: break
       }
+      journal.tellHeldBack()
       let counts = pipeline.metrics.snapshot()
       if counts.images > 0 && !isReady {
         lock.withLock { state = .running }
@@ -196,7 +350,7 @@ public final class Daemon: Sendable {
       notifier.status(
         shortage
           ?? String(
-            format: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            printf: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
             report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
             report.quarantinedFiles
           ))
@@ -220,9 +374,13 @@ public final class Daemon: Sendable {
         return
       }
       lock.withLock { configuration = fresh }
-      pipeline.setWorkerCount(fresh.workers.resolvedCount)
+      let workers = pipeline.setWorkerCount(fresh.workers.resolvedCount)
       quarantine.setMaximumFraction(fresh.limits.maximumBadFraction)
-      journal.write(.notice, "configuration read again: \(fresh.workers.resolvedCount) workers")
+      let wanted = fresh.workers.resolvedCount
+      journal.write(
+        workers < wanted ? .warning : .notice,
+        "configuration read again: \(workers) workers"
+          + (workers < wanted ? ", because the system has no threads for \(wanted)" : ""))
     } catch {
       journal.write(.error, "configuration not taken over: \(error)")
     }
@@ -231,14 +389,4 @@ public final class Daemon: Sendable {
   private static func uuid(_ bytes: [UInt8]) -> String {
     bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)).uuidString.lowercased() }
   }
-}
-
-/// What a thread hands to the one that waits for it.
-private final class Outcome<Value: Sendable>: Sendable {
-  private let lock = NSLock()
-  /// Guarded by `lock`.
-  private nonisolated(unsafe) var result: Result<Value, any Error>?
-
-  func set(_ result: Result<Value, any Error>) { lock.withLock { self.result = result } }
-  var value: Result<Value, any Error>? { lock.withLock { result } }
 }

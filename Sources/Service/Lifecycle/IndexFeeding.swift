@@ -1,6 +1,7 @@
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension BatchRecord {
   /// What the index keeps of a published batch.
@@ -38,14 +39,18 @@ struct ThroughputHistory {
     guard duration >= interval else { return }
     for (position, lane) in pipeline.lanes.enumerated() {
       let counters = lane.ring.counters
-      let before = last[position]
+      // A ring that was made anew counts from nothing.
+      func grown(_ counter: KeyPath<RingCounters, UInt64>) -> UInt64 {
+        let before = last[position][keyPath: counter]
+        let present = counters[keyPath: counter]
+        return present >= before ? present - before : present
+      }
       index.record(
         ThroughputRecord(
           startedAt: startedAt.date, rank: lane.schedule.rank, duration: .seconds(duration),
-          images: Int(counters.published - before.published) * lane.schedule.batchSize,
-          ringFull: .nanoseconds(Int64(counters.producerWaitedNanoseconds - before.producerWaitedNanoseconds)),
-          starved: .nanoseconds(
-            Int64(clamping: counters.consumerWaitedNanoseconds) - Int64(clamping: before.consumerWaitedNanoseconds))))
+          images: Int(clamping: grown(\.published)) * lane.schedule.batchSize,
+          ringFull: .nanoseconds(Int64(clamping: grown(\.producerWaitedNanoseconds))),
+          starved: .nanoseconds(Int64(clamping: grown(\.consumerWaitedNanoseconds)))))
       last[position] = counters
     }
     startedAt = Moment()

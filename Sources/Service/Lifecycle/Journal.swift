@@ -1,9 +1,11 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// Where the daemon says what happens: one line per event on standard error.
 ///
 /// Under systemd each line carries its priority (`sd-daemon(3)`) and the journal adds the time; elsewhere the line
-/// begins with the time. Events that may come in floods are rate-limited by kind, and what was held back is counted.
+/// begins with the time. Whoever writes never waits, whatever becomes of the line. Events that may come in floods are rate-limited by kind, and what was held back is counted.
 public final class Journal: Sendable {
   /// How much an event matters; the numbers are those of `syslog(3)`.
   public enum Priority: Int, Sendable {
@@ -20,17 +22,26 @@ public final class Journal: Sendable {
 
   private struct Kind {
     var periodStart: TimeInterval
+    var priority: Priority
     var written: Int
     var heldBack: Int
   }
 
+  private let stream: LogStream
   private let isUnderSystemd: Bool
-  private let lock = NSLock()
+  /// Seconds on a clock that nobody sets.
+  private let uptime: @Sendable () -> TimeInterval
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var kinds: [String: Kind] = [:]
 
   /// A journal on standard error.
-  public init() {
+  public convenience init() { self.init(on: .standardError, uptime: { ProcessInfo.processInfo.systemUptime }) }
+
+  /// A journal on `stream` whose periods are measured by `uptime`.
+  package init(on stream: LogStream, uptime: @escaping @Sendable () -> TimeInterval) {
+    self.stream = stream
+    self.uptime = uptime
     isUnderSystemd = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
   }
 
@@ -38,12 +49,9 @@ public final class Journal: Sendable {
   public func write(_ priority: Priority, kind: String? = nil, _ text: String) {
     lock.withLock {
       guard let kind else { return emit(priority, text) }
-      let now = ProcessInfo.processInfo.systemUptime
-      var state = kinds[kind] ?? Kind(periodStart: now, written: 0, heldBack: 0)
-      if now - state.periodStart >= Self.period {
-        if state.heldBack > 0 { emit(priority, "\(state.heldBack) more lines like the last about: \(kind)") }
-        state = Kind(periodStart: now, written: 0, heldBack: 0)
-      }
+      let now = uptime()
+      endPeriods { now - $0 >= Self.period }
+      var state = kinds[kind] ?? Kind(periodStart: now, priority: priority, written: 0, heldBack: 0)
       if state.written < Self.burst {
         state.written += 1
         emit(priority, text)
@@ -54,10 +62,28 @@ public final class Journal: Sendable {
     }
   }
 
+  /// Tells how many lines were held back in periods that are over; to be called now and then.
+  public func tellHeldBack() {
+    lock.withLock { endPeriods { uptime() - $0 >= Self.period } }
+  }
+
+  /// Tells how many lines were held back so far, whether or not their period is over: nothing more is to come.
+  public func finish() {
+    lock.withLock { endPeriods { _ in true } }
+  }
+
+  /// Ends the periods whose start `isOver` accepts. The lock is held.
+  private func endPeriods(where isOver: (TimeInterval) -> Bool) {
+    for (kind, state) in kinds.sorted(by: { $0.key < $1.key }) where isOver(state.periodStart) {
+      if state.heldBack > 0 { emit(state.priority, "\(state.heldBack) more lines like these about: \(kind)") }
+      kinds[kind] = nil
+    }
+  }
+
   private func emit(_ priority: Priority, _ text: String) {
     // A line break inside a path must not look like a second event.
-    let line = text.replacingOccurrences(of: "\n", with: "\\n")
+    let line = text.unicodeScalars.map { $0 == "\n" ? "\\n" : String($0) }.joined()
     let prefix = isUnderSystemd ? "<\(priority.rawValue)>" : Date.now.formatted(.iso8601) + " "
-    FileHandle.standardError.write(Data((prefix + line + "\n").utf8))
+    stream.write(prefix + line + "\n")
   }
 }

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A moment that people are told by the clock on the wall, and since which time is measured by one that nobody sets.
 struct Moment: Sendable {

@@ -1,6 +1,7 @@
 import BatchRing
 import CSASSLRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// A crash that is rehearsed: the process kills itself at a named step, as `kill -9` would, for whoever wants to see that

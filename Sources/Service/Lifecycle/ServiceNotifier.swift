@@ -1,5 +1,6 @@
 import CSystemd
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Tells the service manager how the daemon is doing, by the protocol of `sd_notify(3)`.
 ///
@@ -24,7 +25,7 @@ public struct ServiceNotifier: Sendable {
   public func watchdog() { send("WATCHDOG=1") }
 
   /// The daemon is about to stop.
-  public func stopping() { send("STOPPING=1") }
+  public func stopping(status: String) { send("STOPPING=1\nSTATUS=\(status)") }
 
   /// The daemon reads its configuration again; follow with `ready(status:)`.
   public func reloading() {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The writing end of the inbox's pipe; set once, before the first handler is installed.
 private nonisolated(unsafe) var signalPipe: Int32 = -1

@@ -1,6 +1,8 @@
+import Basics
 import BatchIndex
 import BatchRing
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Puts together what `sasslctl status` shows, from a running daemon's parts.
@@ -15,7 +17,7 @@ final class StatusReporter: Sendable {
   private let waiting: WaitingWorkers
   private let index: BatchIndex
   private let startedAt: Moment
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`: one for each lane.
   private nonisolated(unsafe) var windows: [WaitingWindow]
 
@@ -52,12 +54,13 @@ final class StatusReporter: Sendable {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     return StatusReport(
-      programVersion: programVersion, name: configuration.stream.name, state: state, detail: waiting.sentence ?? "",
+      programVersion: programVersion, name: configuration.stream.name, state: state,
+      detail: waiting.sentence ?? pipeline.ringTrouble ?? "",
       process: getpid(), startedAtSeconds: startedAt.date.timeIntervalSince1970, uptimeSeconds: startedAt.secondsSince,
       fingerprint: stream.shortFingerprint, dataset: configuration.dataset.path, samples: catalog.count,
       model: stream.modelName,
       styleSource: stream.source.model == nil ? "none" : configuration.style.source.rawValue,
-      workers: pipeline.workerCount, cores: ProcessInfo.processInfo.activeProcessorCount, cpuPath: KernelPath.selected,
+      workers: pipeline.workerCount, cores: ProcessorShare.cores, cpuPath: KernelPath.selected,
       rings: pipeline.lanes.indices.map(ring), images: counts.images, imagesPerSecond: counts.imagesPerSecond,
       stages: stages(counts), replacedSamples: counts.replaced,
       quarantine: quarantine.entries(limit: Self.listedQuarantine).map { entry in

@@ -1,8 +1,10 @@
 import Augmentation
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -22,7 +24,7 @@ package struct OpenedStream: Sendable {
 
   /// The fingerprint as status shows it: the first 16 of its hexadecimal digits.
   package var shortFingerprint: String {
-    fingerprint.prefix(8).map { String(format: "%02x", $0) }.joined()
+    fingerprint.prefix(8).map { String(printf: "%02x", $0) }.joined()
   }
 
   /// Opens a stream.
@@ -31,9 +33,11 @@ package struct OpenedStream: Sendable {
   ///   - journal: told of what is skipped or slow; `nil` for silence.
   ///   - index: where embeddings of style pictures are kept.
   ///   - reader: where they are looked up.
+  ///   - progress: told now and then what is being done and how far it is.
   /// - Throws: `DatasetError`, `ModelError`, or `CommandFailure` with the key to change.
   package init(
-    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
+    progress: (String) -> Void = { _ in }
   ) throws {
     let recipes = configuration.viewRecipes
     let limits = configuration.limits.decodeLimits
@@ -50,13 +54,14 @@ package struct OpenedStream: Sendable {
     } else {
       modelName = "none"
     }
-    let catalog = try Self.catalog(configuration.dataset)
+    progress("reading the dataset")
+    let catalog = try Self.catalog(configuration.dataset) { progress("reading the dataset: \($0) samples so far") }
     if catalog.leftOut.count > 0 {
       journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
     }
     let styles = try Self.styles(
       configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
-      index: index)
+      index: index, progress: progress)
     source = StreamSource(
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
       styleGroupSize: configuration.style.group, limits: limits,
@@ -76,11 +81,15 @@ package struct OpenedStream: Sendable {
 
   /// The samples that a configuration names.
   ///
+  /// - Parameter progress: told now and then how many have been found; not with every layout.
   /// - Throws: `DatasetError`.
-  static func catalog(_ dataset: ServiceConfiguration.Dataset) throws -> SampleCatalog {
+  static func catalog(
+    _ dataset: ServiceConfiguration.Dataset, progress: (Int) -> Void = { _ in }
+  ) throws -> SampleCatalog {
     let path = BytePath(dataset.path)
     switch dataset.layout {
-    case .imageFolder: return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude)
+    case .imageFolder:
+      return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude, progress: progress)
     case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
     case .list: return try SampleCatalog.list(at: path)
     }
@@ -88,7 +97,7 @@ package struct OpenedStream: Sendable {
 
   private static func styles(
     _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
-    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (String) -> Void
   ) throws -> StyleSource {
     guard let model else { return .inBatch }
     switch configuration.style.source {
@@ -98,7 +107,11 @@ package struct OpenedStream: Sendable {
       let bar = ProgressLine("embedding styles")
       let folder = try StyleFolder(
         at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
-        limits: limits, progress: bar.update)
+        limits: limits
+      ) { done, total in
+        bar.update(done, of: total)
+        progress("embedding styles: \(done) of \(total)")
+      }
       for refusal in folder.refused {
         journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
       }

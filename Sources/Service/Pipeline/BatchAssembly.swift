@@ -1,7 +1,9 @@
 import Augmentation
+import Basics
 import BatchIndex
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import StyleTransfer
 
@@ -26,7 +28,7 @@ package final class BatchAssembly: @unchecked Sendable {
   private let lenders: [Int]
   /// `[styled view][position]`, written by prepare, read by finish.
   private let embeddings: UnsafeMutableBufferPointer<StyleEmbedding?>
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private var addedTimes = PipelineMetrics.Times()
 

@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// Counts what the workers do: images, core time by stage, and the rate of the last ten seconds.
 package final class PipelineMetrics: Sendable {
@@ -36,7 +38,7 @@ package final class PipelineMetrics: Sendable {
     var history: [(at: TimeInterval, images: UInt64)] = []
   }
 
-  private let lock = NSLock()
+  private let lock = Lock()
   private nonisolated(unsafe) var state = State()
 
   package init() {}

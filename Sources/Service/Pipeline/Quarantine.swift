@@ -1,5 +1,7 @@
+import Basics
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The files that could not be used, each with its reason, and the limit on how many there may be.
 package final class Quarantine: Sendable {
@@ -10,7 +12,7 @@ package final class Quarantine: Sendable {
   }
 
   private let total: Int
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var fraction: Double
   /// Guarded by `lock`: by sample, and in the order in which they were found.
@@ -45,6 +47,9 @@ package final class Quarantine: Sendable {
     }
   }
 
+  /// Whether a sample is known to be bad.
+  package func holds(_ sample: Int) -> Bool { lock.withLock { reasons[sample] != nil } }
+
   /// How many files are bad.
   package var count: Int { lock.withLock { order.count } }
 
@@ -62,6 +67,8 @@ package enum StreamFailure: Error, Sendable, CustomStringConvertible {
   case noReplacement(sample: Int, attempts: Int)
   /// The machine lacks what reading a file needs, and has for a long time.
   case machineAtFault(Shortage, seconds: Int)
+  /// The system gives no thread for one of so many workers.
+  case noThread(workers: Int)
   /// The style network refused.
   case style(String)
   /// The ring refused.
@@ -76,6 +83,9 @@ package enum StreamFailure: Error, Sendable, CustomStringConvertible {
       "sample \(sample) cannot be used, and neither can any of the \(attempts) samples drawn to replace it; check the dataset"
     case .machineAtFault(let shortage, let seconds):
       "a worker has waited for \(seconds) s in vain: \(shortage)"
+    case .noThread(let workers):
+      "the system gives this process no thread for each of \(workers) workers; lower workers.count, or raise the limit on threads "
+        + "(TasksMax=, ulimit -u, pids.max of a container) or on memory"
     case .style(let detail): "style transfer failed: \(detail)"
     case .ring(let detail): detail
     }

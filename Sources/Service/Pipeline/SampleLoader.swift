@@ -1,14 +1,15 @@
 import Augmentation
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// Reads and decodes the picture of a sample, or of the one that stands in for it.
 package struct SampleLoader: Sendable {
   /// How many replacements are drawn before the stream gives up.
   static let maximumReplacements = 64
-  /// For how long a picture is tried again while the machine is at fault, in seconds.
-  package static let standardPatience = 60
+  /// How many other files are tried to find out whether the machine or one file is at fault.
+  private static let maximumNeighbours = 3
 
   private let source: StreamSource
   private let quarantine: Quarantine
@@ -22,11 +23,11 @@ package struct SampleLoader: Sendable {
   /// - Parameters:
   ///   - quarantine: where bad files are noted.
   ///   - waiting: where it is noted that a worker waits for what the machine lacks.
-  ///   - patience: for how long it waits, in seconds.
+  ///   - patience: for how long it waits, in seconds; then a file that alone cannot be read counts as bad.
   ///   - onBadFile: told of each bad file when it is found first.
   package init(
     source: StreamSource, quarantine: Quarantine, waiting: WaitingWorkers = WaitingWorkers(),
-    patience: Int = standardPatience, onBadFile: @escaping @Sendable (Int, String) -> Void
+    patience: Int = ServiceConfiguration.Limits().waitForMachine, onBadFile: @escaping @Sendable (Int, String) -> Void
   ) {
     self.source = source
     self.quarantine = quarantine
@@ -34,6 +35,9 @@ package struct SampleLoader: Sendable {
     self.patience = patience
     self.onBadFile = onBadFile
   }
+
+  /// Has all workers that wait for the machine give up, and no other begin to: the stream ends.
+  package func giveUp() { waiting.giveUp() }
 
   /// Decodes `planned`, or its replacement, into the worker's picture, at no more than the resolution that `draws` need.
   ///
@@ -69,12 +73,28 @@ package struct SampleLoader: Sendable {
       case .badFile(let reason): return reason
       case .machineAtFault(let shortage):
         let seconds = Int((clockNanoseconds() - began) / 1_000_000_000)
-        guard seconds < patience, !waiting.isInVain else { throw .machineAtFault(shortage, seconds: seconds) }
+        guard !waiting.isInVain else { throw .machineAtFault(shortage, seconds: seconds) }
+        // Once it has been waited for in vain and others could be read, there is no use in waiting again at its next turn.
+        if seconds >= patience || quarantine.holds(sample) {
+          if shortage.mayConcernOneFile, isAnotherReadable(than: sample) { return shortage.description }
+          guard seconds < patience else { throw .machineAtFault(shortage, seconds: seconds) }
+        }
         if !isWaiting { waiting.begin(shortage) }
         isWaiting = true
-        // Descriptors and memory come back when other work ends; asking faster would not bring them sooner.
+        // What is lacking comes back when other work ends or a network recovers; asking faster would not bring it sooner.
         usleep(100_000)
       }
+    }
+  }
+
+  /// Whether one of the files that follow `sample` in the catalog, which mostly lie beside it, can be read now.
+  private func isAnotherReadable(than sample: Int) -> Bool {
+    let count = source.catalog.count
+    return (1...Self.maximumNeighbours).contains { distance in
+      let other = (sample + distance) % count
+      guard other != sample else { return false }
+      // What is wrong with its contents does not matter: they came from the disk.
+      return (try? source.catalog.bytes(of: other, limit: source.limits.maximumBytes)) != nil
     }
   }
 

@@ -1,8 +1,10 @@
+import Basics
 import BatchIndex
 import BatchRing
 import Dataset
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Makes the batches of one stream for one or more ranks: a feeder for each ring opens batches in free slots, and a pool of
@@ -46,15 +48,20 @@ package final class StreamPipeline: Sendable {
   private let loader: SampleLoader
   private let death: RehearsedDeath?
   private let onPublished: @Sendable (Published) -> Void
+  private let onRingTrouble: @Sendable (String) -> Void
   private let onFailure: @Sendable (StreamFailure) -> Void
   private let work = WorkList<Job>()
   private let feeders = DispatchGroup()
   private let workers = DispatchGroup()
-  private let lock = NSLock()
+  private let lock = Lock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var stopping = false
-  private nonisolated(unsafe) var failure: StreamFailure?
+  private nonisolated(unsafe) var isToldToStop = false
+  private nonisolated(unsafe) var endedBy: StreamFailure?
   private nonisolated(unsafe) var waitingFeeders = 0
+  /// What is wrong with a rank's ring, by rank.
+  private nonisolated(unsafe) var ringTroubles: [Int: String] = [:]
+  private nonisolated(unsafe) var endedLanes = 0
   private nonisolated(unsafe) var wantedWorkers: Int
   private nonisolated(unsafe) var runningWorkers: Set<Int> = []
 
@@ -63,10 +70,12 @@ package final class StreamPipeline: Sendable {
   /// - Parameters:
   ///   - death: told when a batch's pictures are half written; `nil` where no crash is rehearsed.
   ///   - onPublished: called from a worker after each batch, in the order in which batches become complete.
+  ///   - onRingTrouble: called with a sentence when something has happened to a ring, and the stream goes on.
   ///   - onFailure: called once, from a worker, when the stream cannot go on.
   package init(
     source: StreamSource, lanes: [Lane], loader: SampleLoader, workerCount: Int,
     death: RehearsedDeath?, onPublished: @escaping @Sendable (Published) -> Void,
+    onRingTrouble: @escaping @Sendable (String) -> Void,
     onFailure: @escaping @Sendable (StreamFailure) -> Void
   ) {
     self.source = source
@@ -75,36 +84,54 @@ package final class StreamPipeline: Sendable {
     self.death = death
     wantedWorkers = workerCount
     self.onPublished = onPublished
+    self.onRingTrouble = onRingTrouble
     self.onFailure = onFailure
   }
 
   /// Starts feeders and workers.
   package func start() {
-    // Every feeder and worker blocks, so each gets a queue, and thereby a thread, of its own.
-    for lane in lanes {
-      DispatchQueue(label: "sassl.feeder.\(lane.schedule.rank)").async(group: feeders) { self.feed(lane) }
+    // Every feeder and worker blocks, so each gets a thread of its own.
+    let hasFeeders = lanes.allSatisfy { lane in
+      run("sassl.feed.\(lane.schedule.rank)", in: feeders) { self.feed(lane) }
     }
-    startMissingWorkers()
+    if !startMissingWorkers() || !hasFeeders { fail(.noThread(workers: workerCount)) }
   }
 
   /// Changes how many images are made at once; workers that are too many end after the image they are at.
-  package func setWorkerCount(_ count: Int) {
+  ///
+  /// - Returns: how many there are now: fewer than wanted where the system has no threads for them.
+  package func setWorkerCount(_ count: Int) -> Int {
     lock.withLock { wantedWorkers = count }
-    startMissingWorkers()
+    if !startMissingWorkers() { lock.withLock { wantedWorkers = max(1, runningWorkers.count) } }
+    return workerCount
   }
 
   /// How many workers there should be.
   package var workerCount: Int { lock.withLock { wantedWorkers } }
 
-  private func startMissingWorkers() {
+  /// Starts the workers that there should be; false where the system has no thread for one.
+  private func startMissingWorkers() -> Bool {
     let missing = lock.withLock { () -> [Int] in
       let numbers = (0..<wantedWorkers).filter { !runningWorkers.contains($0) }
       runningWorkers.formUnion(numbers)
       return numbers
     }
-    for number in missing {
-      DispatchQueue(label: "sassl.worker.\(number)").async(group: workers) { self.makeImages(number) }
+    let refused = missing.filter { number in
+      !run("sassl.work.\(number)", in: workers) { self.makeImages(number) }
     }
+    lock.withLock { runningWorkers.subtract(refused) }
+    return refused.isEmpty
+  }
+
+  /// Runs `body` on a thread that `group` waits for; false where there is none.
+  private func run(_ name: String, in group: DispatchGroup, _ body: @escaping @Sendable () -> Void) -> Bool {
+    group.enter()
+    let isStarted = NamedThread.start(name) {
+      body()
+      group.leave()
+    }
+    if !isStarted { group.leave() }
+    return isStarted
   }
 
   /// Whether worker `number` should go on; when not, it counts as ended.
@@ -116,41 +143,107 @@ package final class StreamPipeline: Sendable {
     }
   }
 
-  /// Finishes the batches in work, publishes them, and returns when every feeder and worker has ended.
-  ///
-  /// - Throws: the `StreamFailure` that ended the stream, if one did.
-  package func drain() throws(StreamFailure) {
-    lock.withLock { stopping = true }
+  /// Gives up the batches in work, which whoever comes next makes again, and returns when every feeder and worker has ended: each
+  /// with the image that it is at. What is published stays.
+  package func stop() {
+    lock.withLock {
+      stopping = true
+      isToldToStop = true
+    }
+    // Whoever waits for what the machine lacks would hold up the end.
+    loader.giveUp()
     feeders.wait()
     work.close()
     workers.wait()
-    if let failure = lock.withLock({ failure }) { throw failure }
   }
+
+  /// Why the stream has ended by itself, if it has.
+  package var failure: StreamFailure? { lock.withLock { endedBy } }
 
   /// Whether every ring is full of finished batches, so that making nothing is what the workers should do.
   package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
+
+  /// What is wrong with rings, in a sentence; `nil` where nothing is.
+  package var ringTrouble: String? {
+    let troubles = lock.withLock { ringTroubles }
+    return troubles.isEmpty ? nil : troubles.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")
+  }
 
   private var isStopping: Bool { lock.withLock { stopping } }
 
   private func fail(_ error: StreamFailure) {
     let isFirst = lock.withLock { () -> Bool in
       stopping = true
-      if failure != nil { return false }
-      failure = error
+      // What comes to light after it was told to stop changes nothing.
+      if endedBy != nil || isToldToStop { return false }
+      endedBy = error
       return true
     }
     if isFirst { onFailure(error) }
   }
 
+  /// Tells what is wrong with a lane's ring, once; `nil` where nothing is any more.
+  private func note(_ trouble: String?, in lane: Lane) {
+    let sentence = trouble.map { "rank \(lane.schedule.rank): \($0)" }
+    let isNew = lock.withLock {
+      let former = ringTroubles[lane.schedule.rank]
+      ringTroubles[lane.schedule.rank] = sentence
+      return sentence != former
+    }
+    if isNew, let sentence { onRingTrouble(sentence) }
+  }
+
+  /// Ends the stream of one rank. The others go on; where there is none, the whole stream has ended.
+  private func end(_ lane: Lane, because error: RingError) {
+    lane.ring.finish()
+    let isLast = lock.withLock {
+      endedLanes += 1
+      return endedLanes == lanes.count
+    }
+    if isLast {
+      fail(.ring(error.description))
+    } else {
+      note("its stream has ended, that of the others goes on: \(error)", in: lane)
+    }
+  }
+
+  /// Puts the ring's file back where somebody has removed it.
+  private func restoreName(of lane: Lane, with upkeep: inout RingUpkeep) {
+    do throws(RingError) {
+      try upkeep.renew(isStopping: { isStopping })
+      note(nil, in: lane)
+      onRingTrouble(
+        "rank \(lane.schedule.rank): somebody had removed the ring's file; it was made anew, and an attached reader goes on there"
+      )
+    } catch {
+      note("somebody has removed the ring's file, and no reader can attach: \(error)", in: lane)
+    }
+  }
+
+  /// Makes a ring anew that its reader has scribbled over; false where that cannot be, and the lane has ended.
+  private func heal(_ lane: Lane, from damage: RingError, with upkeep: inout RingUpkeep) -> Bool {
+    do throws(RingError) {
+      guard upkeep.mayRenew else { throw damage }
+      try upkeep.renew(isStopping: { isStopping })
+      onRingTrouble("rank \(lane.schedule.rank): \(damage); the ring was made anew, and its reader goes on there")
+      return true
+    } catch {
+      end(lane, because: error)
+      return false
+    }
+  }
+
   /// Opens a batch in every slot that becomes free.
   private func feed(_ lane: Lane) {
     let names = lane.ring.geometry.fields.map(\.name)
+    var upkeep = RingUpkeep(lane.ring)
     var isWaiting = false
     func setWaiting(_ waiting: Bool) {
       if waiting != isWaiting { lock.withLock { waitingFeeders += waiting ? 1 : -1 } }
       isWaiting = waiting
     }
     while !isStopping {
+      if upkeep.findsNameMissing() && upkeep.mayRenew { restoreName(of: lane, with: &upkeep) }
       do throws(RingError) {
         guard let reservation = try lane.ring.reserve(timeout: Self.feederPatience) else {
           // Where slots are still being filled, the wait is for our own workers, and they must show progress.
@@ -166,10 +259,15 @@ package final class StreamPipeline: Sendable {
           loader: loader)
         let job = Job(lane: lane, reservation: reservation, assembly: assembly)
         work.add(job, count: assembly.count, groupSize: assembly.groupSize)
+      } catch  where error.kind == .corrupt {
+        if !heal(lane, from: error, with: &upkeep) { break }
       } catch {
-        fail(.ring(error.description))
+        end(lane, because: error)
+        break
       }
     }
+    // Whoever has ended keeps nobody waiting.
+    setWaiting(true)
   }
 
   /// The life of worker `number`.
@@ -178,7 +276,7 @@ package final class StreamPipeline: Sendable {
     while isWanted(number), let ticket = work.next() {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.
-      if !(lock.withLock { failure != nil }) && !job.reservation.isVoid {
+      if failure == nil && !job.reservation.isVoid {
         do throws(StreamFailure) {
           switch ticket.stage {
           case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
@@ -188,6 +286,8 @@ package final class StreamPipeline: Sendable {
           }
         } catch {
           fail(error)
+          // Its picture is not in its place: without this ticket the batch is never complete, and never published.
+          continue
         }
       }
       metrics.add(tools.times)
@@ -200,7 +300,7 @@ package final class StreamPipeline: Sendable {
   private func publish(_ job: Job) {
     let plan = job.assembly.plan
     do throws(RingError) {
-      if lock.withLock({ failure != nil }) { return try job.lane.ring.cancel(job.reservation) }
+      if failure != nil { return try job.lane.ring.cancel(job.reservation) }
       // The reader may have given the slot back, and a feeder refilled it, before `publish` even returns.
       let samples = job.assembly.drawnSamples()
       let isPublished = try job.lane.ring.publish(
@@ -212,6 +312,9 @@ package final class StreamPipeline: Sendable {
         Published(
           rank: job.lane.schedule.rank, slot: job.reservation.slot, plan: plan, samples: samples,
           times: job.assembly.times))
+    } catch  where error.kind == .corrupt {
+      // The reader has scribbled over the ring, which its feeder meets as well and mends; what it gets back, it makes again.
+      try? job.lane.ring.cancel(job.reservation)
     } catch {
       fail(.ring(error.description))
     }

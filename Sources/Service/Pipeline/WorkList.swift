@@ -1,4 +1,6 @@
-import Foundation
+import Basics
+import FoundationEssentials
+import Glibc
 
 /// What the workers do next, over all batches in work.
 ///
@@ -34,7 +36,7 @@ package final class WorkList<Batch: Sendable>: Sendable {
   }
 
   /// Everything below is guarded by this condition's lock.
-  private let condition = NSCondition()
+  private let condition = Condition()
   private nonisolated(unsafe) var entries: [Entry] = []
   private nonisolated(unsafe) var nextSerial = 0
   private nonisolated(unsafe) var isClosed = false
@@ -57,10 +59,10 @@ package final class WorkList<Batch: Sendable>: Sendable {
     }
   }
 
-  /// Waits for work and takes it; `nil` once the list is closed and all its work is taken.
+  /// Waits for work and takes it; `nil` once the list is closed.
   package func next() -> Ticket? {
     condition.withLock {
-      while true {
+      while !isClosed {
         for index in entries.indices {
           if let position = entries[index].readyToFinish.popLast() {
             return ticket(at: index, position, .finish)
@@ -70,12 +72,9 @@ package final class WorkList<Batch: Sendable>: Sendable {
             return ticket(at: index, entries[index].nextToPrepare - 1, .prepare)
           }
         }
-        // After closing, a group whose last sample is still being prepared will bring more to do.
-        if isClosed && entries.allSatisfy({ $0.unpreparedInGroup.allSatisfy { $0 == 0 } }) {
-          return nil
-        }
         condition.wait()
       }
+      return nil
     }
   }
 
@@ -108,7 +107,7 @@ package final class WorkList<Batch: Sendable>: Sendable {
     }
   }
 
-  /// No batch will be added any more; `next()` returns `nil` when what there is has been taken.
+  /// No more work is handed out; what is left stays undone.
   package func close() {
     condition.withLock {
       isClosed = true

@@ -1,5 +1,7 @@
+import Basics
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 
 /// Draws what a batch looks like: each sample's original beside its views, with what was drawn written below.
@@ -75,7 +77,7 @@ public struct BatchPreview {
     let columns = assembly.memory.styles[order]
     guard columns.applied[row] != 0 else { return nil }
     return (
-      String(format: "alpha %.2f beta %.2f", columns.alpha[row], columns.beta[row]),
+      String(printf: "alpha %.2f beta %.2f", columns.alpha[row], columns.beta[row]),
       "style " + stream.source.styleName(columns.styleIDs[row])
     )
   }

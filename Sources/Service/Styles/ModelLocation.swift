@@ -1,5 +1,6 @@
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import StyleTransfer
 
 /// Where the style model comes from: a file, or the one that is built into the program.

@@ -1,6 +1,7 @@
 import BatchIndex
 import Dataset
-import Foundation
+import FoundationEssentials
+import Glibc
 import Imaging
 import Memory
 import StyleTransfer

@@ -1,0 +1,71 @@
+"""What a run leaves on disk: tables as CSV, and what it was made with as JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """A name to write to, which takes the file's place at the end: a crash leaves the old one or the new one whole."""
+    partial = file.with_name(file.name + ".part")
+    yield partial
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(file)
+
+
+def write_table(file: Path, rows: Sequence[Row]) -> None:
+    """Writes rows that all have the same columns, at least one."""
+    with replacing(file) as partial, partial.open("w", newline="") as output:
+        writer = csv.DictWriter(output, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    """The rows of a table; none where there is no such file."""
+    if not file.exists():
+        return []
+    with file.open(newline="") as source:
+        return list(csv.DictReader(source))
+
+
+def write_facts(file: Path, facts: Mapping[str, Any]) -> None:
+    """Writes what a run was made with."""
+    with replacing(file) as partial:
+        partial.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def read_facts(file: Path) -> dict[str, Any]:
+    """What `write_facts` wrote; nothing where there is no such file."""
+    return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def surroundings(device: str) -> dict[str, Any]:
+    """Versions and machine."""
+    packages = ("sassl", "torch", "numpy", "scikit-learn", "pillow")
+    return {
+        "device": device,
+        "processor": _processor(),
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in packages},
+    }
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            return value.strip()
+    return platform.machine()

@@ -1,0 +1,143 @@
+"""The report of a study: one page of Markdown, its figures, and the tables that it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from .comparison import Difference, Question, Values, difference, values_of
+from .figures import draw_differences, draw_shifts, draw_training
+from .record import read_facts, read_table, write_table
+from .scheduler import is_finished
+from .study import Run, Study
+
+#: What the study was made to find out, named before any of it was measured. Everything else is exploration.
+MAIN: Final = Question("linear", "clean", 0)
+
+
+def write_report(study: Study, folder: Path) -> Path:
+    """Writes the report from what the logs have, and returns its file. Runs that are not finished are named as such."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = values_of(study)
+    parts = ["# What style augmentation did to representations", _state(study)]
+    finished = [run for run in study.runs if is_finished(study, run)]
+    if finished:
+        questions = list(dict.fromkeys(question for question, _, _ in values))
+        draw_differences(study, values, questions, folder / "differences.png")
+        draw_shifts(study, values, folder / "shifts.png")
+        parts += [
+            "## Against the arm without the change",
+            f"Points more than the arm '{study.reference}' of the same method, mean over the seeds that both have, "
+            "with the 95 % interval (Student's t, paired by seed: both arms saw the same crops and colours). **Bold**: "
+            "the interval leaves out zero. One seed has no interval, and shows nothing. The question that was asked "
+            f"beforehand is '{MAIN}'; of the others, one in twenty would stand out by chance.",
+            _differences(study, values, questions),
+            *(["![differences](differences.png)"] if (folder / "differences.png").exists() else []),
+            "## Every measure",
+            "Per cent, mean and standard deviation over seeds, and in brackets the number of seeds.",
+            _levels(study, values, questions),
+            "![shifts](shifts.png)",
+        ]
+        for name in ("measurements", "training"):
+            write_table(folder / f"{name}.csv", _collected(study, finished, name))
+    draw_training(study, folder / "training.png")
+    parts += ["## Along the training", "![training](training.png)", "## How it was made", _making(study)]
+    page = folder / "report.md"
+    page.write_text("\n\n".join(parts) + "\n")
+    return page
+
+
+def _state(study: Study) -> str:
+    open_runs = [run for run in study.runs if not is_finished(study, run)]
+    if not open_runs:
+        return f"All {len(study.runs)} runs are complete."
+    lines = [f"- {run.name}: {_progress(study, run)}" for run in open_runs]
+    complete = len(study.runs) - len(open_runs)
+    return "\n".join(
+        [
+            f"**Not complete: {complete} of {len(study.runs)} runs are.** Nothing follows from those that are missing:",
+            "",
+            *lines,
+        ]
+    )
+
+
+def _progress(study: Study, run: Run) -> str:
+    epochs = len(read_table(study.run_folder(run) / "training.csv"))
+    return f"{epochs} of {study.training.epochs} epochs" if epochs else "not begun"
+
+
+def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(heading)
+    lines = [names, ["---"] * len(names), *map(list, rows)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _differences(study: Study, values: Values, questions: list[Question]) -> str:
+    columns = [
+        (method, arm)
+        for method, arm in dict.fromkeys((run.method, run.arm) for run in study.runs)
+        if arm != study.reference and any((question, method, arm) in values for question in questions)
+    ]
+    rows = []
+    for question in questions:
+        cells = []
+        for method, arm in columns:
+            reference = values.get((question, method, study.reference), {})
+            cells.append(_cell(difference(reference, values.get((question, method, arm), {}))))
+        rows.append([str(question), *cells])
+    return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
+
+
+def _cell(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    if found.seeds == 1:
+        return f"{100 * found.mean:+.1f} (1 seed)"
+    text = f"{100 * found.mean:+.1f} ± {100 * found.half_width:.1f} ({found.seeds})"
+    return f"**{text}**" if found.is_significant else text
+
+
+def _levels(study: Study, values: Values, questions: list[Question]) -> str:
+    columns = list(dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run)))
+    rows = []
+    for question in questions:
+        cells = []
+        for method, arm in columns:
+            found = np.array(list(values.get((question, method, arm), {}).values()))
+            spread = f" ± {100 * found.std(ddof=1):.1f}" if len(found) > 1 else ""
+            cells.append(f"{100 * found.mean():.1f}{spread} ({len(found)})" if len(found) else "")
+        rows.append([str(question), *cells])
+    return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
+
+
+def _making(study: Study) -> str:
+    settings = ", ".join(f"{key} {value}" for key, value in vars(study.training).items())
+    rows = []
+    for run in study.runs:
+        facts = read_facts(study.run_folder(run) / "run.json")
+        if facts:
+            epochs = read_table(study.run_folder(run) / "training.csv")
+            hours = sum(float(row["seconds"]) for row in epochs) / 3600
+            machines = "; ".join(_machine(machine) for machine in facts["machines"])
+            style = ", ".join(f"{key} {value}" for key, value in facts["style"].items()) or "as by default"
+            rows.append([run.name, style, f"`{facts['fingerprint'][:16]}`", f"{hours:.2f}", machines])
+    heading = ["run", "`[style]`", "stream", "hours of training", "machines and versions"]
+    return f"Training: {settings}.\n\n" + _table(heading, rows)
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    packages = ", ".join(f"{key} {value}" for key, value in machine.items() if key not in ("device", "processor"))
+    return f"{machine['processor']} ({machine['device']}), {packages}"
+
+
+def _collected(study: Study, finished: Iterable[Run], name: str) -> list[dict[str, Any]]:
+    """The rows of all finished runs in one table."""
+    return [
+        {"method": run.method, "arm": run.arm, "seed": run.seed, **row}
+        for run in finished
+        for row in read_table(study.run_folder(run) / f"{name}.csv")
+    ]

@@ -1,0 +1,292 @@
+"""A daemon of one's own: `serve` starts `sassld`, reads from it, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import uuid
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Final
+
+import tomli_w
+
+from .batch import Batch
+from .errors import DaemonFailedError, DaemonGoneError, NoDaemonError, ReaderBusyError
+from .reader import Reader
+
+# Settings that are paths: relative ones start at the working directory, as everywhere in Python.
+_PATHS: Final = frozenset(
+    {
+        "dataset.path",
+        "ring.directory",
+        "state.directory",
+        "state.runtime_directory",
+        "style.bank",
+        "style.folder",
+        "style.model",
+    }
+)
+# How often to look whether sassld has made its ring, or has ended.
+_LOOK_SECONDS: Final = 0.1
+# How long a ring that another process reads may be in the way of a sassld that has not found out yet.
+_BUSY_SECONDS: Final = 10.0
+# The control socket is in that folder, and the kernel takes no more than 107 bytes for its path: with the folder
+# at a place as long as this, the longest name of a stream still fits.
+_FOLDER_BYTES: Final = 20
+# How long sassld may take to finish the batches in work.
+_DRAIN_SECONDS: Final = 30.0
+# How many of its last lines go into an exception.
+_LAST_WORDS: Final = 20
+
+
+def serve(
+    dataset: str | os.PathLike[str] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    rank: int | None = None,
+    start: int = 0,
+    verify: bool = False,
+    **settings: Any,
+) -> ServedReader:
+    """Starts a `sassld` for this process, and reads from it.
+
+    For example::
+
+        with sassl.serve("photos", layout="flat", preset="mocov2", batch_size=256) as ring:
+            for epoch in range(100):
+                for batch in ring.epoch():
+                    train(batch.views)
+
+    The settings are the keys of sassld's configuration. Each is named by its section and its key, `batch_size` for
+    `size` in `[batch]`, or by the key alone where only one section has it, such as `preset`. sassld checks them, and
+    what it does not accept it names as it would in a file. `views={"view": [{...}, {...}]}` gives whole sections.
+
+    The daemon ends when the block ends or the reader is closed, and when this process ends, however that happens. Its
+    stream has a name of its own, so that nothing collides when a cell of a notebook runs again; a stream that is named
+    by `stream_name` replaces the one of that name that this process had started before.
+
+    Several ranks each make the same call, with `world_size` and `ranks=[rank]`: each has a daemon that makes its slice
+    of the same stream. Or one process serves all, `stream_name="photos", world_size=2, ranks=[0, 1]`, and the others
+    read with `attach("photos", rank=1, world_size=2)`. `attach` is also what reads from a service that runs already.
+
+    :param dataset: the images, `dataset.path` of the configuration.
+    :param config: a configuration file, in place of `dataset` and settings.
+    :param rank: whose slice to read; by default the first that the daemon makes.
+    :param start: number of the first batch.
+    :param verify: check each batch's checksum.
+    :raises DaemonFailedError: sassld did not start, with what it said.
+    :raises FileNotFoundError: sassld is not installed.
+    """
+    if config is not None and (dataset is not None or settings):
+        raise TypeError("give a configuration file or settings, not both: what a file says is changed in the file")
+    program = _program("sassld")
+    short = len(os.fsencode(tempfile.gettempdir())) <= _FOLDER_BYTES
+    folder = Path(tempfile.mkdtemp(prefix="sassl-", dir=None if short else "/tmp"))
+    try:
+        if config is None:
+            if dataset is not None:
+                settings = {"dataset_path": dataset, **settings}
+            file = folder / "sassld.toml"
+            # Nothing set: what it shows is every key there is.
+            file.touch()
+            file.write_text(tomli_w.dumps(_document(settings, _shown(file), folder)), encoding="utf-8")
+        else:
+            file = Path(config).absolute()
+        return ServedReader(program, file, folder, rank=rank, start=start, verify=verify)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+class ServedReader(Reader):
+    """A reader whose `sassld` lives as long as it does. Made by `serve`."""
+
+    # The living ones of this process, by the stream's name.
+    _served: Final[weakref.WeakValueDictionary[str, ServedReader]] = weakref.WeakValueDictionary()
+
+    def __init__(self, program: str, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool) -> None:
+        configuration = _shown(file)
+        name = configuration["stream"]["name"]
+        rank = configuration["batch"]["ranks"][0] if rank is None else rank
+        predecessor = self._served.get(name)
+        if predecessor is not None:
+            predecessor.close()
+        #: The daemon's configuration, for `sasslctl --config`.
+        self.configuration: Final = file
+        self._log = folder / "sassld.log"
+        with self._log.open("wb") as log:
+            self._process = _launch(program, file, log)
+        self._ending = weakref.finalize(self, _end, self._process, folder, os.getpid())
+        try:
+            self._attach_to_own(
+                name, rank, start, verify, configuration["ring"]["directory"], configuration["batch"]["world_size"]
+            )
+        except BaseException:
+            self._ending()
+            raise
+        self._served[name] = self
+
+    def _attach_to_own(self, name: str, rank: int, start: int, verify: bool, directory: str, world_size: int) -> None:
+        """Attaches as soon as the daemon has made its ring, which a large dataset delays for minutes."""
+        busy_until: float | None = None
+        while True:
+            try:
+                super().__init__(
+                    name,
+                    rank,
+                    start=start,
+                    world_size=world_size,
+                    wait=_LOOK_SECONDS,
+                    # A daemon of one's own does not come back.
+                    daemon_timeout=1.0,
+                    verify=verify,
+                    directory=directory,
+                    accept_change=False,
+                    owner=None,
+                )
+                if self.information.producer_pid == self._process.pid:
+                    return
+                # Another daemon's, who holds the name: ours is about to say so.
+                self._end(is_done=False)
+                time.sleep(_LOOK_SECONDS)
+            except NoDaemonError:
+                pass
+            except ReaderBusyError:
+                busy_until = busy_until or time.monotonic() + _BUSY_SECONDS
+                if time.monotonic() > busy_until:
+                    raise
+                time.sleep(_LOOK_SECONDS)
+            if self._process.poll() is not None:
+                raise self._failure()
+
+    def _failure(self) -> DaemonFailedError:
+        code = self._process.returncode
+        words = self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return DaemonFailedError("\n".join([f"sassld has ended ({how}). Its last words:", *words]), code)
+
+    def next(self, timeout: float = float("inf")) -> Batch:
+        """As `Reader.next`. Raises `DaemonFailedError` where the daemon has ended, with what it said last."""
+        try:
+            return super().next(timeout)
+        except DaemonGoneError as error:
+            # The kernel tells of its end a moment after its ring does.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_DRAIN_SECONDS)
+                raise self._failure() from error
+            raise
+
+    def close(self) -> None:
+        """Gives back what is held, detaches, and ends the daemon."""
+        try:
+            super().close()
+        finally:
+            self._ending()
+
+    def __enter__(self) -> ServedReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, value, trace)
+        finally:
+            self._ending()
+
+
+def _launch(program: str, file: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        # It looks whether its parent lives: a signal from the kernel at the parent's death would follow the thread that
+        # starts it, not the process.
+        [program, "--config", str(file), "--parent", str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=log,
+        # Ctrl-C is for the trainer, which may catch it and go on.
+        start_new_session=True,
+    )
+
+
+def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
+    """Ends the daemon and removes its folder; in a child of the process that started it, does nothing."""
+    if os.getpid() != owner:
+        return
+    process.terminate()
+    try:
+        process.wait(_DRAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program(name: str) -> str:
+    """Where a program is: brought by this package's wheel, or on PATH."""
+    spec = importlib.util.find_spec("sassl_programs")
+    if spec is not None and spec.origin is not None:
+        program = Path(spec.origin).parent / "lib" / "sassl" / name
+        if program.exists():
+            return str(program)
+    found = shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(
+            f"{name} is not installed: this package was built from source and has the reader only; install the wheel, "
+            "which brings the programs, or put the directory of sassld and sasslctl into PATH"
+        )
+    return found
+
+
+def _shown(file: Path) -> dict[str, Any]:
+    """A configuration file as sasslctl shows it, defaults filled in."""
+    shown = subprocess.run(
+        [_program("sasslctl"), "config", "show", "--json", "--config", str(file)], capture_output=True, check=False
+    )
+    if shown.returncode != 0:
+        raise DaemonFailedError(shown.stderr.decode(errors="replace").strip(), shown.returncode)
+    configuration: dict[str, Any] = json.loads(shown.stdout)
+    return configuration
+
+
+def _document(settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Any]:
+    """Settings as the tables of a configuration file, whose sections and keys are `known`."""
+    document: dict[str, Any] = {
+        "stream": {"name": f"python-{os.getpid()}-{uuid.uuid4().hex[:8]}"},
+        "state": {"directory": str(folder), "runtime_directory": str(folder)},
+    }
+    for section, key, value in _entries(settings, known):
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if f"{section}.{key}" in _PATHS and value:
+            value = os.path.abspath(value)
+        if section:
+            document.setdefault(section, {})[key] = value
+        else:
+            # Not one of sassld's: it is the one to say so.
+            document[key] = value
+    return document
+
+
+def _entries(settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    """Section, key and value of each setting; without a section where there is none for it."""
+    for name, value in settings.items():
+        if name in known and isinstance(value, Mapping):
+            yield from ((name, key, inner) for key, inner in value.items())
+            continue
+        section, _, key = name.partition("_")
+        having = [section for section, keys in known.items() if name in keys]
+        if len(having) == 1:
+            yield having[0], name, value
+        elif section in known:
+            yield section, key, value
+        else:
+            yield "", name, value
