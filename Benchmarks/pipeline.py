@@ -45,9 +45,7 @@ runtime_directory = "{work}"
 """
 
 
-def ours(
-    data: pathlib.Path, model: str, enabled: bool, workers: int, epochs: int
-) -> tuple[float, dict[str, Any]]:
+def ours(data: pathlib.Path, model: str, enabled: bool, workers: int, epochs: int) -> tuple[float, dict[str, Any]]:
     """Images per second: the median of the epochs after the first; and the daemon's last status."""
     name = f"bench-{os.getpid()}"
     with tempfile.TemporaryDirectory() as work:
@@ -60,9 +58,7 @@ def ours(
             "work": work,
         }
         file.write_text(CONFIGURATION.format(enabled=str(enabled).lower(), **values))
-        daemon = subprocess.Popen(
-            [PROGRAMS / "sassld", "--config", file], stderr=subprocess.DEVNULL
-        )
+        daemon = subprocess.Popen([PROGRAMS / "sassld", "--config", file], stderr=subprocess.DEVNULL)
         try:
             with sassl.attach(name, start=0, wait=60) as ring:
                 rates: list[float] = []
@@ -100,31 +96,23 @@ def peer(python: str, script: str, *arguments: str | pathlib.Path) -> float | No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--data",
         type=pathlib.Path,
         default=SHARED / "images" / "content",
         help="a folder of JPEGs",
     )
-    parser.add_argument(
-        "--model", default="", help="style model file (default: the embedded model)"
-    )
+    parser.add_argument("--model", default="", help="style model file (default: the embedded model)")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument(
-        "--peer-python", default=sys.executable, help="interpreter of the peers"
-    )
+    parser.add_argument("--peer-python", default=sys.executable, help="interpreter of the peers")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
 
     def add(what: str, rate: float | None, **more: Any) -> None:
-        rows.append(
-            {"pipeline": what, "images_per_second": rate and round(rate, 1), **more}
-        )
+        rows.append({"pipeline": what, "images_per_second": rate and round(rate, 1), **more})
 
     model = options.model and str(pathlib.Path(options.model).resolve())
     data = options.data.resolve()
@@ -157,26 +145,15 @@ def main() -> None:
     if options.json:
         print(json.dumps({"workers": options.workers, "rows": rows}))
         return
-    print(
-        f"{data}: JPEG files to two-view batches, {options.workers} workers, side 224"
-    )
+    print(f"{data}: JPEG files to two-view batches, {options.workers} workers, side 224")
     for row in rows:
         rate = row["images_per_second"]
-        ratio = (
-            f"  sassld with style is {row['ratio']:.2f} times as fast"
-            if row.get("ratio")
-            else ""
-        )
-        print(
-            f"{row['pipeline']:32s}{f'{rate:8.1f} images/s' if rate else 'not measured':>18s}{ratio}"
-        )
+        ratio = f"  sassld with style is {row['ratio']:.2f} times as fast" if row.get("ratio") else ""
+        print(f"{row['pipeline']:32s}{f'{rate:8.1f} images/s' if rate else 'not measured':>18s}{ratio}")
     stages = rows[0]["stages"]
     print(
         "core time per image: "
-        + ", ".join(
-            f"{k.removesuffix('_microseconds')} {v / 1000:.2f}"
-            for k, v in stages.items()
-        )
+        + ", ".join(f"{k.removesuffix('_microseconds')} {v / 1000:.2f}" for k, v in stages.items())
         + " ms"
     )
 

@@ -29,13 +29,9 @@ from producing import Producer  # noqa: E402
 UINT8, INT64 = 1, 8
 
 
-def publish(
-    directory: str, name: str, side: int, batch: int, count: int, wanted: Any
-) -> None:
+def publish(directory: str, name: str, side: int, batch: int, count: int, wanted: Any) -> None:
     """The producing process: one batch whenever the reader asks for it."""
-    fields = [(f"view{view}", UINT8, (batch, side, side, 3)) for view in (0, 1)] + [
-        ("labels", INT64, (batch,))
-    ]
+    fields = [(f"view{view}", UINT8, (batch, side, side, 3)) for view in (0, 1)] + [("labels", INT64, (batch,))]
     with Producer(directory, name, slots=2, fields=fields) as producer:
         for _ in range(count):
             wanted.acquire()
@@ -54,9 +50,7 @@ def ring(side: int, batch: int, count: int) -> dict[str, Any]:
     waits: list[float] = []
     copied = 0
     with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
-        process = context.Process(
-            target=publish, args=(directory, "bench", side, batch, count, wanted)
-        )
+        process = context.Process(target=publish, args=(directory, "bench", side, batch, count, wanted))
         process.start()
         with sassl.attach("bench", directory=directory, start=0, wait=60) as reader:
             for _ in range(count):
@@ -65,9 +59,7 @@ def ring(side: int, batch: int, count: int) -> dict[str, Any]:
                     arrays = [*received.views, received.labels]
                     waits.append((time.monotonic_ns() - received.published_ns) / 1000)
                     segment = mapped(directory)
-                    copied += sum(
-                        array.nbytes for array in arrays if not within(array, segment)
-                    )
+                    copied += sum(array.nbytes for array in arrays if not within(array, segment))
             wanted.release()
         process.join()
     return {"microseconds": waits, "copied_bytes_per_batch": copied // count}
@@ -113,9 +105,7 @@ def pickled(side: int, batch: int, count: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--count", type=int, default=300, help="batches of each kind")
@@ -138,9 +128,7 @@ def main() -> None:
     if options.json:
         print(json.dumps({"rows": rows, "ratio": round(ratio, 1)}))
         return
-    print(
-        f"hand-over of a two-view batch, {options.batch} x {options.side} x {options.side} x 3"
-    )
+    print(f"hand-over of a two-view batch, {options.batch} x {options.side} x {options.side} x 3")
     print(f"{'':24s}{'median':>14s}{'99 %':>14s}{'copied bytes':>16s}")
     for row in rows:
         print(

@@ -27,9 +27,7 @@ FAR = 10**9
 class Bench:
     """A stream configured in a folder of its own."""
 
-    def __init__(
-        self, folder: pathlib.Path, data: pathlib.Path, model: str, workers: int
-    ) -> None:
+    def __init__(self, folder: pathlib.Path, data: pathlib.Path, model: str, workers: int) -> None:
         self.name = f"bench-{os.getpid()}"
         values = {
             "name": self.name,
@@ -45,11 +43,7 @@ class Bench:
     def probe(self, seconds: float, *, workers: int, batch: int = 32) -> float:
         """Images per second without a ring."""
         # Styles are lent within groups, whose size is part of the work; it stays the same for every batch size.
-        self.file.write_text(
-            self.text.replace("size = 32", f"size = {batch}").replace(
-                "[style]", "[style]\ngroup = 8"
-            )
-        )
+        self.file.write_text(self.text.replace("size = 32", f"size = {batch}").replace("[style]", "[style]\ngroup = 8"))
         command = [PROGRAMS / "sasslctl", "bench", "--json", "--config", self.file]
         run = subprocess.run(
             [*command, "--seconds", str(seconds), "--workers", str(workers)],
@@ -60,9 +54,7 @@ class Bench:
         return float(json.loads(run.stdout)["images_per_second"])
 
     def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [PROGRAMS / "sassld", "--config", self.file], stderr=subprocess.DEVNULL
-        )
+        return subprocess.Popen([PROGRAMS / "sassld", "--config", self.file], stderr=subprocess.DEVNULL)
 
     def rate_from(self, number: int, batches: int) -> float:
         """Images per second that a reader gets from batch `number` on, the ring's worth of head start left out."""
@@ -89,31 +81,23 @@ class Bench:
                 for _ in range(20):
                     next(ring).release()
             lines = pathlib.Path(f"/proc/{daemon.pid}/status").read_text().splitlines()
-            sizes = {
-                key: value for key, _, value in (line.partition(":") for line in lines)
-            }
+            sizes = {key: value for key, _, value in (line.partition(":") for line in lines)}
             # RssShmem is the ring.
-            return seconds, sum(
-                int(sizes[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile")
-            )
+            return seconds, sum(int(sizes[key].split()[0]) * 1024 for key in ("RssAnon", "RssFile"))
         finally:
             daemon.terminate()
             daemon.wait()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--data",
         type=pathlib.Path,
         default=SHARED / "images" / "content",
         help="a folder of JPEGs",
     )
-    parser.add_argument(
-        "--model", default="", help="style model file (default: the embedded model)"
-    )
+    parser.add_argument("--model", default="", help="style model file (default: the embedded model)")
     parser.add_argument("--seconds", type=float, default=4, help="for each measurement")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -32,15 +32,11 @@ def augmented(view: Any) -> Any:
     view = fn.flip(view, horizontal=fn.random.coin_flip(probability=0.5))
     if chance(0.8):
         hue = fn.random.uniform(range=(-36.0, 36.0))
-        view = fn.color_twist(
-            view, brightness=factor(), contrast=factor(), saturation=factor(), hue=hue
-        )
+        view = fn.color_twist(view, brightness=factor(), contrast=factor(), saturation=factor(), hue=hue)
     if chance(0.2):
         view = fn.hsv(view, saturation=0.0)
     if chance(0.5):
-        view = fn.gaussian_blur(
-            view, window_size=23, sigma=fn.random.uniform(range=(0.1, 2.0))
-        )
+        view = fn.gaussian_blur(view, window_size=23, sigma=fn.random.uniform(range=(0.1, 2.0)))
     return view
 
 
@@ -62,21 +58,15 @@ def two_views(files: list[str]) -> Any:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=pathlib.Path, required=True, help="a folder of JPEG files"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder of JPEG files")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     files = sorted(str(path) for path in options.data.rglob("*") if path.is_file())
-    pipeline = two_views(
-        files, batch_size=options.batch, num_threads=options.workers, device_id=None
-    )
+    pipeline = two_views(files, batch_size=options.batch, num_threads=options.workers, device_id=None)
     pipeline.build()
     rates: list[float] = []
     for _ in range(options.epochs):

@@ -45,25 +45,16 @@ class Style:
         self.predictor = core.compile_model(str(predictor), "CPU", wanted)
         self.transformer = core.compile_model(str(transformer), "CPU", wanted)
         self.side: int = self.predictor.input(0).shape[2]
-        self.bank = (np.random.default_rng(0).standard_normal((64, 100)) * 0.8).astype(
-            np.float32
-        )
+        self.bank = (np.random.default_rng(0).standard_normal((64, 100)) * 0.8).astype(np.float32)
 
     def __call__(self, view: torch.Tensor) -> torch.Tensor:
         content = view.float().div(255)[None]
         small = v2.functional.resize(content, [self.side, self.side], antialias=True)
         own = self.predictor(small.numpy())[0]
         alpha, beta = random.uniform(*ALPHA), random.uniform(*BETA)
-        blended = (
-            (1 - alpha) * own
-            + alpha * self.bank[random.randrange(len(self.bank))][None]
-        ).astype(np.float32)
-        stylized = torch.from_numpy(
-            self.transformer({"x": content.numpy(), "z": blended})[0]
-        )
-        return (
-            ((1 - beta) * content + beta * stylized)[0].mul(255).round().to(torch.uint8)
-        )
+        blended = ((1 - alpha) * own + alpha * self.bank[random.randrange(len(self.bank))][None]).astype(np.float32)
+        stylized = torch.from_numpy(self.transformer({"x": content.numpy(), "z": blended})[0])
+        return ((1 - beta) * content + beta * stylized)[0].mul(255).round().to(torch.uint8)
 
 
 class TwoViews(Dataset[tuple[torch.Tensor, torch.Tensor]]):
@@ -101,12 +92,8 @@ class TwoViews(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--data", type=pathlib.Path, required=True, help="a folder of pictures"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder of pictures")
     parser.add_argument(
         "--style",
         type=pathlib.Path,

@@ -35,22 +35,16 @@ def rate(call: Callable[[], None], images: int, seconds: float) -> float:
     return images / statistics.median(times)
 
 
-def with_onnxruntime(
-    model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float
-) -> float:
+def with_onnxruntime(model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float) -> float:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(
-        str(model), options, providers=["CPUExecutionProvider"]
-    )
+    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
     return rate(lambda: session.run(None, feed), len(feed["x"]), seconds)
 
 
-def with_openvino(
-    model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float
-) -> float:
+def with_openvino(model: pathlib.Path, feed: dict[str, Any], threads: int, seconds: float) -> float:
     import openvino
 
     compiled = openvino.Core().compile_model(
@@ -77,9 +71,7 @@ RUNTIMES = {"onnxruntime": with_onnxruntime, "openvino": with_openvino}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=["transformer", "predictor"])
     parser.add_argument(
         "--shape",
@@ -89,9 +81,7 @@ def main() -> None:
     )
     parser.add_argument("--side", type=int, default=224)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument(
-        "--seconds", type=float, default=4, help="for each runtime and batch size"
-    )
+    parser.add_argument("--seconds", type=float, default=4, help="for each runtime and batch size")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -100,9 +90,7 @@ def main() -> None:
             model = pathlib.Path(folder) / "network.onnx"
             # The exporter is talkative, also on standard output.
             with contextlib.redirect_stdout(io.StringIO()):
-                tensors = export(
-                    options.shape, options.network, options.side, batch, model
-                )
+                tensors = export(options.shape, options.network, options.side, batch, model)
             feed = {name: tensor.numpy() for name, tensor in tensors.items()}
             for name, measure in RUNTIMES.items():
                 speed = measure(model, feed, options.threads, options.seconds)

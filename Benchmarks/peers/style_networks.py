@@ -32,23 +32,17 @@ def load(file: pathlib.Path) -> tuple[StylePredictor | None, StyleTransformer]:
     shape = json.loads(file.read_text())
     parts = shape["transformer"]
     first, last = parts["end_kernels"]
-    transformer = StyleTransformer(
-        TransformerShape(parts["contract"][0], first, last, parts["residual"])
-    ).eval()
+    transformer = StyleTransformer(TransformerShape(parts["contract"][0], first, last, parts["residual"])).eval()
     if "predictor" not in shape:
         return None, transformer
     parts = shape["predictor"]
     blocks = tuple(PredictorBlock(*block) for block in parts["blocks"])
-    predictor = StylePredictor(
-        PredictorShape(parts["side"], parts["stem"], blocks, parts["head"])
-    ).eval()
+    predictor = StylePredictor(PredictorShape(parts["side"], parts["stem"], blocks, parts["head"])).eval()
     predictor.fold()
     return predictor, transformer
 
 
-def inputs(
-    network: str, predictor_side: int, side: int, batch: int
-) -> dict[str, torch.Tensor]:
+def inputs(network: str, predictor_side: int, side: int, batch: int) -> dict[str, torch.Tensor]:
     """Random inputs of the right shapes: `x` in [0, 1], and `z` of the size of embeddings for the transformer."""
     torch.manual_seed(0)
     if network == "predictor":
@@ -59,9 +53,7 @@ def inputs(
     }
 
 
-def export(
-    file: pathlib.Path, network: str, side: int, batch: int, out: pathlib.Path
-) -> dict[str, torch.Tensor]:
+def export(file: pathlib.Path, network: str, side: int, batch: int, out: pathlib.Path) -> dict[str, torch.Tensor]:
     """Writes `network` ("transformer" or "predictor") for fixed sizes to `out`; returns inputs for it."""
     predictor, transformer = load(file)
     module = predictor if network == "predictor" else transformer
