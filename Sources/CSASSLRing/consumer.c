@@ -613,15 +613,17 @@ static int map_again(struct sassl_ring_consumer *consumer, struct sassl_ring_err
   return SASSL_RING_OK;
 }
 
-/// True when no slot is free, though not every slot is held: they are given back in their order, or there is one only.
+/// True when no slot is free, though not every slot is held (they are given back in their order), or though there are no more than
+/// threads that ask, each of which may hold one until it has the next.
 static bool blocks_itself(const struct sassl_ring_consumer *consumer) {
   uint64_t held = 0, slots = consumer->current->geometry.slot_count, oldest = consumer->taken;
+  uint64_t asking = 1 + (uint64_t)__atomic_load_n(&consumer->waiters, __ATOMIC_RELAXED);
   for (const struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
     if (!lease->occupies) continue;
     if (lease->sequence < oldest) oldest = lease->sequence;
     held++;
   }
-  return consumer->taken - oldest >= slots && (held < slots || slots == 1);
+  return consumer->taken - oldest >= slots && (held < slots || slots <= asking);
 }
 
 int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {

@@ -349,9 +349,9 @@ class Reader(Iterator[Batch]):
                     held_since = time.monotonic()
                     # What only a reference cycle holds is not held for a purpose.
                     gc.collect()
-                    # Slots go back in their order, so that one that is kept may hold up all the others.
                     self._make_room()
                     continue
+                self._make_room()
                 # Another thread may let go; where there is none, nobody can.
                 patience = self._daemon_timeout if threading.active_count() > 1 else 0.0
                 if time.monotonic() >= min(deadline, held_since + patience):

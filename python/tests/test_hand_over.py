@@ -518,3 +518,24 @@ def test_a_daemon_that_comes_back_for_other_ranks_is_refused(directory: str) -> 
 def test_arguments_that_make_no_sense_are_refused(directory: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"is not|neither|NaN"):
         sassl.attach(**{"name": "test", "directory": directory, "wait": 0, **arguments})
+
+
+def test_as_many_threads_as_slots_share_a_loop(directory: str) -> None:
+    """Each loop's variable holds a slot until the next batch is there."""
+    numbers: list[int] = []
+    with stream(directory, slots=3), attach(directory, daemon_timeout=60) as reader:
+
+        def work() -> None:
+            for batch in reader:
+                assert_shows(batch.views, batch.number)
+                numbers.append(batch.number)
+                if len(numbers) > 30:
+                    return
+
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert sorted(numbers) == list(range(len(numbers)))
+    assert len(numbers) > 30
