@@ -107,6 +107,20 @@ public final class RingConsumer: @unchecked Sendable {
     _ = try checked { sassl_ring_consumer_seek(pointer, number, $0) }
   }
 
+  /// Moves batches that are held to private memory where nothing but them keeps the producer from going on; their payload stays
+  /// readable where it is, and they still count as held.
+  public func makeRoom() throws(RingError) {
+    _ = try checked { sassl_ring_consumer_make_room(pointer, $0) }
+  }
+
+  /// Gives the ring up for the next reader. Batches still held stay readable until they are released, in private memory.
+  ///
+  /// - Parameter countsAsRead: whether they count as read; where they do not, the next reader gets them again.
+  /// - Throws: `RingError`; `.system` where memory for them is refused, and the ring is given up when the last one is released.
+  public func detach(countsAsRead: Bool) throws(RingError) {
+    _ = try checked { sassl_ring_consumer_detach(pointer, countsAsRead ? 1 : 0, $0) }
+  }
+
   /// Detaches. Batches still held count as unread. Calling it again does nothing.
   public func close() {
     if isOpen.exchange(false, ordering: .acquiringAndReleasing) { _ = sassl_ring_consumer_close(pointer) }

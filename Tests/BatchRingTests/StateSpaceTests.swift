@@ -4,7 +4,7 @@ import Testing
 /// Everything that either side can do to a small ring, in every order.
 private enum Action: CaseIterable {
   case reserve, publishOldest, publishNewest, cancelNewest, killProducer
-  case next, releaseOldest, releaseNewest, seekBack, seekAhead, killConsumer
+  case next, releaseOldest, releaseNewest, makeRoom, seekBack, seekAhead, killConsumer, detachUnread, detachRead
 }
 
 /// A ring, what is out of it, and what the stream's contract says must come next.
@@ -15,6 +15,8 @@ private final class Scene {
   var consumer: RingConsumer
   var reservations: [RingReservation] = []
   var held: [RingBatch] = []
+  /// Batches that are referred to although their reader has gone, and the readers.
+  var outliving: [(batch: RingBatch, reader: RingConsumer)] = []
   /// For messages.
   var done: [Action] = []
   /// Number that the reader must get next.
@@ -73,6 +75,7 @@ private final class Scene {
     case .next: _ = try receive()
     case .releaseOldest: if !held.isEmpty { try release(0) }
     case .releaseNewest: if !held.isEmpty { try release(held.count - 1) }
+    case .makeRoom: try consumer.makeRoom()
     case .seekBack: try seek(to: 0)
     case .seekAhead: try seek(to: expected + 7)
     case .killConsumer:
@@ -81,13 +84,30 @@ private final class Scene {
       consumer = try makeConsumer(location)
       expected = continuation
       unreleased = []
+    case .detachUnread: try detach(countsAsRead: false)
+    case .detachRead: try detach(countsAsRead: true)
     }
+  }
+
+  func detach(countsAsRead: Bool) throws {
+    try consumer.detach(countsAsRead: countsAsRead)
+    outliving += held.map { ($0, consumer) }
+    held = []
+    consumer = try makeConsumer(location)
+    if !countsAsRead { expected = continuation }
+    unreleased = []
+  }
+
+  /// What is referred to is what it was, whatever has become of its slot and of its reader.
+  func expectEverythingHeldIsIntact() {
+    for batch in held + outliving.map(\.batch) { #expect(isIntact(batch), "after \(done)") }
   }
 
   /// From any state, once both sides do their part the stream goes on: no slot is lost, no wait is in vain.
   func flowsOn() throws {
     for reservation in reservations { try publish(reservation) }
     reservations = []
+    expectEverythingHeldIsIntact()
     while !held.isEmpty { try release(0) }
     let goal = expected + UInt64(2 * slots + 2)
     // Each turn publishes or receives something; a seek may cost a ring of stale batches and one turn to be noticed.
@@ -96,6 +116,8 @@ private final class Scene {
       if try receive() { try release(0) }
     }
     #expect(expected == goal)
+    expectEverythingHeldIsIntact()
+    for (batch, reader) in outliving { try reader.release(batch) }
     let counters = producer.counters
     #expect(counters.producing == 0)
     #expect(counters.leased == 0)
