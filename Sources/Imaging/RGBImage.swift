@@ -5,8 +5,8 @@ import Memory
 /// Its memory grows when a larger picture needs it and is kept when a smaller one follows, so a worker that decodes file
 /// after file into the same image soon stops allocating. Not `Sendable`: it belongs to one worker.
 public final class RGBImage {
-  /// The pixels; valid until the image is reshaped or destroyed. They do not keep the image alive: hold it in a variable for as
-  /// long as its pixels are used, never take them from a temporary.
+  /// The pixels; valid until the image is reshaped or destroyed. They do not keep the image alive, and neither does a variable
+  /// that is not looked at any more: `withExtendedLifetime` does.
   public private(set) var pixels: PixelBuffer
   /// How much smaller than the file's picture the pixels are.
   public private(set) var reduction: DecodeReduction = .none

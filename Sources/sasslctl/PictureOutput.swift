@@ -20,10 +20,12 @@ enum PictureOutput: String, CaseIterable {
   }
 
   /// The bytes of a file of this kind.
-  func encode(_ pixels: PixelBuffer) throws(ImagingError) -> [UInt8] {
+  func encode(_ picture: RGBImage) throws(ImagingError) -> [UInt8] {
+    // Its pixels do not keep it alive.
+    defer { withExtendedLifetime(picture) {} }
     switch self {
-    case .png: try PNGFile.encode(pixels)
-    case .jpg, .jpeg: try JPEGFile.encode(pixels)
+    case .png: return try PNGFile.encode(picture.pixels)
+    case .jpg, .jpeg: return try JPEGFile.encode(picture.pixels)
     }
   }
 }

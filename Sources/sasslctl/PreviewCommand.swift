@@ -26,6 +26,6 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
   let rows = try parsed.number("rows", in: 1...64) ?? 6
   let preview = try BatchPreview(try loadConfiguration(parsed))
-  try write(try kind.encode(preview.picture(batch: batch, rows: rows).pixels), to: out)
+  try write(try kind.encode(preview.picture(batch: batch, rows: rows)), to: out)
   return .success
 }

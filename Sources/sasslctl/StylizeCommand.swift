@@ -40,6 +40,8 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
   let picture = RGBImage(
     width: max(ModelArchitecture.minimumSide, content.width / multiple * multiple),
     height: max(ModelArchitecture.minimumSide, content.height / multiple * multiple))
+  // Their pixels do not keep them alive.
+  defer { withExtendedLifetime((content, style, picture)) {} }
   if picture.width == content.width && picture.height == content.height {
     picture.pixels.copy(from: content.pixels)
   } else {
@@ -52,7 +54,7 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     try model.stylize(
       inPlace: picture.pixels.base, width: picture.width, height: picture.height, embedding: embedding, beta: beta,
       workspace: workspace)
-    try write(try kind.encode(picture.pixels), to: output)
+    try write(try kind.encode(picture), to: output)
   } else {
     var values = [Float](repeating: 0, count: picture.width * picture.height * 3)
     try values.withUnsafeMutableBufferPointer { buffer in

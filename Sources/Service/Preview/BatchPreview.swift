@@ -56,6 +56,8 @@ public struct BatchPreview {
       let scale = Double(cell) / Double(max(original.width, original.height))
       let fitted = RGBImage(
         width: max(1, Int(Double(original.width) * scale)), height: max(1, Int(Double(original.height) * scale)))
+      // Their pixels do not keep them alive.
+      defer { withExtendedLifetime((original, fitted)) {} }
       fitted.pixels.resize(from: original.pixels, workspace: workspace)
       let file = source.catalog.relativePath(of: sample).description
       canvas.place(fitted.pixels, column: 0, row: row, captions: ["original \(sample)", file])
