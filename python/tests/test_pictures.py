@@ -227,6 +227,6 @@ def test_turning_is_part_of_the_fingerprint_only_where_it_is_switched_off(
     settings = []
     for changes in ({}, {"dataset__apply_orientation": True}, {"dataset__apply_orientation": False}):
         name, configuration = workplace.configure(folder, Size(4, SIDE), style__enabled=False, **changes)
-        with workplace.running(name, configuration) as daemon, sassl.attach(name, start=0):
-            settings.append(daemon.status()["fingerprint"])
+        with workplace.running(name, configuration), sassl.attach(name, start=0) as ring:
+            settings.append(ring.information.fingerprint)
     assert settings[0] == settings[1] != settings[2]

@@ -369,7 +369,7 @@ def test_status_of_a_stream_that_nobody_serves(workplace: Workplace, data: pathl
     assert "stopped: not running" in done.stdout
 
 
-@pytest.mark.parametrize("command", [["preview", "--out", "/dev/null"], ["inspect", "0"]])
+@pytest.mark.parametrize("command", [["preview", "--out", "never.png"], ["inspect", "0"]])
 def test_commands_that_need_what_is_not_there(
     workplace: Workplace, tmp_path: pathlib.Path, size: Size, command: list[str]
 ) -> None:
@@ -387,7 +387,7 @@ def test_commands_that_need_what_is_not_there(
         ["sassld", "--config"],
         ["sasslctl", "frobnicate"],
         ["sasslctl", "status", "--frobnicate"],
-        ["sasslctl", "status", "surplus"],
+        ["sasslctl", "status", "one", "surplus"],
         ["sasslctl", "inspect", "nonsense"],
         ["sasslctl", "model", "frobnicate"],
         ["sasslctl", "styles", "frobnicate"],
