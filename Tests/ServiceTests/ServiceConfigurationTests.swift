@@ -147,7 +147,7 @@ struct ServiceConfigurationTests {
     // What was read can be written, and reads as the same again.
     #expect(try parse(configuration.toml) == configuration)
     let written = configuration.toml.split(separator: "\n").filter { $0.contains(" = ") }.count
-    #expect(written == 48)
+    #expect(written == 49)
   }
 
   @Test(

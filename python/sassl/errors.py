@@ -31,6 +31,10 @@ class ReaderClosedError(SasslError, ValueError):
     """This reader was closed, or a later `attach` in the same process took its ring."""
 
 
+class CollationError(SasslError, TypeError):
+    """A DataLoader would put whole batches together once more: it wants `batch_size=None`."""
+
+
 class WorldSizeError(SasslError, ValueError):
     """The ring is one of another number of ranks than this reader was told: it would miss a part of every batch."""
 

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .batch import Batch
-from .errors import SasslError, WorkerProcessError
+from .errors import CollationError, WorkerProcessError
 from .reader import Reader, attach
 
 # PyTorch has no read-only tensors and warns of the first that is made from such an array. What it warns of, a write,
@@ -99,7 +99,7 @@ class TensorBatch:
 
 
 def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> NoReturn:
-    raise SasslError(
+    raise CollationError(
         "a RingDataset yields whole batches, which must not be collated again: use DataLoader(dataset, batch_size=None)"
     )
 

@@ -98,3 +98,10 @@ def test_training_goes_on_where_its_checkpoint_was_taken(directory: str) -> None
                 break
         again.close()
         assert seen == list(range(10))
+
+
+def test_a_data_loader_that_would_collate_whole_batches_is_told_the_remedy(directory: str) -> None:
+    with Producer(directory) as producer:
+        producer.produce()
+        with pytest.raises(sassl.CollationError, match=r"DataLoader\(dataset, batch_size=None\)"):
+            next(iter(DataLoader(dataset(directory))))
