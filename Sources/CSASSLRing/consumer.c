@@ -37,7 +37,7 @@ struct sassl_ring_consumer {
   uint64_t absent_since;
   uint64_t absence_timeout_ns;
   char path[4096];
-  uint32_t world_size;  // that the reader was told, 0 for none
+  uint32_t world_size;  // that the reader was told, or that it met at first; 0 for any
   int64_t owner_id;  // of a user whose ring may be read besides those of the trusted ones
   uid_t owner;       // of current; its successors must have the same
   bool superseded;  // current's successor exists, or is about to
@@ -279,6 +279,8 @@ static int try_open(struct sassl_ring_consumer *consumer, struct sassl_ring_erro
   consumer->current = mapping;
   consumer->lock_descriptor = lock_descriptor;
   consumer->owner = owner;
+  // Where nobody has said how many read the stream, it is as many as at first.
+  if (consumer->world_size == 0 && !consumer->accept_change) consumer->world_size = geometry.world_size;
   consumer->superseded = consumer->emptied = false;
   return SASSL_RING_OK;
 }

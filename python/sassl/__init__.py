@@ -32,6 +32,7 @@ from .errors import (
     VersionMismatchError,
     WorkerProcessError,
     WorldSizeError,
+    WorldSizeWarning,
 )
 from .reader import Epoch, Reader, RingInformation, RingStatus, attach
 from .serving import ServedReader, serve
@@ -65,6 +66,7 @@ __all__ = [
     "VersionMismatchError",
     "WorkerProcessError",
     "WorldSizeError",
+    "WorldSizeWarning",
     "attach",
     "serve",
 ]

@@ -39,6 +39,10 @@ class WorldSizeError(SasslError, ValueError):
     """The ring is one of another number of ranks than this reader was told: it would miss a part of every batch."""
 
 
+class WorldSizeWarning(UserWarning):
+    """The ring is one of several ranks, and nobody said how many there are."""
+
+
 class ContinuingWarning(UserWarning):
     """The first batch is not the stream's first, and nobody said whether this is a fresh run or a resumed one."""
 

@@ -26,6 +26,7 @@ from .errors import (
     ReaderReplacedWarning,
     RingHeldError,
     SasslError,
+    WorldSizeWarning,
 )
 
 # What `sassld`'s networks run on, by its number in the ring.
@@ -148,7 +149,7 @@ class Reader(Iterator[Batch]):
             start=_checked_number(start, "start") if isinstance(start, int) else c.CONTINUE,
             absence_timeout_ns=c.nanoseconds(daemon_timeout),
             accept_change=accept_change,
-            world_size=1 if world_size is None else world_size,
+            world_size=world_size or 0,
             owner_id=c.user_number(owner),
         )
         c.nanoseconds(wait)
@@ -171,6 +172,8 @@ class Reader(Iterator[Batch]):
         _readers[key] = self
         if start is None:
             self._say_where_it_starts()
+        if world_size is None:
+            self._say_how_many_read()
 
     @staticmethod
     def _attach(options: c.ConsumerOptions, wait: float, key: tuple[bytes | None, str, int]) -> Handle:
@@ -227,6 +230,16 @@ class Reader(Iterator[Batch]):
             ContinuingWarning,
             stacklevel=4,
         )
+
+    def _say_how_many_read(self) -> None:
+        ring = self.information
+        if ring.world_size > 1:
+            warnings.warn(
+                f"this ring is made for rank {ring.rank} of {ring.world_size}, and nobody said how many there are: "
+                f"were there fewer, a part of every epoch would never be seen. Say world_size={ring.world_size}",
+                WorldSizeWarning,
+                stacklevel=4,
+            )
 
     @property
     def _is_open(self) -> bool:
@@ -527,7 +540,8 @@ def attach(
     :param rank: of this process among the readers of the stream.
     :param start: number of the first batch, 0 for a fresh run; "continue" for the first that no reader has released.
         None means "continue" too, and says so by a `ContinuingWarning` when that is not batch 0.
-    :param world_size: how many readers share the stream; must be said where it is more than one.
+    :param world_size: how many readers share the stream: a ring of another number is refused. Where it is not said and
+        the ring is one of several, a `WorldSizeWarning` tells how many there must be.
     :param wait: seconds to wait for sassld at first.
     :param daemon_timeout: seconds to wait for sassld to come back once it has gone.
     :param verify: check each batch's checksum.
