@@ -13,6 +13,9 @@
  *   - with -DSTRAYS=n: so it is where the count of seeks shows another value for a moment, n times, as a stray write makes it that is
  *     undone; and no batch is handed out that a worker took for void
  *
+ *   - with -DASIDES=n: so it is where the reader moves a batch that it holds to private memory, n times, and gives its slot back while the
+ *     batch still counts as held
+ *
  * Defining BREAK_FOLLOW, BREAK_SEEK or BREAK_WAKE, or with strays BREAK_VOID or BREAK_REPEAT, takes one of the protocol's
  * precautions away, and spin then finds what goes wrong without it.
  *
@@ -38,6 +41,9 @@
 #endif
 #ifndef STRAYS
 #define STRAYS 0
+#endif
+#ifndef ASIDES
+#define ASIDES 0
 #endif
 
 #define INSTANCES (PRODUCER_DEATHS + 1)
@@ -246,6 +252,7 @@ ended:
 
 active proctype Reader() {
   byte current = NONE, instance, wanted, taken, generation, published, held = NONE, sequence, slot, clear;
+  byte asides = ASIDES;
   bool continues = true, follows, found, seeking, dropping, astray;
 
 attach:
@@ -442,10 +449,31 @@ again:
     held = wanted; wanted++; taken++
   };
   DIE(reader_deaths);
+#if ASIDES
+  if
+  :: asides == 0
+  :: asides > 0
+  :: asides > 0 -> /* move_leases_aside, and then commit with the batch still held */
+    d_step {
+      assert(ring[current].number[slot] == held && !ring[current].writing[slot] && !ring[current].emptied);
+      ring[current].reading[slot] = false; asides--
+    };
+    ring[current].reader_next = held;
+    DIE(reader_deaths);
+    d_step { forget_slot(current, slot); ring[current].released = taken; slot = NONE };
+    DIE(reader_deaths);
+    ring[current].released_signal = true;
+    DIE(reader_deaths)
+  fi;
+#endif
   /* release */
   d_step {
-    assert(ring[current].number[slot] == held && !ring[current].writing[slot] && !ring[current].emptied);
-    ring[current].reading[slot] = false;
+    if
+    :: slot == NONE /* its memory is the reader's own */
+    :: else ->
+      assert(ring[current].number[slot] == held && !ring[current].writing[slot] && !ring[current].emptied);
+      ring[current].reading[slot] = false
+    fi;
     begun = wanted; held = NONE; slot = 0
   };
   goto commit;
