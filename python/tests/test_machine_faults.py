@@ -7,6 +7,7 @@ import errno
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -282,3 +283,22 @@ def test_a_fifo_in_the_place_of_the_index_is_refused(workplace: Workplace, data:
     code, errors = workplace.end(file)
     assert code == 73, errors
     assert "a FIFO is where the index should be" in errors
+
+
+def test_a_service_manager_that_does_not_read_holds_up_nothing(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    place = tmp_path / "notify"
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler,
+    ):
+        manager.bind(str(place))
+        filler.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                filler.sendto(b"STATUS=in the way", str(place))
+        through = ["env", f"NOTIFY_SOCKET={place}", "WATCHDOG_USEC=60000000"]
+        with workplace.daemon(data, size, through, **PLAIN) as daemon:
+            assert read(daemon.name, 0, COUNT) == expected
+            eventually(lambda: daemon.status()["state"] == "running", "it runs")

@@ -1,11 +1,19 @@
 import CSystemd
+import Dispatch
 import FoundationEssentials
 import Glibc
+import Synchronization
 
 /// Tells the service manager how the daemon is doing, by the protocol of `sd_notify(3)`.
 ///
-/// Outside systemd every call does nothing.
-public struct ServiceNotifier: Sendable {
+/// Outside systemd every call does nothing. No call waits: a manager that does not read must not hold up the stream or its end.
+public final class ServiceNotifier: Sendable {
+  /// Messages that may wait for the manager; more are left out, since what they say is old by then.
+  private static let mostWaiting = 16
+
+  private let queue = DispatchQueue(label: "sassl.notifier")
+  private let waiting = Atomic(0)
+
   /// How often systemd wants a sign of life, in seconds; `nil` where no watchdog is set for this process.
   public let watchdogInterval: TimeInterval?
 
@@ -34,5 +42,14 @@ public struct ServiceNotifier: Sendable {
     send("RELOADING=1\nMONOTONIC_USEC=\(UInt64(now.tv_sec) * 1_000_000 + UInt64(now.tv_nsec) / 1000)")
   }
 
-  private func send(_ text: String) { _ = sd_notify(0, text) }
+  private func send(_ text: String) {
+    guard waiting.add(1, ordering: .relaxed).newValue <= Self.mostWaiting else {
+      waiting.subtract(1, ordering: .relaxed)
+      return
+    }
+    queue.async { [self] in
+      _ = sd_notify(0, text)
+      waiting.subtract(1, ordering: .relaxed)
+    }
+  }
 }
