@@ -1,0 +1,1 @@
+../../ModelImport/import_model.py
