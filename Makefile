@@ -23,7 +23,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-evidence evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
+        test-evidence test-distillation evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
         clean
 
 help: ## list the targets
@@ -71,13 +71,14 @@ test-wheel: wheel ## install the wheel where there is no toolchain, make batches
 
 venv: $(VENV)/.ready
 
-$(VENV)/.ready: python/pyproject.toml python/requirements-test.txt python/requirements-loops.txt
+$(VENV)/.ready: python/pyproject.toml Tests/requirements.txt Tests/requirements-loops.txt ModelImport/requirements.txt \
+                Research/distillation/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
-	$(VENV)/bin/pip install -q -r python/requirements-test.txt
+	$(VENV)/bin/pip install -q -r Tests/requirements.txt
 	$(VENV)/bin/pip install -q 'torch==2.13.0+cpu' || \
 	  echo "no CPU build of PyTorch is offered here: what needs it is skipped, unless you install torch into $(VENV)"
-	$(VENV)/bin/python -c 'import torch' 2> /dev/null && $(VENV)/bin/pip install -q -r python/requirements-loops.txt || \
+	$(VENV)/bin/python -c 'import torch' 2> /dev/null && $(VENV)/bin/pip install -q -r Tests/requirements-loops.txt || \
 	  echo "the training loops of other libraries are not tested"
 	touch $@
 
@@ -85,7 +86,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python test-evidence test-systemd ## run every test
+test: test-deps lint test-swift test-python test-evidence test-distillation test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -94,6 +95,7 @@ test-swift: $(VENV)/.ready
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python -m pytest -q python/tests
+	$(VENV)/bin/python -m pytest -q SamplePictures Tests/System
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
@@ -105,6 +107,9 @@ EVIDENCE = $(VENV)/bin/pip install -q -r Research/evidence/requirements.txt ./py
 test-evidence: build $(VENV)/.ready
 	$(EVIDENCE) pytest -q
 
+test-distillation: $(VENV)/.ready
+	cd Research/distillation && ../../$(VENV)/bin/python -m pytest -q
+
 evidence: build $(VENV)/.ready ## pretrain, probe and report (FOLDER=data and results, STUDY=file)
 	$(EVIDENCE) evidence queue $(abspath $(or $(STUDY),Research/evidence/studies/imagenette.toml)) \
 	  $(abspath $(or $(FOLDER),$(error FOLDER= is missing: where data and results lie, see Research/evidence/README.md)))
@@ -113,10 +118,10 @@ evidence: build $(VENV)/.ready ## pretrain, probe and report (FOLDER=data and re
 PROVOKE = $(VENV)/bin/pip install -q ./python && $(VENV)/bin/python -m pytest -m reliability
 
 reliability: test-deps build $(VENV)/.ready ## kill, starve and mislead a running stream (MINUTES=10, about)
-	$(PROVOKE) -v python/tests $$(awk 'BEGIN { m = $(or $(MINUTES),10); print "--kills", int(m * 30), "--soak-minutes", m * 0.3 }')
+	$(PROVOKE) -v Tests/System $$(awk 'BEGIN { m = $(or $(MINUTES),10); print "--kills", int(m * 30), "--soak-minutes", m * 0.3 }')
 
 soak: build $(VENV)/.ready ## read tiny batches for long, and look whether anything grows (MINUTES=30)
-	$(PROVOKE) -s python/tests/test_soak.py --soak-minutes $(or $(MINUTES),30)
+	$(PROVOKE) -s Tests/System/test_soak.py --soak-minutes $(or $(MINUTES),30)
 
 lint: lint-swift lint-python ## hold the sources against their rules
 
@@ -126,13 +131,11 @@ lint-swift:
 	@! grep -rnE '^(@preconcurrency )?import Foundation$$' Sources || \
 	  { echo "import FoundationEssentials, and what Sources/Basics has, in place of Foundation"; exit 1; }
 
+# Each folder with a pyproject.toml is type-checked by itself, with the paths that it is run with.
 lint-python: $(VENV)/.ready
-	cd python && ../$(VENV)/bin/ruff check . ../Benchmarks ../packaging ../Tests/packaging
-	cd python && ../$(VENV)/bin/ruff format --check . ../Benchmarks ../packaging ../Tests/packaging
-	cd python && ../$(VENV)/bin/mypy
-	cd Research/evidence && ../../$(VENV)/bin/ruff check .
-	cd Research/evidence && ../../$(VENV)/bin/ruff format --check .
-	cd Research/evidence && ../../$(VENV)/bin/mypy
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	@for folder in . python Research/*/; do (cd $$folder && $(CURDIR)/$(VENV)/bin/mypy) || exit 1; done
 
 sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and the address sanitizer
 	@for sanitizer in thread address; do \
@@ -159,8 +162,7 @@ $(PEERS)/.ready: Benchmarks/peers/requirements.txt
 
 format: $(VENV)/.ready ## format all sources in place
 	swift format -i -r Sources Tests Package.swift
-	$(VENV)/bin/ruff format python
-	cd Research/evidence && ../../$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff format .
 
 # Where the parts of the installation go, below DESTDIR.
 LIBRARY  := $(DESTDIR)$(PREFIX)/lib
@@ -187,7 +189,7 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	  > "$(LIBRARY)/systemd/system/sassld@.service"
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
-	install -m 644 python/tools/import_model.py "$(SHARE)/sassl/tools/"
+	install -m 644 ModelImport/import_model.py "$(SHARE)/sassl/tools/"
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 # The places are named, so that sasslctl finds the service's files whoever runs it.
 	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \

@@ -1,4 +1,4 @@
-/* Data only. Where it comes from: both files are made by this project's own tools (python/tools), the model by
+/* Data only. Where it comes from: both files are made by this project (Research/distillation), the model by
  * train_transformer.py, train_predictor.py and export_model.py from random weights, the bank by make_style_bank.py from
  * procedural textures and statistics. Each file names its provenance and licence (Apache-2.0) in its metadata;
  * docs/model-card.md tells the whole story. */

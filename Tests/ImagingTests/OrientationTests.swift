@@ -52,7 +52,7 @@ struct OrientationTests {
     #expect((stored.width, stored.height) == (24, 17))
   }
 
-  // What is expected here is what Pillow 13 gives: python/tests/test_pictures.py asks it.
+  // What is expected here is what Pillow 13 gives: Tests/System/test_pictures.py asks it.
 
   @Test("is read from every type of number that EXIF has", arguments: [Endianness.little, .big])
   func types(order: Endianness) throws {

@@ -2,7 +2,7 @@ import Foundation
 import StyleTransfer
 import Testing
 
-/// The model that is compiled into the program against PyTorch in float64 (python/tools/make_embedded_golden.py).
+/// The model that is compiled into the program against PyTorch in float64 (Tests/GoldenMakers/make_embedded_golden.py).
 @Suite("Embedded model")
 struct EmbeddedModelTests {
   /// Sums in float32 over up to 640 products, through some thirty layers.

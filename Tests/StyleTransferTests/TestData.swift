@@ -6,7 +6,7 @@ enum TestData {
   static let packageRoot = URL(fileURLWithPath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-  /// Made by python/tools/make_style_golden.py, part of the package.
+  /// Made by Tests/GoldenMakers/make_style_golden.py, part of the package.
   static func golden(_ name: String) -> URL {
     packageRoot.appending(components: "Tests", "StyleTransferTests", "Golden", name)
   }
@@ -54,7 +54,7 @@ enum Importer {
 
   /// Runs the tool; returns its exit status and what it said on standard error.
   static func run(_ arguments: [String]) throws -> (status: Int32, message: String) {
-    let tool = TestData.packageRoot.appending(components: "python", "tools", "import_model.py")
+    let tool = TestData.packageRoot.appending(components: "ModelImport", "import_model.py")
     return try run(interpreter!, [tool.path] + arguments)
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import StyleTransfer
 import Testing
 
-/// A small random model against the same networks written in PyTorch (python/tools/make_style_golden.py). No size in it is a
+/// A small random model against the same networks written in PyTorch (Tests/GoldenMakers/make_style_golden.py). No size in it is a
 /// published one, so nothing about the published networks can be built in.
 @Suite("Tiny model")
 struct TinyModelTests {
@@ -154,7 +154,7 @@ struct TinyModelTests {
   // What the file says
 
   @Test func `architecture, provenance and licence are read from the file`() {
-    #expect(model.provenance == "random numbers from python/tools/make_style_golden.py")
+    #expect(model.provenance == "random numbers from Tests/GoldenMakers/make_style_golden.py")
     #expect(model.licence == "Apache-2.0")
     #expect(model.predictorSide == 24)
     #expect(model.architecture.embedding == 6)

@@ -11,8 +11,8 @@ import sys
 import pytest
 
 import sassl
-from conftest import MOUNTING, may_mount
 from producing import Producer
+from surroundings import MOUNTING, may_mount
 
 NOBODY = pwd.getpwnam("nobody")
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
