@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import sassl
-from producing import killer
+from producing import failpoint_hook
 from sassl import _library as c
 from streams import digest_of
 
@@ -26,28 +26,27 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("log")
     parser.add_argument("--policy", choices=["checkpoint", "continue"], required=True)
-    parser.add_argument("--die-at", type=int, default=0)
-    parser.add_argument("--occurrence", type=int, default=1)
+    parser.add_argument("--failpoint")
     arguments = parser.parse_args()
-    stopped = wandering = False
+    stopped = seek_wanted = False
 
     def stop(*_: object) -> None:
         nonlocal stopped
         stopped = True
 
-    def wander(*_: object) -> None:
-        nonlocal wandering
-        wandering = True
+    def want_seek(*_: object) -> None:
+        nonlocal seek_wanted
+        seek_wanted = True
 
     signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGUSR1, wander)
+    signal.signal(signal.SIGUSR1, want_seek)
     start = None
     if arguments.policy == "checkpoint":
         start = len(Path(arguments.log).read_text().splitlines())
-    if arguments.die_at:
+    if arguments.failpoint:
         # The package has no way to set a hook, so it goes in where the options are made.
-        die = killer(arguments.die_at, arguments.occurrence)
-        hook = c.Hook(lambda step, _: int(die(step)))
+        failpoint = failpoint_hook(arguments.failpoint)
+        hook = c.Hook(lambda step, _: int(failpoint(step)))
         plain = c.ConsumerOptions
 
         def with_hook(**options: object) -> c.ConsumerOptions:
@@ -60,8 +59,8 @@ def main() -> None:
         arguments.name, directory=arguments.directory, start=start, wait=60, daemon_timeout=60, verify=True
     )
     while not stopped and os.getppid() == parent:
-        if wandering:
-            wandering = False
+        if seek_wanted:
+            seek_wanted = False
             here = reader.position
             reader.seek(here + 1000)
             with reader.next(timeout=60) as far:

@@ -1,6 +1,6 @@
 """A producer on the same C library, so that tests need no sassld. Run as a program it fills a ring until it is killed.
 
-python producing.py DIRECTORY NAME [--slots N] [--count N] [--die-at STEP --occurrence K]
+python producing.py DIRECTORY NAME [--slots N] [--failpoint STEP:N]
 """
 
 from __future__ import annotations
@@ -185,14 +185,15 @@ def stream(directory: str, slots: int = SLOTS, **options: Any) -> Iterator[Produ
             worker.join()
 
 
-def killer(step: int, occurrence: int) -> Callable[[int], bool]:
-    """A hook that ends this process, as `kill -9` does, when it reaches `step` for the n-th time."""
+def failpoint_hook(failpoint: str) -> Callable[[int], bool]:
+    """A hook that ends this process, as `kill -9` does, at `STEP:N`: when it reaches the step for the n-th time."""
+    step, count = map(int, failpoint.split(":"))
     seen = 0
 
     def hook(reached: int) -> bool:
         nonlocal seen
         seen += reached == step
-        if reached == step and seen == occurrence:
+        if reached == step and seen == count:
             os.kill(os.getpid(), signal.SIGKILL)
         return False
 
@@ -204,8 +205,7 @@ def main() -> None:
     parser.add_argument("directory")
     parser.add_argument("name")
     parser.add_argument("--slots", type=int, default=3)
-    parser.add_argument("--die-at", type=int, default=0)
-    parser.add_argument("--occurrence", type=int, default=1)
+    parser.add_argument("--failpoint")
     arguments = parser.parse_args()
     stopped = False
 
@@ -215,7 +215,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, stop)
     parent = os.getppid()
-    hook = killer(arguments.die_at, arguments.occurrence) if arguments.die_at else None
+    hook = failpoint_hook(arguments.failpoint) if arguments.failpoint else None
     with Producer(arguments.directory, arguments.name, slots=arguments.slots, hook=hook, space_timeout=10) as producer:
         print("ready", flush=True)
         while not stopped and os.getppid() == parent:

@@ -166,7 +166,7 @@ def rendered(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_heard_of_an_error_is_what_it_changes_in_the_picture(networks: Any, rendered: Path) -> None:
+def test_the_sensitivity_tells_what_an_error_changes_in_the_picture(networks: Any, rendered: Path) -> None:
     import torch
 
     views = tool("prepare_views").Views(rendered)

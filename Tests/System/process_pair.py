@@ -32,16 +32,16 @@ READER_STEPS = [name for name, step in STEPS.items() if step > STEPS["CLOSED"]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Death:
-    """Where a process is to kill itself: when it comes to a step for the n-th time."""
+class Failpoint:
+    """Where a process is to kill itself: when it reaches a step for the n-th time."""
 
     step: str
-    arrival: int = 1
+    count: int = 1
 
     @staticmethod
-    def arguments(death: Death | None) -> list[str]:
+    def arguments(failpoint: Failpoint | None) -> list[str]:
         """What tells the programs of the tests."""
-        return ["--die-at", str(STEPS[death.step]), "--occurrence", str(death.arrival)] if death else []
+        return ["--failpoint", f"{STEPS[failpoint.step]}:{failpoint.count}"] if failpoint else []
 
 
 class Source(Protocol):
@@ -51,7 +51,7 @@ class Source(Protocol):
     directory: str
     slots: int
 
-    def start(self, death: Death | None) -> subprocess.Popen[str]:
+    def start(self, failpoint: Failpoint | None) -> subprocess.Popen[str]:
         """Starts it as a process."""
 
     def digests(self, count: int) -> list[str]:
@@ -66,9 +66,9 @@ class LibrarySource:
     def __init__(self, directory: str, slots: int) -> None:
         self.directory, self.slots = directory, slots
 
-    def start(self, death: Death | None) -> subprocess.Popen[str]:
+    def start(self, failpoint: Failpoint | None) -> subprocess.Popen[str]:
         program = [sys.executable, str(PRODUCER), self.directory, self.name, "--slots", str(self.slots)]
-        return subprocess.Popen([*program, *Death.arguments(death)], text=True)
+        return subprocess.Popen([*program, *Failpoint.arguments(failpoint)], text=True)
 
     def digests(self, count: int) -> list[str]:
         return [digest_of_arrays(producing.expected(number)).hex() for number in range(count)]
@@ -83,11 +83,11 @@ class DaemonSource:
         self._workplace, self._data, self._size, self.slots = workplace, data, size, slots
         self.name, self._configuration = workplace.configure(data, size, ring__slots=slots)
 
-    def start(self, death: Death | None) -> subprocess.Popen[str]:
+    def start(self, failpoint: Failpoint | None) -> subprocess.Popen[str]:
         environment = dict(os.environ)
-        if death:
-            first, *others = death.step.lower().split("_")
-            environment["SASSLD_DIE_AT"] = f"{first}{''.join(map(str.capitalize, others))}:{death.arrival}"
+        if failpoint:
+            first, *others = failpoint.step.lower().split("_")
+            environment["SASSLD_DIE_AT"] = f"{first}{''.join(map(str.capitalize, others))}:{failpoint.count}"
         log = self._workplace.folder / f"{self.name}.log"
         with log.open("ab") as errors:
             return subprocess.Popen(
@@ -109,8 +109,8 @@ class Line:
     at: int
 
 
-class Cast:
-    """Both processes of a play, and the log that the reader leaves."""
+class ProcessPair:
+    """A producer and its reader, and the log that the reader leaves."""
 
     def __init__(self, source: Source, folder: Path, policy: str) -> None:
         """
@@ -125,14 +125,14 @@ class Cast:
         self.deaths = {"producer": 0, "reader": 0}
         self._provoked: list[tuple[str, int]] = []
 
-    def start_producer(self, death: Death | None = None) -> subprocess.Popen[str]:
-        self.producer = self.source.start(death)
+    def start_producer(self, failpoint: Failpoint | None = None) -> subprocess.Popen[str]:
+        self.producer = self.source.start(failpoint)
         return self.producer
 
-    def start_reader(self, death: Death | None = None) -> subprocess.Popen[str]:
+    def start_reader(self, failpoint: Failpoint | None = None) -> subprocess.Popen[str]:
         program = [sys.executable, str(HERE / "reading.py"), self.source.directory, self.source.name, str(self.log)]
         self.reader = subprocess.Popen(
-            [*program, "--policy", self.policy, *Death.arguments(death)],
+            [*program, "--policy", self.policy, *Failpoint.arguments(failpoint)],
             env=os.environ | {"PYTHONPATH": str(PRODUCER.parent)},
             text=True,
         )
@@ -142,7 +142,7 @@ class Cast:
         """Notes that something has just happened to either side."""
         self._provoked.append((what, time.monotonic_ns()))
 
-    def revive(self) -> None:
+    def restart_dead(self) -> None:
         """Starts whoever is dead again."""
         for role, process, start in (
             ("producer", self.producer, self.start_producer),
@@ -164,7 +164,7 @@ class Cast:
         return found
 
     def wait_for_more(self, count: int) -> None:
-        """Until the reader is done with `count` more batches; revives the dead meanwhile."""
+        """Until the reader is done with `count` more batches; restarts whoever is dead meanwhile."""
 
         def done() -> int:
             # Counted, not read: in a long log that would take longer than the pause that is measured.
@@ -173,7 +173,7 @@ class Cast:
         wanted = done() + count
 
         def enough() -> bool:
-            self.revive()
+            self.restart_dead()
             return done() >= wanted
 
         eventually(enough, f"{wanted} batches are read")
