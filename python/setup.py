@@ -12,7 +12,8 @@ from typing import Any
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
-SOURCES = ["aside", "consumer", "crc32c", "faults", "observer", "producer", "segment", "settings", "system"]
+#: All of the library: what the Makefile builds `libsasslring.so` from.
+RING = Path("ring")
 
 
 class AnyPythonWheel(bdist_wheel):
@@ -42,9 +43,9 @@ setup(
     ext_modules=[
         Extension(
             "sassl._ring",
-            sources=[f"ring/{name}.c" for name in SOURCES],
+            sources=sorted(map(str, RING.glob("*.c"))),
             include_dirs=["ring/include"],
-            depends=["ring/internal.h", "ring/include/sassl_ring.h"],
+            depends=[*map(str, RING.rglob("*.h"))],
             extra_compile_args=["-std=gnu17", "-O3", "-Wall", "-Wextra"],
             libraries=["pthread"],
             py_limited_api=True,

@@ -1,4 +1,4 @@
-// Moving a batch aside: its memory goes on showing the same bytes while its slot is filled anew.
+// Moves a batch aside, to private memory at the same address: a trainer goes on reading it while its slot is filled anew.
 #define _GNU_SOURCE
 #include "internal.h"
 

@@ -8,6 +8,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+// Only the public header's functions may be seen from outside: in a shared library, a function of ours with a plain name such as
+// `fail` would otherwise be replaced by one of the program that loads it.
+#pragma GCC visibility push(hidden)
+
 /// A wait never sleeps longer than this without looking whether the other side lives.
 #define WAIT_SLICE_NS 100000000ull
 /// Between looks at the directory while there is no producer, whose arrival no futex announces.
@@ -92,15 +96,15 @@ int segment_settings(int descriptor, const char *path, const struct sassl_ring_g
 int segment_map(int descriptor, const char *path, const struct sassl_ring_geometry *geometry,
                 struct sassl_ring_field *fields, enum mapping_access access, struct sassl_ring_mapping **mapping,
                 struct sassl_ring_error *error);
-/// Replaces the memory of a slot by a private copy in the same place: it shows the same bytes from now on, whatever becomes
-/// of the slot. Nothing that is read there through this mapping later is the ring's.
+/// Moves the batch in a slot aside: a private copy of its bytes takes the place of the slot in this mapping. Whoever reads there
+/// sees the same bytes from now on, whatever becomes of the slot, and nothing that is the ring's.
 int mapping_move_aside(struct sassl_ring_mapping *mapping, uint64_t sequence, const char *path,
                        struct sassl_ring_error *error);
 /// From now on a write to this mapping's payload is explained, where `sassl_ring_explain_writes` was called.
 void faults_watch(const struct sassl_ring_mapping *mapping);
 void faults_forget(const struct sassl_ring_mapping *mapping);
 /// What a producer has written to the header: its own copy, which alone it believes.
-struct producer_words {
+struct producer_copy {
   uint64_t published;
   uint64_t next_batch;
   uint64_t seek_acknowledged;
@@ -114,7 +118,7 @@ struct producer_words {
 /// Reads the counters, and makes of impossible ones the nearest that are possible: whoever calculates with them may rely on
 /// released <= taken <= published <= released + slots, and on no more than was asked. `descriptor` is asked for the locks; `own`
 /// is the caller's where it is the producer, else NULL; `own_consumer` says that the caller holds the consumer's lock.
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_copy *own,
                       bool own_consumer, struct sassl_ring_counters *counters);
 /// Whether a count of seeks comes after another. It may wrap around.
 static inline bool is_newer(uint64_t count, uint64_t than) { return (int64_t)(count - than) > 0; }
@@ -122,5 +126,16 @@ bool name_is_valid(const char *name, size_t capacity);
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
+
+/// Tells the hook of a producer or consumer that a step was reached; true when the hook says that the process dies here.
+#define DIES_AT(owner, step) \
+  (__builtin_expect((owner)->hook != NULL, 0) && (owner)->hook((step), (owner)->hook_context) != 0)
+/// The same within a function that returns a result.
+#define STEP(owner, step)                                     \
+  do {                                                        \
+    if (DIES_AT((owner), (step))) return SASSL_RING_ABANDONED; \
+  } while (0)
+
+#pragma GCC visibility pop
 
 #endif

@@ -356,7 +356,7 @@ static uint64_t with_present_wait(uint64_t waited, uint64_t since, uint64_t now)
   return since != 0 && since < now ? waited + (now - since) : waited;
 }
 
-void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_words *own,
+void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, const struct producer_copy *own,
                       bool own_consumer, struct sassl_ring_counters *counters) {
   struct sassl_ring_header *header = mapping->header;
   memset(counters, 0, sizeof *counters);
@@ -370,8 +370,8 @@ void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, 
   counters->consumer_pid = LOAD(header->consumer_pid);
   counters->consumer_start_ticks = LOAD(header->consumer_start_ticks);
   counters->consumer_attached_ns = LOAD(header->consumer_attached_ns);
-  struct producer_words words = own != NULL ? *own
-                                            : (struct producer_words){
+  struct producer_copy copy = own != NULL ? *own
+                                            : (struct producer_copy){
                                                   .published = LOAD(header->published),
                                                   .next_batch = LOAD(header->next_batch),
                                                   .seek_acknowledged = LOAD(header->seek_acknowledged),
@@ -381,17 +381,17 @@ void segment_counters(const struct sassl_ring_mapping *mapping, int descriptor, 
                                                   .waiting_since_ns = LOAD(header->producer_waiting_since_ns),
                                                   .state = LOAD(header->producer_state),
                                               };
-  counters->published = words.published;
-  counters->next_batch = words.next_batch;
-  counters->seek_acknowledged = words.seek_acknowledged;
-  counters->heartbeat_ns = words.heartbeat_ns;
-  counters->producing = words.producing;
-  counters->producer_state = words.state;
+  counters->published = copy.published;
+  counters->next_batch = copy.next_batch;
+  counters->seek_acknowledged = copy.seek_acknowledged;
+  counters->heartbeat_ns = copy.heartbeat_ns;
+  counters->producing = copy.producing;
+  counters->producer_state = copy.state;
   counters->producer_alive = own != NULL || byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
   counters->consumer_alive = own_consumer || byte_is_locked(descriptor, SASSL_RING_CONSUMER_LOCK);
   uint64_t now = counters->now_ns = monotonic_ns();
   counters->producer_waited_ns =
-      with_present_wait(words.waited_ns, counters->producer_alive ? words.waiting_since_ns : 0, now);
+      with_present_wait(copy.waited_ns, counters->producer_alive ? copy.waiting_since_ns : 0, now);
   counters->consumer_waited_ns = with_present_wait(
       LOAD(header->consumer_waited_ns), counters->consumer_alive ? LOAD(header->consumer_waiting_since_ns) : 0, now);
   make_possible(&mapping->geometry, counters);

@@ -11,17 +11,17 @@ struct ModelSize: Sendable, CustomTestStringConvertible {
   /// Stray writes that are undone.
   var strays = 0
   /// Batches that are moved to private memory while they are held.
-  var asides = 0
+  var moves = 0
 
   var testDescription: String {
     "\(slots) slots, \(batches) batches, \(producerDeaths) + \(readerDeaths) deaths, \(seeks) seeks, \(strays) strays, "
-      + "\(asides) moved aside"
+      + "\(moves) moves"
   }
 
   var definitions: [String] {
     [
       "-DSLOTS=\(slots)", "-DLAST=\(batches)", "-DPRODUCER_DEATHS=\(producerDeaths)",
-      "-DREADER_DEATHS=\(readerDeaths)", "-DSEEKS=\(seeks)", "-DSTRAYS=\(strays)", "-DASIDES=\(asides)",
+      "-DREADER_DEATHS=\(readerDeaths)", "-DSEEKS=\(seeks)", "-DSTRAYS=\(strays)", "-DMOVES=\(moves)",
     ]
   }
 }
@@ -40,8 +40,8 @@ struct ModelTests {
     ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 0, seeks: 1),
     ModelSize(slots: 2, batches: 3, producerDeaths: 0, readerDeaths: 1, seeks: 0),
     ModelSize(slots: 1, batches: 2, producerDeaths: 0, readerDeaths: 0, seeks: 0, strays: 1),
-    ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 1, seeks: 0, asides: 1),
-    ModelSize(slots: 2, batches: 3, producerDeaths: 0, readerDeaths: 1, seeks: 0, asides: 1),
+    ModelSize(slots: 1, batches: 2, producerDeaths: 1, readerDeaths: 1, seeks: 0, moves: 1),
+    ModelSize(slots: 2, batches: 3, producerDeaths: 0, readerDeaths: 1, seeks: 0, moves: 1),
   ])
   func noInterleavingLosesRepeatsOrTearsABatchOrEndsInADeadlock(size: ModelSize) throws {
     let report = try search(size)

@@ -13,7 +13,7 @@
  *   - with -DSTRAYS=n: so it is where the count of seeks shows another value for a moment, n times, as a stray write makes it that is
  *     undone; and no batch is handed out that a worker took for void
  *
- *   - with -DASIDES=n: so it is where the reader moves a batch that it holds to private memory, n times, and gives its slot back while the
+ *   - with -DMOVES=n: so it is where the reader moves a batch that it holds to private memory, n times, and gives its slot back while the
  *     batch still counts as held
  *
  * Defining BREAK_FOLLOW, BREAK_SEEK or BREAK_WAKE, or with strays BREAK_VOID or BREAK_REPEAT, takes one of the protocol's
@@ -42,8 +42,8 @@
 #ifndef STRAYS
 #define STRAYS 0
 #endif
-#ifndef ASIDES
-#define ASIDES 0
+#ifndef MOVES
+#define MOVES 0
 #endif
 
 #define INSTANCES (PRODUCER_DEATHS + 1)
@@ -118,22 +118,22 @@ active proctype Producer() {
   byte mine = NONE, old = NONE, published, generation, next, requested, target, slot, clear;
 
 reborn:
-  /* claim_stale */
+  /* predecessor_claim */
   if
   :: named == NONE
   :: atomic {
       named != NONE -> assert(!ring[named].producer_lock); old = named; ring[old].producer_lock = true
     };
-    d_step { ring[old].state = closed; ring[old].published_signal = true }; /* retire_predecessor */
+    d_step { ring[old].state = closed; ring[old].published_signal = true }; /* predecessor_close */
     DIE(producer_deaths);
-    /* reserve_bytes: where memory lacks, empty_predecessor */
+    /* reserve_bytes: where memory lacks, predecessor_free_memory */
     if
     :: atomic { !ring[old].consumer_lock -> ring[old].emptied = true }
     :: true
     fi
   fi;
 
-  /* create_segment: nobody sees the new instance before it has its name */
+  /* segment_create: nobody sees the new instance before it has its name */
   d_step {
     mine = born; born++;
     ring[mine].producer_lock = true;
@@ -141,7 +141,7 @@ reborn:
   };
   if
   :: old != NONE ->
-    ring[old].state = superseded; /* find_resumption */
+    ring[old].state = superseded; /* predecessor_find_position */
     DIE(producer_deaths);
     /* full fence */
     next = ring[old].reader_next
@@ -164,7 +164,7 @@ reborn:
   :: else ->
     /* reserve */
     ring[mine].released_signal = false; /* reads the futex word */
-    atomic { /* obey_seek: only a count that comes after the last one is a request */
+    atomic { /* producer_obey_seek: only a count that comes after the last one is a request */
       requested = ring[mine].seek_requested;
       if
       :: requested <= generation -> goto obeyed
@@ -180,7 +180,7 @@ obey:
     ring[mine].published_signal = true;
 
 obeyed:
-    atomic { /* note_released */
+    atomic { /* producer_read_released */
       requested = 0;
       assert(ring[mine].released <= published);
       if
@@ -252,11 +252,11 @@ ended:
 
 active proctype Reader() {
   byte current = NONE, instance, wanted, taken, generation, published, held = NONE, sequence, slot, clear;
-  byte asides = ASIDES;
-  bool continues = true, follows, found, seeking, dropping, astray;
+  byte moves = MOVES;
+  bool continues = true, follows, found, seeking, dropping, must_ask;
 
 attach:
-  atomic { /* try_open */
+  atomic { /* try_open, lock_candidate */
     if
     :: named == NONE || named == current -> goto missed
     :: else -> instance = named
@@ -307,7 +307,7 @@ moved:
   skip;
   d_step { ring[instance].consumer_lock = false; forget_instance(instance); instance = 0 };
 
-missed: /* seek_successor, follow: look again when there may be something to see */
+missed: /* consumer_find_successor, consumer_follow_successor: look again when there may be something to see */
   if
   :: atomic { named != NONE && named != current && IS_SERVED(named) -> goto attach }
   :: atomic { follows && named == current && !ring[current].producer_lock -> goto committed } /* FOLLOW_TIMEOUT */
@@ -333,10 +333,10 @@ commit: /* with wanted as it is, and nothing held */
   follows = ring[current].state == superseded;
 #endif
   if
-  /* take: nothing was asked for, so nothing to align */
-  :: dropping && found -> dropping = false; found = false; astray = false; goto aligned
-  :: dropping && !found && astray -> dropping = false; astray = false; goto request
-  :: dropping && !found && !astray -> dropping = false; follows = false; goto nothing
+  /* take: consumer_ensure_requested has nothing to do: nothing was asked for */
+  :: dropping && found -> dropping = false; found = false; must_ask = false; goto aligned
+  :: dropping && !found && must_ask -> dropping = false; must_ask = false; goto request
+  :: dropping && !found && !must_ask -> dropping = false; follows = false; goto nothing
   :: else
   fi;
 
@@ -377,7 +377,7 @@ align: /* several loads, any of which the producer may overtake */
   :: else
   fi;
 
-request: /* request_seek */
+request: /* consumer_request_seek */
   ring[current].seek_target = wanted;
   DIE(reader_deaths);
   d_step { generation++; ring[current].seek_requested = generation };
@@ -387,7 +387,7 @@ request: /* request_seek */
 aligned:
   published = 0;
   if
-  :: follows -> goto attach /* follow */
+  :: follows -> goto attach /* consumer_follow_successor */
   :: else
   fi;
 
@@ -426,8 +426,8 @@ again:
       :: ring[current].generation[slot] == generation && ring[current].number[slot] == wanted -> found = true
       :: else ->
         /* Without strays, no later batch is ever made for a reader's own request. */
-        astray = astray || (ring[current].generation[slot] == generation && ring[current].number[slot] > wanted);
-        assert(STRAYS > 0 || !astray);
+        must_ask = must_ask || (ring[current].generation[slot] == generation && ring[current].number[slot] > wanted);
+        assert(STRAYS > 0 || !must_ask);
         taken++; dropping = true
       fi
     :: else -> break
@@ -449,14 +449,14 @@ again:
     held = wanted; wanted++; taken++
   };
   DIE(reader_deaths);
-#if ASIDES
+#if MOVES
   if
-  :: asides == 0
-  :: asides > 0
-  :: asides > 0 -> /* move_leases_aside, and then commit with the batch still held */
+  :: moves == 0
+  :: moves > 0
+  :: moves > 0 -> /* consumer_move_leases_aside, and then consumer_commit with the batch still held */
     d_step {
       assert(ring[current].number[slot] == held && !ring[current].writing[slot] && !ring[current].emptied);
-      ring[current].reading[slot] = false; asides--
+      ring[current].reading[slot] = false; moves--
     };
     ring[current].reader_next = held;
     DIE(reader_deaths);
@@ -480,7 +480,7 @@ again:
 
 nothing:
 #if STRAYS && !defined(BREAK_REPEAT)
-  atomic { /* repeat_request: a seek that nobody has asked for */
+  atomic { /* consumer_repeat_request: a seek that nobody has asked for */
     if
     :: ring[current].seek_acknowledged > generation -> generation = ring[current].seek_acknowledged; goto request
     :: else
@@ -494,12 +494,12 @@ nothing:
   :: else
   fi;
 #endif
-  /* producer_is_gone: then what it published is final, so look once more */
+  /* consumer_has_no_producer: then what it published is final, so look once more */
   if
   :: !IS_SERVED(current) ->
     if
     :: ring[current].published != taken -> goto again
-    :: else -> ring[current].emptied = true; goto attach /* empty; seek_successor */
+    :: else -> ring[current].emptied = true; goto attach /* free_memory; consumer_find_successor */
     fi
   :: else
   fi;
@@ -520,7 +520,7 @@ died: /* the kernel drops the lock; of leases it knows nothing */
     :: else
     fi;
     current = NONE; instance = 0; wanted = 0; taken = 0; generation = 0; published = 0; held = NONE; slot = 0;
-    continues = true; follows = false; found = false; seeking = false; dropping = false; astray = false
+    continues = true; follows = false; found = false; seeking = false; dropping = false; must_ask = false
   };
   goto attach;
 

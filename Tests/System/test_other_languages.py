@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import mmap
 import shutil
 import struct
@@ -43,6 +44,31 @@ def test_a_plain_c_program_reads_the_ring(directory: str, here: Path, tmp_path: 
             stop.set()
             worker.join()
     assert lines == [f"{n} {n // 10} {n % 10} {expected(n)['sample_ids'].sum()}" for n in range(25)]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+def test_a_program_may_have_functions_of_any_name(tmp_path: Path) -> None:
+    """The library's own functions have plain names, such as `fail`, and are not replaced by those of the program."""
+    spec = importlib.util.find_spec("sassl._ring")
+    assert spec is not None
+    assert spec.origin is not None
+    source = tmp_path / "program.c"
+    source.write_text("""
+        #include "sassl_ring.h"
+        #include <stdio.h>
+        int fail(void) { return puts("the program's"); }
+        int monotonic_ns(void) { return puts("the program's"); }
+        int main(void) {
+          struct sassl_ring_error error;
+          char path[64];
+          int result = sassl_ring_path(NULL, "no/name", 0, path, sizeof path, &error);
+          return printf("%d: %s\\n", result, error.message) < 0;
+        }
+    """)
+    program = tmp_path / "program"
+    include = ROOT / "python" / "ring" / "include"
+    run("cc", "-rdynamic", "-I", include, source, spec.origin, f"-Wl,-rpath,{Path(spec.origin).parent}", "-o", program)
+    assert run(program) == "-1: a ring's name is 1 to 63 letters, digits, '-' or '_'; 'no/name' is not\n"
 
 
 @pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
