@@ -135,11 +135,12 @@ def main() -> None:
     )
     # The published pair is what somebody without sassld would take; its shape costs what its weights cost.
     lite = ROOT / "Benchmarks" / "shapes" / "lite.json"
-    for title, script, *more in (
-        ("DataLoader + OpenVINO style", "dataloader.py", "--style", lite),
-        ("DataLoader without style", "dataloader.py"),
-        ("DALI on CPU without style", "dali.py"),
-    ):
+    peers: list[tuple[str, str, tuple[str | pathlib.Path, ...]]] = [
+        ("DataLoader + OpenVINO style", "dataloader.py", ("--style", lite)),
+        ("DataLoader without style", "dataloader.py", ()),
+        ("DALI on CPU without style", "dali.py", ()),
+    ]
+    for title, script, more in peers:
         rate = peer(options.peer_python, script, *common, *more)
         add(title, rate, ratio=rate and round(styled / rate, 2))
     if options.json:

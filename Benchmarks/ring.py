@@ -31,7 +31,8 @@ UINT8, INT64 = 1, 8
 
 def publish(directory: str, name: str, side: int, batch: int, count: int, wanted: Any) -> None:
     """The producing process: one batch whenever the reader asks for it."""
-    fields = [(f"view{view}", UINT8, (batch, side, side, 3)) for view in (0, 1)] + [("labels", INT64, (batch,))]
+    views = [(f"view{view}", UINT8, (batch, side, side, 3)) for view in (0, 1)]
+    fields: list[tuple[str, int, tuple[int, ...]]] = [*views, ("labels", INT64, (batch,))]
     with Producer(directory, name, slots=2, fields=fields) as producer:
         for _ in range(count):
             wanted.acquire()

@@ -44,7 +44,7 @@ class Bench:
         """Images per second without a ring."""
         # Styles are lent within groups, whose size is part of the work; it stays the same for every batch size.
         self.file.write_text(self.text.replace("size = 32", f"size = {batch}").replace("[style]", "[style]\ngroup = 8"))
-        command = [PROGRAMS / "sasslctl", "bench", "--json", "--config", self.file]
+        command: list[str | pathlib.Path] = [PROGRAMS / "sasslctl", "bench", "--json", "--config", self.file]
         run = subprocess.run(
             [*command, "--seconds", str(seconds), "--workers", str(workers)],
             capture_output=True,

@@ -24,7 +24,8 @@ def colour(red: float, green: float, blue: float) -> Colour:
 def from_hue(hue: float, saturation: float, value: float) -> Colour:
     """A colour from hue (a full turn is 1), saturation and value."""
     wave = np.clip(np.abs((hue + np.array([0.0, 2 / 3, 1 / 3])) % 1.0 * 6 - 3) - 1, 0, 1)
-    return (value * (1 - saturation + saturation * wave)).astype(np.float32)
+    mixed: Colour = (value * (1 - saturation + saturation * wave)).astype(np.float32)
+    return mixed
 
 
 class Canvas:
@@ -61,27 +62,32 @@ class Canvas:
 
     def disc(self, x: float, y: float, radius: float, soft: float = 1.0) -> Field:
         """Coverage of a disc; `soft` is the width of its edge in pixels."""
-        return np.clip((radius - np.hypot(self.x - x, self.y - y)) / soft + 0.5, 0, 1)
+        coverage: Field = np.clip((radius - np.hypot(self.x - x, self.y - y)) / soft + 0.5, 0, 1)
+        return coverage
 
     def ellipse(self, x: float, y: float, rx: float, ry: float, turn: float = 0.0) -> Field:
         """Coverage of an ellipse whose first axis is turned by `turn` radians."""
         dx, dy = self.x - x, self.y - y
         u = (dx * np.cos(turn) + dy * np.sin(turn)) / rx
         v = (dy * np.cos(turn) - dx * np.sin(turn)) / ry
-        return np.clip((1 - np.hypot(u, v)) * min(rx, ry) + 0.5, 0, 1).astype(np.float32)
+        coverage: Field = np.clip((1 - np.hypot(u, v)) * min(rx, ry) + 0.5, 0, 1).astype(np.float32)
+        return coverage
 
     def box(self, left: float, top: float, right: float, bottom: float) -> Field:
         inside = np.minimum(np.minimum(self.x - left, right - self.x), np.minimum(self.y - top, bottom - self.y))
-        return np.clip(inside + 0.5, 0, 1)
+        coverage: Field = np.clip(inside + 0.5, 0, 1)
+        return coverage
 
     def below(self, line: Field) -> Field:
         """Coverage of everything under a height line given for each column."""
-        return np.clip(self.y - line[None, :] + 0.5, 0, 1)
+        coverage: Field = np.clip(self.y - line[None, :] + 0.5, 0, 1)
+        return coverage
 
     def ridge(self, base: float, height: float, cells: float, roughness: float = 0.5) -> Field:
         """A mountain line: the row of the ground for each column."""
         profile = fractal_noise(self.random, 4, self.width, cells * 4 / self.width, 6, roughness)[1]
-        return (base - height * profile).astype(np.float32)
+        line: Field = (base - height * profile).astype(np.float32)
+        return line
 
     def sphere(self, x: float, y: float, radius: float, paint: Field | Colour, gloss: float = 0.6) -> None:
         """A shaded ball lit from the upper left, with its shadow on the ground below."""
@@ -99,7 +105,8 @@ class Canvas:
         dx, dy = self.x / self.width - 0.5, self.y / self.height - 0.5
         vignette = (1 - 0.35 * (dx * dx + dy * dy))[..., None]
         grain = self.random.normal(0, 0.008, self.pixels.shape).astype(np.float32)
-        return (np.clip(self.pixels * vignette + grain, 0, 1) * 255 + 0.5).astype(np.uint8)
+        picture: Picture = (np.clip(self.pixels * vignette + grain, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return picture
 
 
 def sky(canvas: Canvas, horizon: float, hour: float) -> None:

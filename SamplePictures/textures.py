@@ -57,7 +57,8 @@ def palette(random: np.random.Generator, count: int) -> Field:
     offsets = np.array([0.0, 2 / 3, 1 / 3])
     wave = np.clip(np.abs((hue[:, None] + offsets) % 1.0 * 6 - 3) - 1, 0, 1)
     colours = value[:, None] * (1 - saturation[:, None] + saturation[:, None] * wave)
-    return colours.astype(np.float32)
+    rounded: Field = colours.astype(np.float32)
+    return rounded
 
 
 def coloured(field: Field, colours: Field, hard: bool = False) -> Field:
@@ -80,14 +81,16 @@ def _marble(random: np.random.Generator, side: int) -> Field:
     warp = fractal_noise(random, side, side, random.uniform(2, 5))
     angle = random.uniform(0, np.pi)
     wave = np.sin(2 * np.pi * (random.uniform(2, 8) * (x * np.cos(angle) + y * np.sin(angle)) + 2.5 * warp))
-    return (0.5 + 0.5 * wave).astype(np.float32)
+    field: Field = (0.5 + 0.5 * wave).astype(np.float32)
+    return field
 
 
 def _wood(random: np.random.Generator, side: int) -> Field:
     x, y = coordinates(side)
     warp = fractal_noise(random, side, side, 2.0)
     distance = np.hypot((x - random.uniform(-0.5, 1.5)) * random.uniform(0.3, 1), y - random.uniform(-0.5, 1.5))
-    return ((distance * random.uniform(6, 20) + warp * 1.5) % 1.0).astype(np.float32)
+    field: Field = ((distance * random.uniform(6, 20) + warp * 1.5) % 1.0).astype(np.float32)
+    return field
 
 
 def _stripes(random: np.random.Generator, side: int) -> Field:
@@ -95,7 +98,8 @@ def _stripes(random: np.random.Generator, side: int) -> Field:
     angle = random.uniform(0, np.pi)
     bend = random.uniform(0, 0.15) * np.sin(2 * np.pi * (y * random.uniform(0.5, 3) + random.random()))
     phase = random.uniform(3, 24) * ((x + bend) * np.cos(angle) + y * np.sin(angle))
-    return (np.abs(phase % 2.0 - 1.0)).astype(np.float32)
+    field: Field = (np.abs(phase % 2.0 - 1.0)).astype(np.float32)
+    return field
 
 
 def _checks(random: np.random.Generator, side: int) -> Field:
@@ -104,7 +108,8 @@ def _checks(random: np.random.Generator, side: int) -> Field:
     u = count * (x * np.cos(angle) - y * np.sin(angle)) + 50
     v = count * (x * np.sin(angle) + y * np.cos(angle)) + 50
     cells = random.random((128, 128)).astype(np.float32)
-    return cells[u.astype(np.int32) % 128, v.astype(np.int32) % 128]
+    field: Field = cells[u.astype(np.int32) % 128, v.astype(np.int32) % 128]
+    return field
 
 
 def _cells(random: np.random.Generator, side: int) -> Field:
@@ -134,7 +139,8 @@ def _dots(random: np.random.Generator, side: int) -> Field:
     v = count * (x * np.sin(angle) + y * np.cos(angle))
     radius = 0.15 + 0.4 * fractal_noise(random, side, side, random.uniform(1, 4), 2)
     distance = np.hypot(u % 1.0 - 0.5, v % 1.0 - 0.5)
-    return np.clip((radius - distance) * 12 + 0.5, 0, 1).astype(np.float32)
+    field: Field = np.clip((radius - distance) * 12 + 0.5, 0, 1).astype(np.float32)
+    return field
 
 
 def _rings(random: np.random.Generator, side: int) -> Field:
@@ -188,7 +194,10 @@ def _weave(random: np.random.Generator, side: int) -> Field:
     over = (u.astype(np.int32) + v.astype(np.int32)) % 2 == 0
     thread = np.where(over, np.sin(np.pi * (u % 1.0)), np.sin(np.pi * (v % 1.0)))
     tint = np.where(over, 0.35, 0.0)
-    return np.clip(0.6 * thread + tint + 0.1 * random.random((side, side), dtype=np.float32), 0, 1).astype(np.float32)
+    field: Field = np.clip(0.6 * thread + tint + 0.1 * random.random((side, side), dtype=np.float32), 0, 1).astype(
+        np.float32
+    )
+    return field
 
 
 def _blocks(random: np.random.Generator, side: int) -> Field:
@@ -258,4 +267,5 @@ def texture(seed: int, side: int = 256, pattern: str | None = None) -> Picture:
     grain = random.choice([0.0, 0.0, 0.02, 0.06])
     picture = picture * (0.85 + 0.3 * fractal_noise(random, side, side, 3.0)[..., None])
     picture = picture + random.normal(0, grain, picture.shape).astype(np.float32) if grain else picture
-    return np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+    pixels: Picture = np.clip(picture * 255 + 0.5, 0, 255).astype(np.uint8)
+    return pixels

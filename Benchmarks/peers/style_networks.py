@@ -12,9 +12,9 @@ import sys
 import torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "python" / "tools"))
-from model_file import load_model  # noqa: E402
-from networks import (  # noqa: E402
+sys.path.insert(0, str(ROOT / "Research" / "distillation"))
+from distillation.model_file import load_model  # noqa: E402
+from distillation.networks import (  # noqa: E402
     EMBEDDING_SIZE,
     PredictorBlock,
     PredictorShape,

@@ -10,6 +10,8 @@ For example::
             first, second = batch.views   # uint8 [batch, height, width, 3]
 """
 
+import importlib.metadata
+
 from .batch import Batch
 from .errors import (
     BatchReleasedError,
@@ -37,7 +39,8 @@ from .errors import (
 from .reader import Epoch, Reader, RingInformation, RingStatus, attach
 from .serving import ServedReader, serve
 
-__version__ = "0.1.0"
+#: Of this package as it is installed.
+__version__ = importlib.metadata.version("sassl")
 
 __all__ = [
     "Batch",

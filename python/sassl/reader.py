@@ -291,7 +291,8 @@ class Reader(Iterator[Batch]):
         """Number of the batch that comes next."""
         following = int(c.library.sassl_ring_consumer_position(self._open_handle))
         # What an exception kept from its caller comes again.
-        return min([lease.number for lease in list(self._asked.values()) if lease.identifier] + [following])
+        asked = [int(lease.number) for lease in list(self._asked.values()) if lease.identifier]
+        return min([*asked, following])
 
     def __iter__(self) -> Reader:
         return self

@@ -98,7 +98,7 @@ class ReflectedConvolution(nn.Module):
 
     def macs(self, input_side: int) -> int:
         """Multiply-accumulates for a square input."""
-        return self.weight.numel() * (input_side // self.stride) ** 2
+        return int(self.weight.numel()) * (input_side // self.stride) ** 2
 
 
 class StyledConvolution(nn.Module):
@@ -124,11 +124,12 @@ class StyledConvolution(nn.Module):
         variance, mean = torch.var_mean(x, dim=(2, 3), correction=0, keepdim=True)
         scale = self.scale(z)[:, :, None, None] * torch.rsqrt(variance + NORM_EPSILON)
         # One multiply and one add per pixel, as the product's kernels do it.
-        return x * scale + (self.shift(z)[:, :, None, None] - mean * scale)
+        y: Tensor = x * scale + (self.shift(z)[:, :, None, None] - mean * scale)
+        return y
 
     def macs(self, input_side: int) -> int:
         """Multiply-accumulates for a square input, counted on the doubled image where it doubles."""
-        return self.weight.numel() * (input_side * 2 if self.upsample else input_side) ** 2
+        return int(self.weight.numel()) * (input_side * 2 if self.upsample else input_side) ** 2
 
 
 def mirrored(x: Tensor, weight: Tensor) -> Tensor:

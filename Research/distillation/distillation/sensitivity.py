@@ -45,4 +45,5 @@ def sensitivity_of(transformer: StyleTransformer, views: Views, seed: int) -> Te
     covariance = rows.T @ rows / len(rows)
     # A small share in all directions: 600 probes leave those that hardly matter uncertain.
     covariance += 1e-3 * covariance.diagonal().mean() * torch.eye(len(covariance), dtype=torch.float64)
-    return torch.linalg.cholesky(covariance).T.float()
+    root: Tensor = torch.linalg.cholesky(covariance).T.float()
+    return root

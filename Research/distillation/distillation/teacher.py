@@ -131,4 +131,5 @@ def frozen(network: Network) -> Network:
     """The network in inference mode, out of reach of any optimiser."""
     for parameter in network.parameters():
         parameter.requires_grad_(False)
-    return network.eval()
+    network.eval()
+    return network

@@ -57,8 +57,10 @@ class StyleSource:
         if kind < 0.9:
             share = random.random()
             second = self.embeddings[random.integers(len(self.embeddings))]
-            return share * first + (1 - share) * second
-        return self.mean + self.factor @ random.standard_normal(len(self.mean))
+            mixture: np.ndarray = share * first + (1 - share) * second
+            return mixture
+        drawn: np.ndarray = self.mean + self.factor @ random.standard_normal(len(self.mean))
+        return drawn
 
     def draw(self, random: np.random.Generator, content: int) -> np.ndarray:
         """The embedding a content is to be repainted with: z_c blended towards a style, or the style itself."""

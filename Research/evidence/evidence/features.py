@@ -44,7 +44,8 @@ def as_input(pixels: Bytes, device: str) -> Tensor:
 def encode(encoder: ResidualNetwork, pixels: Bytes, device: str) -> Floats:
     """The features of pictures [count, side, side, 3]."""
     encoder.eval()
-    return encoder(as_input(pixels, device)).float().cpu().numpy()
+    features: Floats = encoder(as_input(pixels, device)).float().cpu().numpy()
+    return features
 
 
 def features_of(

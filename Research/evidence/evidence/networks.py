@@ -65,4 +65,5 @@ class ResidualNetwork(nn.Module):
         self.features: int = channels
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images)
+        features: Tensor = self.layers(images)
+        return features

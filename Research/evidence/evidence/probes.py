@@ -40,7 +40,8 @@ class LinearProbe:
 
     def decide(self, values: npt.NDArray[np.float32]) -> Integers:
         """The class of each picture."""
-        return self._search.predict(values)
+        classes: Integers = self._search.predict(values)
+        return classes
 
     def accuracy(self, asked: Features) -> float:
         """The part of the pictures that are classified right."""

@@ -23,7 +23,8 @@ def draw(kind: str, generator: np.random.Generator) -> npt.NDArray[np.uint8]:
     }[kind]
     colours = generator.uniform(0, 255, (2, 3))
     picture = np.where(inside[..., None], colours[0], colours[1]) + generator.normal(0, 8, (SIDE, SIDE, 3))
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = np.clip(picture, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def write_classes(folder: Path, count: int, seed: int) -> None:
