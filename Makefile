@@ -38,11 +38,11 @@ test-deps: deps
 build: deps $(RING) ## build sassld, sasslctl and the reader's C library
 	swift build -c release
 
-# The library for readers in other languages, from the package's own sources: SwiftPM's would need the Swift runtime.
-$(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h)
+# The library for readers in other languages. All of it is in that folder: every source, and the flags, which SwiftPM and
+# python/setup.py (whose library lies beside the Python package) read there too.
+$(RING): $(wildcard Sources/CSASSLRing/*.[ch] Sources/CSASSLRing/include/*.h) Sources/CSASSLRing/compile_flags.txt
 	mkdir -p $(@D)
-	$(CC) -std=gnu17 -O3 -fPIC -shared -pthread -Wall -Wextra -Wl,-soname,$(@F) -I Sources/CSASSLRing/include \
-	  -o $@ $(filter %.c,$^)
+	$(CC) @Sources/CSASSLRing/compile_flags.txt -shared -Wl,-soname,$(@F) -I Sources/CSASSLRing/include -o $@ $(filter %.c,$^)
 
 # The same programs with the Swift runtime inside: what is given away must not need a toolchain.
 STATIC := .build/static/release

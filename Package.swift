@@ -6,6 +6,9 @@ import PackageDescription
 /// Vector kernels and pixel loops are useless at -O0, so C targets are optimised in every configuration.
 let optimised: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-Wall", "-Wextra", "-Werror"])]
 
+/// The ring's library has these flags in every build of it, which the Makefile and python/setup.py make too.
+let ring: [CSetting] = [.unsafeFlags(["@\(Context.packageDirectory)/Sources/CSASSLRing/compile_flags.txt", "-Werror"])]
+
 /// The room's own tests, named after it.
 func tests(
   for room: String, alsoUsing others: [Target.Dependency] = [], besides files: [String] = []
@@ -18,7 +21,6 @@ let package = Package(
   products: [
     .executable(name: "sassld", targets: ["sassld"]),
     .executable(name: "sasslctl", targets: ["sasslctl"]),
-    .library(name: "sasslring", type: .dynamic, targets: ["CSASSLRing"]),
   ],
   targets: [
     // Libraries of the system, found through pkg-config.
@@ -40,7 +42,7 @@ let package = Package(
     .target(
       name: "CEmbeddedModel", exclude: ["model.safetensors", "styles.safetensors"], cSettings: optimised),
     .target(name: "CGlibc", cSettings: optimised),
-    .target(name: "CSASSLRing", cSettings: optimised, linkerSettings: [.linkedLibrary("rt")]),
+    .target(name: "CSASSLRing", exclude: ["compile_flags.txt"], cSettings: ring),
 
     // The rooms; data flows down this list and never back up.
     .target(name: "Basics", dependencies: ["CGlibc"]),

@@ -12,7 +12,7 @@ from typing import Any
 from setuptools import Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
 
-#: All of the library: what the Makefile builds `libsasslring.so` from.
+#: All of the library: what the Makefile builds `libsasslring.so` from, and with which flags.
 RING = Path("ring")
 
 
@@ -45,9 +45,8 @@ setup(
             "sassl._ring",
             sources=sorted(map(str, RING.glob("*.c"))),
             include_dirs=["ring/include"],
-            depends=[*map(str, RING.rglob("*.h"))],
-            extra_compile_args=["-std=gnu17", "-O3", "-Wall", "-Wextra"],
-            libraries=["pthread"],
+            depends=[*map(str, RING.rglob("*.h")), "ring/compile_flags.txt"],
+            extra_compile_args=RING.joinpath("compile_flags.txt").read_text().split(),
             py_limited_api=True,
         )
     ],
