@@ -16,9 +16,7 @@ import Glibc
 /// index.recordConsumption(ofBatch: batch.number, rank: batch.rank, at: .now)
 /// index.close()
 /// ```
-public final class BatchIndex: @unchecked Sendable {
-  // Sendable by hand: what waits and what is counted is guarded by `lock`; the database belongs to `queue`.
-
+public final class BatchIndex: Sendable {
   /// The database file.
   public let path: String
   /// How many of the latest batches per rank are kept.
@@ -26,41 +24,40 @@ public final class BatchIndex: @unchecked Sendable {
 
   /// How many records may wait.
   private let capacity: Int
-  /// The most bytes that the write-ahead log may have before nothing is added to it any more.
-  private let logLimit: Int
-  /// Called in the middle of every transaction, so that a crash there can be rehearsed.
-  private let whenHalfWritten: @Sendable () -> Void
-  private let queue = DispatchQueue(label: "sassl.index", qos: .utility)
+  private let recording = Mutex(Recording())
+  private let writer: QueueConfined<IndexWriter>
 
-  private let lock = Lock()
-  private var waiting: [IndexRecord] = []
-  /// Records that are being written at the moment.
-  private var inFlight = 0
-  private var current = IndexHealth()
-  private var isScheduled = false
-  private var isClosed = false
+  /// What waits to be written, and what is known of how that goes.
+  private struct Recording {
+    var waiting: [IndexRecord] = []
+    /// Records that are being written at the moment.
+    var inFlight = 0
+    var health = IndexHealth()
+    var isScheduled = false
+    var isClosed = false
 
-  private var database: DatabaseConnection?
-  /// The files that `database` has open, to notice when their names lead elsewhere.
-  private var files: [FileIdentity?] = []
-  private var retained = RetainedRecords()
-  /// When the database is next checked for damage.
-  private var nextCheck = ContinuousClock.now + BatchIndex.checkInterval
+    /// Drops what there is no room for.
+    mutating func dropOldest(beyond capacity: Int) {
+      // Dropping an eighth at a time keeps the cost of moving the rest small.
+      guard waiting.count > capacity else { return }
+      let surplus = min(waiting.count, waiting.count - capacity + capacity / 8)
+      waiting.removeFirst(surplus)
+      health.droppedRecords += surplus
+    }
+
+    mutating func degrade(by error: DatabaseError) {
+      if health.degradedBy == nil { health.degradedSince = .now }
+      health.degradedBy = error
+    }
+  }
 
   /// Records are written this long after the first of them came in, so that a transaction holds many.
   private static let batchingInterval = DispatchTimeInterval.milliseconds(200)
   /// The pause between attempts while nothing can be written.
   private static let retryInterval = DispatchTimeInterval.seconds(2)
-  /// Reading the whole file takes a fraction of a second. Without it, SQLite's cache could hide for days that the file
-  /// has been overwritten.
-  private static let checkInterval = Duration.seconds(60)
   /// The log is emptied into the database again and again, but for the part that another process's transaction still reads. A
   /// program that reads for hours would let it grow until the disk is full.
   package static let standardLogLimit = 64 << 20
-  /// Months of intervals, in a few megabytes.
-  private static let throughputWindow = 200_000
-  /// Runs of the service that are remembered.
-  private static let instanceWindow = 1000
 
   /// Opens the index at `path`, making it and its directory where they are missing.
   ///
@@ -81,23 +78,26 @@ public final class BatchIndex: @unchecked Sendable {
     self.path = path
     self.windowBatches = windowBatches
     self.capacity = capacity
-    self.logLimit = logLimit
-    self.whenHalfWritten = whenHalfWritten
+    writer = QueueConfined(
+      IndexWriter(path: path, windowBatches: windowBatches, logLimit: logLimit, whenHalfWritten: whenHalfWritten),
+      to: DispatchQueue(label: "sassl.index", qos: .utility))
     do {
-      try open()
+      try writer.sync { writer throws(DatabaseError) in try writer.open() }
     } catch {
       switch error.resultCode.primary {
       case .cannotOpen, .permission, .readOnly: throw error
-      default: degrade(by: error)
+      default: recording.withLock { $0.degrade(by: error) }
       }
     }
+    let rebuilds = writer.sync { $0.rebuilds }
+    recording.withLock { $0.health.rebuilds = rebuilds }
   }
 
   /// Whether the index keeps up, and what it lost where it did not.
   public var health: IndexHealth {
-    lock.withLock {
-      var health = current
-      health.waitingRecords = waiting.count + inFlight
+    recording.withLock {
+      var health = $0.health
+      health.waitingRecords = $0.waiting.count + $0.inFlight
       return health
     }
   }
@@ -106,18 +106,18 @@ public final class BatchIndex: @unchecked Sendable {
   ///
   /// It waits for the disk: not for the hot path.
   public func flush() {
-    queue.sync {
-      nextCheck = .now
-      writeWaiting()
+    writer.sync {
+      $0.nextCheck = .now
+      writeWaiting(with: &$0)
     }
   }
 
   /// Writes all that waits and closes the database; what is recorded afterwards is lost.
   public func close() {
-    queue.sync {
-      lock.withLock { isClosed = true }
-      writeWaiting()
-      database = nil
+    writer.sync {
+      recording.withLock { $0.isClosed = true }
+      writeWaiting(with: &$0)
+      $0.close()
     }
   }
 }
@@ -166,246 +166,51 @@ extension BatchIndex {
   }
 
   private func enqueue(_ record: IndexRecord) {
-    lock.withLock {
-      guard !isClosed else { return }
-      waiting.append(record)
-      dropOldest()
-      schedule(after: current.degradedBy == nil ? Self.batchingInterval : Self.retryInterval)
+    recording.withLock {
+      guard !$0.isClosed else { return }
+      $0.waiting.append(record)
+      $0.dropOldest(beyond: capacity)
+      schedule(&$0, after: $0.health.degradedBy == nil ? Self.batchingInterval : Self.retryInterval)
     }
   }
 
-  /// Drops what there is no room for. The lock is held.
-  private func dropOldest() {
-    // Dropping an eighth at a time keeps the cost of moving the rest small.
-    guard waiting.count > capacity else { return }
-    let surplus = min(waiting.count, waiting.count - capacity + capacity / 8)
-    waiting.removeFirst(surplus)
-    current.droppedRecords += surplus
-  }
-
-  /// Makes the queue write later, unless it will anyway. The lock is held.
-  private func schedule(after interval: DispatchTimeInterval) {
-    guard !isScheduled, !isClosed else { return }
-    isScheduled = true
-    queue.asyncAfter(deadline: .now() + interval) { [weak self] in
+  /// Makes the queue write later, unless it will anyway.
+  private func schedule(_ recording: inout Recording, after interval: DispatchTimeInterval) {
+    guard !recording.isScheduled, !recording.isClosed else { return }
+    recording.isScheduled = true
+    writer.async(after: interval) { [weak self] writer in
       guard let self else { return }
-      lock.withLock { self.isScheduled = false }
-      writeWaiting()
+      self.recording.withLock { $0.isScheduled = false }
+      writeWaiting(with: &writer)
     }
   }
-}
 
-// MARK: - Writing, on the queue
-
-extension BatchIndex {
-  private func writeWaiting() {
-    let records = lock.withLock {
-      defer { waiting = [] }
-      inFlight = waiting.count
-      return waiting
+  private func writeWaiting(with writer: inout IndexWriter) {
+    let records = recording.withLock { recording in
+      defer { recording.waiting = [] }
+      recording.inFlight = recording.waiting.count
+      return recording.waiting
     }
+    var failure: DatabaseError?
     do {
-      try write(records)
-      for record in records { retained.add(record) }
-      lock.withLock {
-        inFlight = 0
-        current.writtenRecords += records.count
-        current.degradedBy = nil
-        current.degradedSince = nil
-      }
+      try writer.write(records)
     } catch {
-      degrade(by: error)
-      lock.withLock {
-        inFlight = 0
-        waiting = records + waiting
-        dropOldest()
-        schedule(after: Self.retryInterval)
+      failure = error
+    }
+    let rebuilds = writer.rebuilds
+    recording.withLock {
+      $0.inFlight = 0
+      $0.health.rebuilds = rebuilds
+      if let failure {
+        $0.degrade(by: failure)
+        $0.waiting = records + $0.waiting
+        $0.dropOldest(beyond: capacity)
+        schedule(&$0, after: Self.retryInterval)
+      } else {
+        $0.health.writtenRecords += records.count
+        $0.health.degradedBy = nil
+        $0.health.degradedSince = nil
       }
     }
-  }
-
-  /// Writes records in one transaction; a database that turns out to be damaged is made anew first.
-  private func write(_ records: [IndexRecord]) throws(DatabaseError) {
-    closeIfReplaced()
-    do {
-      try writeOnce(records)
-    } catch {
-      switch error.resultCode.primary {
-      case .busy, .full, .inputOutput, .outOfMemory, .readOnly, .cannotOpen, .permission: throw error
-      default:
-        // Damaged, or changed by hand: the file holds nothing that is worth more than a working index.
-        database = nil
-        removeFiles()
-        try writeOnce(records)
-      }
-    }
-  }
-
-  private func writeOnce(_ records: [IndexRecord]) throws(DatabaseError) {
-    if database == nil { try open() }
-    guard let database else { return }
-    if nextCheck <= .now {
-      try database.checkForDamage()
-      nextCheck = .now + Self.checkInterval
-    }
-    if records.isEmpty { return }
-    try limitLog(of: database)
-    try database.transaction { () throws(DatabaseError) in
-      for (position, record) in records.enumerated() {
-        if position == records.count / 2 { whenHalfWritten() }
-        try record.write(to: database)
-      }
-      try trim(database)
-    }
-  }
-
-  /// Empties a write-ahead log that has become too long.
-  ///
-  /// - Throws: `DatabaseError` where a reader keeps it from being emptied; what waits is then written when that one is done.
-  private func limitLog(of database: DatabaseConnection) throws(DatabaseError) {
-    func size() -> Int {
-      var status = stat()
-      return stat(path + "-wal", &status) == 0 ? Int(status.st_size) : 0
-    }
-    guard size() > logLimit else { return }
-    _ = try database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    guard size() > logLimit else { return }
-    throw DatabaseError(
-      resultCode: .busy,
-      message: "a transaction of another process reads the index, and the log cannot be emptied meanwhile",
-      path: path)
-  }
-
-  /// Deletes what is older than the windows say.
-  private func trim(_ database: DatabaseConnection) throws(DatabaseError) {
-    for rank in try database.rows("SELECT DISTINCT rank FROM batch") {
-      try database.run(
-        """
-        DELETE FROM batch WHERE rank = ?1 AND id <=
-        (SELECT id FROM batch WHERE rank = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)
-        """, [rank[0], .integer(Int64(windowBatches))])
-    }
-    try database.run("DELETE FROM throughput WHERE id <= (SELECT max(id) FROM throughput) - \(Self.throughputWindow)")
-    try database.run("DELETE FROM instance WHERE id <= (SELECT max(id) FROM instance) - \(Self.instanceWindow)")
-  }
-
-  /// Opens the database, making it and its tables where they are missing or of another version.
-  private func open() throws(DatabaseError) {
-    let directory = URL(filePath: path).deletingLastPathComponent()
-    // Where this fails, opening the file says why.
-    try? FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    let content = try contentOfFile()
-    if case .indexOfVersion = content { removeFiles() }
-
-    let opened = try DatabaseConnection(path: path, mode: .readWrite)
-    // In WAL mode readers and the writer do not wait for each other, also across processes. After a power failure the
-    // last transactions may be missing, but the file is sound.
-    _ = try opened.rows("PRAGMA journal_mode = WAL")
-    _ = try opened.rows("PRAGMA journal_size_limit = 16777216")
-    try opened.execute("PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON")
-    switch content {
-    case .index: break
-    default:
-      try opened.transaction { () throws(DatabaseError) in
-        try Schema.create(in: opened)
-        for record in retained.records { try record.write(to: opened) }
-      }
-      if case .empty = content, files.isEmpty { break }
-      lock.withLock { current.rebuilds += 1 }
-    }
-    database = opened
-    files = fileIdentities()
-  }
-
-  /// What the file at `path` is, where a damaged one counts as one of another version: it must make way.
-  private func contentOfFile() throws(DatabaseError) -> Schema.Content {
-    let content: Schema.Content
-    do {
-      content = try Schema.content(of: DatabaseConnection(path: path, mode: .readWrite))
-    } catch  where [.notADatabase, .corrupt].contains(error.resultCode.primary) {
-      return .indexOfVersion(0)
-    }
-    if case .foreign = content {
-      throw DatabaseError(
-        resultCode: .permission, message: "this is another program's database, and is left alone", path: path)
-    }
-    return content
-  }
-
-  /// Closes the database where its file was deleted or replaced: SQLite would go on writing to what has no name any
-  /// more, where no reader would ever find it.
-  private func closeIfReplaced() {
-    guard database != nil else { return }
-    let found = fileIdentities()
-    // A write-ahead log that was not there yet is the connection's own.
-    if zip(files, found).contains(where: { $0 != nil && $0 != $1 }) {
-      // Closing comes first: SQLite tidies away the files beside the database by their names.
-      database = nil
-      // A log without its database would be taken for the next one's.
-      if found[0] == nil { removeFiles() }
-    } else {
-      files = found
-    }
-  }
-
-  private func removeFiles() {
-    for suffix in DatabaseConnection.fileSuffixes { unlink(path + suffix) }
-  }
-
-  private func fileIdentities() -> [FileIdentity?] {
-    DatabaseConnection.fileSuffixes.map { FileIdentity(path: path + $0) }
-  }
-
-  private func degrade(by error: DatabaseError) {
-    lock.withLock {
-      if current.degradedBy == nil { current.degradedSince = .now }
-      current.degradedBy = error
-    }
-  }
-}
-
-/// Where a file is stored.
-private struct FileIdentity: Equatable {
-  let device: dev_t
-  let inode: ino_t
-
-  /// The identity of the file at `path`, or nil where there is none.
-  init?(path: String) {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    device = status.st_dev
-    inode = status.st_ino
-  }
-}
-
-/// What a database that is made anew must know again at once: the instance, and the files that are known to be bad.
-private struct RetainedRecords {
-  private var instance: InstanceRecord?
-  private var quarantine: [[UInt8]: QuarantinedFile] = [:]
-
-  /// Beyond this many bad files, an index made anew learns about them as they are met again.
-  private static let quarantineLimit = 10_000
-
-  mutating func add(_ record: IndexRecord) {
-    switch record {
-    case .instance(let new):
-      instance = new
-    case .instanceStopped(let identifier, let date, let facts) where instance?.identifier == identifier:
-      instance?.stoppedAt = date
-      instance?.facts.merge(facts) { $1 }
-    case .quarantine(let file):
-      if let known = quarantine[file.path] {
-        quarantine[file.path]!.count = known.count + file.count
-        quarantine[file.path]!.lastSeen = file.lastSeen
-        quarantine[file.path]!.reason = file.reason
-      } else if quarantine.count < Self.quarantineLimit {
-        quarantine[file.path] = file
-      }
-    default: break
-    }
-  }
-
-  var records: [IndexRecord] {
-    (instance.map { [.instance($0)] } ?? []) + quarantine.values.map { .quarantine($0) }
   }
 }

@@ -50,7 +50,7 @@ struct Scribbler {
         if error != nil { refused += 1 }
         _ = ringError { _ = try RingObserver(at: location).batch(0) }
         try scribbler.write(Array(pristine[offset..<offset + width]), at: offset)
-        try scribbler.write(Array(pristine[256..<768]), at: 256)  // the reader's own marks
+        try scribbler.write(Array(pristine[256..<768]), at: 256)  // what the reader writes
       }
     }
     #expect(refused > 50)

@@ -17,7 +17,7 @@ private func difference(_ former: String, _ present: String, capacity: Int = 409
 @Suite struct SettingsTests {
   @Test func aRingCarriesItsSettings() throws {
     let directory = try ScratchDirectory()
-    let settings = "stream.seed = 1\nstyle.model = mark 7, \"/models/Zürich\"\n"
+    let settings = "stream.seed = 1\nstyle.model = hash 7, \"/models/Zürich\"\n"
     let producer = try makeProducer(directory.ring(), settings: settings)
     let consumer = try makeConsumer(directory.ring())
     #expect(consumer.settings == settings)

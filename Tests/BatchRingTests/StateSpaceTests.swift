@@ -8,7 +8,7 @@ private enum Action: CaseIterable {
 }
 
 /// A ring, what is out of it, and what the stream's contract says must come next.
-private final class Scene {
+private final class RingHarness {
   let location: RingLocation
   let slots: Int
   var producer: RingProducer
@@ -137,15 +137,15 @@ private final class Scene {
     var digits = [Int](repeating: 0, count: length)
     var histories = 0
     repeat {
-      let scene = try Scene(directory, slots: slots)
+      let harness = try RingHarness(directory, slots: slots)
       let history = digits.map { actions[$0] }
       do {
-        for action in history { try scene.perform(action) }
-        try scene.flowsOn()
+        for action in history { try harness.perform(action) }
+        try harness.flowsOn()
       } catch {
         Issue.record("after \(history) with \(slots) slots: \(error)")
       }
-      scene.close()
+      harness.close()
       histories += 1
       guard directory.files.isEmpty else {
         Issue.record("after \(history): \(directory.files) left behind")
