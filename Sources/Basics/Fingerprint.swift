@@ -1,4 +1,4 @@
-/// A 64-bit mark of some content: equal content has the same fingerprint on every machine and in every version.
+/// A 64-bit hash of some content: equal content has the same fingerprint on every machine and in every version.
 ///
 /// It tells accidental changes apart, as when a run is resumed on another data set; it is no defence against forgery.
 package struct Fingerprint: Hashable, Sendable {

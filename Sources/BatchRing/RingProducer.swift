@@ -30,7 +30,7 @@ package final class RingProducer: @unchecked Sendable {
   /// Called at each step of the protocol; returning true makes the calling method behave as if the process had died there.
   package typealias Hook = @Sendable (RingStep) -> Bool
 
-  /// The ring's layout, with the marks of the instance that it began with.
+  /// The ring's layout, with the identity of the instance that it began with.
   package let geometry: RingGeometry
   /// First batch number of the instance that it began with.
   package let startBatch: UInt64

@@ -27,7 +27,7 @@ extension CommandFailure {
     case let error as HeldNameError: self.init(Self.code(for: error), error.description)
     case let error as StartError: self.init(.systemResource, error.description)
     case let error as StyleFolderError: self.init(Self.code(for: error), error.description)
-    case let error as RehearsedDeath.UnknownStep: self.init(.usage, error.description)
+    case let error as Failpoint.UnknownStep: self.init(.usage, error.description)
     default: self.init(.software, "\(error)")
     }
   }

@@ -3,10 +3,10 @@ import Basics
 import Dataset
 
 extension ServiceConfiguration {
-  /// A mark of everything in the configuration that determines the stream's contents.
+  /// The fingerprint of everything in the configuration that determines the stream's contents.
   ///
   /// Workers, slots, directories, the stream's name and how a global batch is divided among ranks leave it as it is. The
-  /// contents of the data set, the model and the styles have marks of their own, wherever their files are.
+  /// contents of the data set, the model and the styles have fingerprints of their own, wherever their files are.
   package var fingerprint: Fingerprint {
     Fingerprint { digest in
       for (key, value) in streamSettings {
@@ -31,7 +31,7 @@ extension ServiceConfiguration {
       ("limits.max_pixels", .integer(Int64(limits.maximumPixels))),
       ("limits.max_file_bytes", .integer(Int64(limits.maximumFileBytes))),
     ]
-    // What dataset.exclude leaves is part of the data set's own mark.
+    // What dataset.exclude leaves is part of the data set's own fingerprint.
     if !dataset.applyOrientation { settings.append(("dataset.apply_orientation", .boolean(false))) }
     let recipes = viewRecipes
     for (index, recipe) in recipes.enumerated() {

@@ -1,7 +1,7 @@
 /// Who has waited for whom lately: shares of the last minute, from counters that only grow.
 package struct WaitingWindow: Sendable {
   /// How long each side of a ring has waited so far.
-  package struct Mark: Sendable, Equatable {
+  package struct Sample: Sendable, Equatable {
     /// When this was so, by a clock that only goes forward.
     package var nanoseconds: UInt64
     /// For how long the workers have waited for the trainer: the ring was full.
@@ -19,23 +19,23 @@ package struct WaitingWindow: Sendable {
   /// Length of the window in seconds.
   package static let seconds: UInt64 = 60
 
-  private var marks: [Mark]
+  private var samples: [Sample]
 
   /// A window that begins at `start`.
-  package init(from start: Mark) { marks = [start] }
+  package init(from start: Sample) { samples = [start] }
 
-  /// Notes where the counters are; marks that are too old to measure from are forgotten.
-  package mutating func note(_ mark: Mark) {
-    marks.append(mark)
-    let edge = mark.nanoseconds - min(mark.nanoseconds, Self.seconds * 1_000_000_000)
-    // One mark at or before the edge stays, to measure from.
-    while marks.count > 2 && marks[1].nanoseconds <= edge { marks.removeFirst() }
+  /// Notes where the counters are; samples that are too old to measure from are forgotten.
+  package mutating func note(_ sample: Sample) {
+    samples.append(sample)
+    let edge = sample.nanoseconds - min(sample.nanoseconds, Self.seconds * 1_000_000_000)
+    // One sample at or before the edge stays, to measure from.
+    while samples.count > 2 && samples[1].nanoseconds <= edge { samples.removeFirst() }
   }
 
   /// The shares of the window up to `now`, in percent from 0 to 100.
-  package func percentages(until now: Mark) -> (full: Double, starved: Double) {
-    let start = marks[0]
-    func share(_ key: KeyPath<Mark, UInt64>) -> Double {
+  package func percentages(until now: Sample) -> (full: Double, starved: Double) {
+    let start = samples[0]
+    func share(_ key: KeyPath<Sample, UInt64>) -> Double {
       // Counters of another process's making may lie; no share is below nothing or above everything.
       guard now.nanoseconds > start.nanoseconds, now[keyPath: key] > start[keyPath: key] else { return 0 }
       let part = Double(now[keyPath: key] - start[keyPath: key]) / Double(now.nanoseconds - start.nanoseconds)

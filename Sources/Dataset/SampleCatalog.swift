@@ -16,7 +16,7 @@ package struct SampleCatalog: Sendable {
   package let root: BytePath
   /// The class names in the order of their labels; empty where the layout names none.
   package let classes: [BytePath]
-  /// A mark of all relative paths and labels in order: another catalog has the same one only if it holds the same.
+  /// A hash of all relative paths and labels in order: another catalog has the same one only if it holds the same.
   package let fingerprint: Fingerprint
   /// What was found beside the samples and is none.
   package let leftOut: LeftOut

@@ -104,55 +104,57 @@ package struct ThroughputProbe: Sendable {
 
   /// Holds threads until all have come, and tells them when that was.
   private final class StartingLine: Sendable {
-    private let condition = Condition()
-    /// Guarded by `condition`.
-    private nonisolated(unsafe) var missing: Int
-    private nonisolated(unsafe) var nanoseconds: UInt64 = 0
+    private let state: Monitor<State>
 
-    init(count: Int) { missing = count }
+    private struct State {
+      /// How many have not come yet.
+      var missing: Int
+      /// When the last one came.
+      var nanoseconds: UInt64 = 0
+    }
+
+    init(count: Int) { state = Monitor(State(missing: count)) }
 
     func wait() -> UInt64 {
-      condition.withLock {
-        missing -= 1
-        if missing == 0 {
-          nanoseconds = clockNanoseconds()
-          condition.broadcast()
-        }
-        while missing > 0 { condition.wait() }
-        return nanoseconds
+      state.update {
+        $0.missing -= 1
+        if $0.missing == 0 { $0.nanoseconds = clockNanoseconds() }
       }
+      return state.wait { $0.missing > 0 ? nil : $0.nanoseconds }
     }
   }
 
   /// What the threads add up.
   private final class Tally: Sendable {
-    private let lock = Lock()
-    /// Guarded by `lock`.
-    private nonisolated(unsafe) var images = 0
-    private nonisolated(unsafe) var imagesPerSecond = 0.0
-    private nonisolated(unsafe) var times = PipelineMetrics.Times()
-    private nonisolated(unsafe) var failure: StreamFailure?
+    private let state = Mutex(State())
+
+    private struct State {
+      var images = 0
+      var imagesPerSecond = 0.0
+      var times = PipelineMetrics.Times()
+      var failure: StreamFailure?
+    }
 
     /// Adds what one thread has made since all of them began. Each has its own rate: they end at different times.
     func add(images: Int, nanoseconds: UInt64, times: PipelineMetrics.Times) {
-      lock.withLock {
-        self.images += images
-        imagesPerSecond += Double(images) / (Double(nanoseconds) / 1e9)
-        self.times.add(times)
+      state.withLock {
+        $0.images += images
+        $0.imagesPerSecond += Double(images) / (Double(nanoseconds) / 1e9)
+        $0.times.add(times)
       }
     }
 
-    func fail(_ error: StreamFailure) { lock.withLock { failure = failure ?? error } }
+    func fail(_ error: StreamFailure) { state.withLock { $0.failure = $0.failure ?? error } }
 
     func result(workers: Int) throws(StreamFailure) -> Result {
-      let (images, rate, times, failure) = lock.withLock { (self.images, imagesPerSecond, self.times, self.failure) }
-      if let failure { throw failure }
+      let total = state.withLock { $0 }
+      if let failure = total.failure { throw failure }
       let stages = PipelineMetrics.Stage.allCases.map { stage in
-        (stage: "\(stage)", milliseconds: Double(times.nanoseconds[stage.rawValue]) / 1e6 / Double(images))
+        (stage: "\(stage)", milliseconds: Double(total.times.nanoseconds[stage.rawValue]) / 1e6 / Double(total.images))
       }
       return Result(
-        imagesPerSecond: rate, workers: workers, cores: max(1, ProcessorShare.cores),
-        images: images, stageMilliseconds: stages)
+        imagesPerSecond: total.imagesPerSecond, workers: workers, cores: max(1, ProcessorShare.cores),
+        images: total.images, stageMilliseconds: stages)
     }
   }
 }

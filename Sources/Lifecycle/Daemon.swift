@@ -33,14 +33,17 @@ package final class Daemon: Sendable {
   private let journal = Journal()
   private let notifier = ServiceNotifier()
   private let startedAt = Moment()
-  private let lock = Lock()
-  /// Guarded by `lock`.
-  private nonisolated(unsafe) var state = StatusReport.State.starting
-  /// What is being done before there is a stream.
-  private nonisolated(unsafe) var detail = ""
-  /// Answers for the stream, once there is one.
-  private nonisolated(unsafe) var reporter: StatusReporter?
-  private nonisolated(unsafe) var configuration: ServiceConfiguration
+  private let shared: Mutex<Shared>
+
+  /// What the control socket's thread and the one that opens the stream see too.
+  private struct Shared {
+    var configuration: ServiceConfiguration
+    var state = StatusReport.State.starting
+    /// What is being done before there is a stream.
+    var detail = ""
+    /// Answers for the stream, once there is one.
+    var reporter: StatusReporter?
+  }
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
@@ -49,7 +52,7 @@ package final class Daemon: Sendable {
   package init(configurationPath: String, parent: pid_t? = nil) throws {
     self.configurationPath = configurationPath
     self.parent = parent
-    configuration = try ServiceConfiguration.load(path: configurationPath)
+    shared = Mutex(Shared(configuration: try ServiceConfiguration.load(path: configurationPath)))
   }
 
   /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started. The process must end
@@ -67,7 +70,7 @@ package final class Daemon: Sendable {
     if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
     let configuration = current
     let places = try ServicePlaces(configuration)
-    let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
+    let failpoint = try Failpoint(environment: ProcessInfo.processInfo.environment)
     let name = try HeldName(configuration.stream.name, lockedBy: places.lockPath)
     defer { withExtendedLifetime(name) {} }
     let control = try ControlServer(path: places.controlPath) { [self] request in
@@ -78,11 +81,12 @@ package final class Daemon: Sendable {
     defer { control.close() }
     try refuseLimits(configuration)
     let index = try places.openIndex(
-      windowBatches: configuration.index.windowBatches, whenHalfWritten: { death?.reached(.indexHalfWritten) })
+      windowBatches: configuration.index.windowBatches, whenHalfWritten: { failpoint?.reached(.indexHalfWritten) })
     let opened: OpenedService
     do {
       guard
-        let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals, death: death)
+        let stream = try open(
+          configuration, indexPath: places.indexPath, index: index, signals: signals, failpoint: failpoint)
       else {
         journal.write(.notice, "stopped before the first batch")
         finish(rings: [], signals: signals) { index.close() }
@@ -93,7 +97,7 @@ package final class Daemon: Sendable {
       index.close()
       throw error
     }
-    try serve(opened, configuration: configuration, index: index, signals: signals, death: death)
+    try serve(opened, configuration: configuration, index: index, signals: signals, failpoint: failpoint)
   }
 
   /// Everything that a stream needs, opened.
@@ -107,7 +111,7 @@ package final class Daemon: Sendable {
   /// Makes batches until a signal or a failure ends it.
   private func serve(
     _ opened: OpenedService, configuration: ServiceConfiguration, index: BatchIndex, signals: SignalInbox,
-    death: RehearsedDeath?
+    failpoint: Failpoint?
   ) throws {
     let stream = opened.stream
     let lanes = opened.lanes
@@ -119,13 +123,13 @@ package final class Daemon: Sendable {
     }
     let pipeline = makePipeline(
       configuration, stream: stream, lanes: lanes, quarantine: quarantine, waiting: waiting, index: index,
-      signals: signals, death: death)
+      signals: signals, failpoint: failpoint)
     let instance = Self.uuid(lanes[0].ring.geometry.instance)
     recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
     let reporter = StatusReporter(
       configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
       startedAt: startedAt, configurationFile: configurationPath)
-    lock.withLock { self.reporter = reporter }
+    shared.withLock { $0.reporter = reporter }
     journal.write(
       .notice,
       "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
@@ -133,7 +137,7 @@ package final class Daemon: Sendable {
         + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.fingerprintText)")
     pipeline.start()
     watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
-    lock.withLock { state = .draining }
+    shared.withLock { $0.state = .draining }
     notifier.stopping(status: Self.farewell(lanes))
     journal.write(.notice, Self.farewell(lanes))
     @Sendable func recordStop() {
@@ -190,9 +194,9 @@ package final class Daemon: Sendable {
 
   /// What `sasslctl status` is told.
   private func report() -> StatusReport {
-    let (reporter, state, detail) = lock.withLock { (self.reporter, self.state, self.detail) }
-    if let reporter { return reporter.report(state: state) }
-    var report = StatusReport(of: current, state: state, detail: detail)
+    let shared = shared.withLock { $0 }
+    if let reporter = shared.reporter { return reporter.report(state: shared.state) }
+    var report = StatusReport(of: shared.configuration, state: shared.state, detail: shared.detail)
     report.process = getpid()
     report.startedAtSeconds = startedAt.date.timeIntervalSince1970
     report.uptimeSeconds = startedAt.secondsSince
@@ -212,7 +216,7 @@ package final class Daemon: Sendable {
   /// must be able to end it. Returns `nil` when one has.
   private func open(
     _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox,
-    death: RehearsedDeath?
+    failpoint: Failpoint?
   ) throws -> OpenedService? {
     let outcome = Outcome<Result<OpenedService, any Error>>()
     let isStarted = NamedThread.start("sassl.opening") { [self] in
@@ -220,17 +224,17 @@ package final class Daemon: Sendable {
         Result {
           let reader = try? BatchIndexReader(path: indexPath)
           let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { step in
-            lock.withLock { detail = step }
+            shared.withLock { $0.detail = step }
           }
-          lock.withLock { detail = "reserving shared memory" }
-          return try makeRings(configuration, stream: stream, reader: reader, death: death)
+          shared.withLock { $0.detail = "reserving shared memory" }
+          return try makeRings(configuration, stream: stream, reader: reader, failpoint: failpoint)
         })
     }
     guard isStarted else { throw StreamFailure.noThread(workers: configuration.workers.resolvedCount) }
     var told = ""
     while true {
       if let result = outcome.value { return try result.get() }
-      let detail = lock.withLock { self.detail }
+      let detail = shared.withLock { $0.detail }
       if detail != told { notifier.status(detail) }
       told = detail
       if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { break }
@@ -249,11 +253,11 @@ package final class Daemon: Sendable {
     return nil
   }
 
-  private var current: ServiceConfiguration { lock.withLock { configuration } }
+  private var current: ServiceConfiguration { shared.withLock { $0.configuration } }
 
   /// Makes the rings of every rank. Where there is no room, rings that dead daemons left are named.
   private func makeRings(
-    _ configuration: ServiceConfiguration, stream: OpenedStream, reader: BatchIndexReader?, death: RehearsedDeath?
+    _ configuration: ServiceConfiguration, stream: OpenedStream, reader: BatchIndexReader?, failpoint: Failpoint?
   ) throws -> OpenedService {
     let places = ReaderPlaces(lastOf: reader, fingerprint: stream.fingerprint, batch: configuration.batch)
     let rings = stream.schedules.map { schedule in
@@ -263,7 +267,7 @@ package final class Daemon: Sendable {
       let lanes = try zip(rings, stream.schedules).map { location, schedule in
         try makeLane(
           configuration, at: location, stream: stream, schedule: schedule,
-          start: places.nextBatch(ofRank: schedule.rank) ?? 0, death: death)
+          start: places.nextBatch(ofRank: schedule.rank) ?? 0, failpoint: failpoint)
       }
       return OpenedService(stream: stream, lanes: lanes, rings: rings)
     } catch let error as RingError where error.kind == .space {
@@ -274,14 +278,14 @@ package final class Daemon: Sendable {
 
   private func makeLane(
     _ configuration: ServiceConfiguration, at location: RingLocation, stream: OpenedStream, schedule: StreamSchedule,
-    start: UInt64, death: RehearsedDeath?
+    start: UInt64, failpoint: Failpoint?
   ) throws -> StreamPipeline.Lane {
     let ring = try RingProducer(
       at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
       fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
       batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
-      start: .resume(else: start), group: configuration.ring.groupNumber, hook: death?.ringHook)
+      start: .resume(else: start), group: configuration.ring.groupNumber, hook: failpoint?.ringHook)
     if ring.startBatch > 0 {
       journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
     }
@@ -290,7 +294,7 @@ package final class Daemon: Sendable {
 
   private func makePipeline(
     _ configuration: ServiceConfiguration, stream: OpenedStream, lanes: [StreamPipeline.Lane], quarantine: Quarantine,
-    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
+    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, failpoint: Failpoint?
   ) -> StreamPipeline {
     let catalog = stream.source.catalog
     let loader = SampleLoader(
@@ -302,7 +306,7 @@ package final class Daemon: Sendable {
     }
     return StreamPipeline(
       source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
-      death: death, onPublished: { index.record(BatchRecord($0)) },
+      failpoint: failpoint, onPublished: { index.record(BatchRecord($0)) },
       onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
       onFailure: { [journal] failure in
         journal.write(.error, "the stream has ended: \(failure)")
@@ -341,7 +345,7 @@ package final class Daemon: Sendable {
       journal.tellHeldBack()
       let counts = pipeline.metrics.snapshot()
       if counts.images > 0 && !isReady {
-        lock.withLock { state = .running }
+        shared.withLock { $0.state = .running }
         notifier.ready(status: "first batch ready")
         journal.write(.notice, "ready: the first batch is in the ring")
       }
@@ -365,7 +369,7 @@ package final class Daemon: Sendable {
     }
   }
 
-  private var isReady: Bool { lock.withLock { state == .running } }
+  private var isReady: Bool { shared.withLock { $0.state == .running } }
 
   /// Reads the configuration again; takes over what can change while a stream runs, and refuses the rest by name.
   private func reload(pipeline: StreamPipeline, quarantine: Quarantine) {
@@ -381,7 +385,7 @@ package final class Daemon: Sendable {
         )
         return
       }
-      lock.withLock { configuration = fresh }
+      shared.withLock { $0.configuration = fresh }
       let workers = pipeline.setWorkerCount(fresh.workers.resolvedCount)
       quarantine.setMaximumFraction(fresh.limits.maximumBadFraction)
       let wanted = fresh.workers.resolvedCount

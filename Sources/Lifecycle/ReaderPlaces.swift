@@ -15,7 +15,7 @@ struct ReaderPlaces {
   init(lastOf reader: BatchIndexReader?, fingerprint: [UInt8], batch: ServiceConfiguration.Batch) {
     let instance = (try? reader?.instances(limit: 1))?.first
     facts = instance?.stoppedAt == nil ? [:] : instance?.facts ?? [:]
-    stream = Self.mark(fingerprint: fingerprint, batch: batch)
+    stream = Self.identity(fingerprint: fingerprint, batch: batch)
   }
 
   /// The batch that the reader of `rank` would have read next; `nil` where that is not known, or of another stream.
@@ -29,15 +29,15 @@ struct ReaderPlaces {
   static func facts(
     of lanes: [StreamPipeline.Lane], fingerprint: [UInt8], batch: ServiceConfiguration.Batch
   ) -> [String: String] {
-    let stream = mark(fingerprint: fingerprint, batch: batch)
+    let stream = identity(fingerprint: fingerprint, batch: batch)
     return Dictionary(
       uniqueKeysWithValues: lanes.map { (name($0.schedule.rank), "\($0.ring.counters.readerNext) \(stream)") })
   }
 
   private static func name(_ rank: Int) -> String { "reader_next.\(rank)" }
 
-  /// Numbers count the same batches only where this is the same.
-  private static func mark(fingerprint: [UInt8], batch: ServiceConfiguration.Batch) -> String {
+  /// What tells the stream and its batches: numbers count the same batches only where this is the same.
+  private static func identity(fingerprint: [UInt8], batch: ServiceConfiguration.Batch) -> String {
     fingerprint.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + " \(batch.size) \(batch.worldSize)"
   }
 }

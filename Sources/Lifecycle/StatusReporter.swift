@@ -23,9 +23,8 @@ final class StatusReporter: Sendable {
   private let index: BatchIndex
   private let startedAt: Moment
   private let configurationFile: String
-  private let lock = Lock()
-  /// Guarded by `lock`: one for each lane.
-  private nonisolated(unsafe) var windows: [WaitingWindow]
+  /// One for each lane.
+  private let windows: Mutex<[WaitingWindow]>
 
   /// A reporter on a stream that runs, or is about to.
   init(
@@ -41,18 +40,18 @@ final class StatusReporter: Sendable {
     self.index = index
     self.startedAt = startedAt
     self.configurationFile = URL(filePath: configurationFile).absoluteURL.path(percentEncoded: false)
-    windows = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
+    windows = Mutex(pipeline.lanes.map { WaitingWindow(from: Self.sample($0.ring.counters)) })
   }
 
   /// Notes who waits for whom; call it every second or so, whether or not anybody asks.
   func observe() {
-    lock.withLock {
-      for (position, lane) in pipeline.lanes.enumerated() { windows[position].note(Self.mark(lane.ring.counters)) }
+    windows.withLock {
+      for (position, lane) in pipeline.lanes.enumerated() { $0[position].note(Self.sample(lane.ring.counters)) }
     }
   }
 
-  private static func mark(_ counters: RingCounters) -> WaitingWindow.Mark {
-    WaitingWindow.Mark(
+  private static func sample(_ counters: RingCounters) -> WaitingWindow.Sample {
+    WaitingWindow.Sample(
       nanoseconds: counters.nowNanoseconds, fullNanoseconds: counters.producerWaitedNanoseconds,
       starvedNanoseconds: counters.consumerWaitedNanoseconds)
   }
@@ -92,7 +91,7 @@ final class StatusReporter: Sendable {
     let lane = pipeline.lanes[position]
     let counters = lane.ring.counters
     let plan = lane.schedule.batch(counters.nextBatch)
-    let waited = lock.withLock { windows[position].percentages(until: Self.mark(counters)) }
+    let waited = windows.withLock { $0[position].percentages(until: Self.sample(counters)) }
     let geometry = lane.ring.geometry
     var ring = StatusReport.Ring(
       rank: lane.schedule.rank, slots: geometry.slotCount, sizeBytes: Int(geometry.segmentBytes))

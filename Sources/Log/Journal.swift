@@ -31,9 +31,7 @@ package final class Journal: Sendable {
   private let isUnderSystemd: Bool
   /// Seconds on a clock that nobody sets.
   private let uptime: @Sendable () -> TimeInterval
-  private let lock = Lock()
-  /// Guarded by `lock`.
-  private nonisolated(unsafe) var kinds: [String: Kind] = [:]
+  private let kinds = Mutex<[String: Kind]>([:])
 
   /// A journal on standard error.
   package convenience init() { self.init(on: .standardError, uptime: { ProcessInfo.processInfo.systemUptime }) }
@@ -47,10 +45,10 @@ package final class Journal: Sendable {
 
   /// Writes one line; with a `kind`, at most five of that kind in thirty seconds.
   package func write(_ priority: Priority, kind: String? = nil, _ text: String) {
-    lock.withLock {
+    kinds.withLock { kinds in
       guard let kind else { return emit(priority, text) }
       let now = uptime()
-      endPeriods { now - $0 >= Self.period }
+      endPeriods(in: &kinds) { now - $0 >= Self.period }
       var state = kinds[kind] ?? Kind(periodStart: now, priority: priority, written: 0, heldBack: 0)
       if state.written < Self.burst {
         state.written += 1
@@ -64,16 +62,16 @@ package final class Journal: Sendable {
 
   /// Tells how many lines were held back in periods that are over; to be called now and then.
   package func tellHeldBack() {
-    lock.withLock { endPeriods { uptime() - $0 >= Self.period } }
+    kinds.withLock { endPeriods(in: &$0) { uptime() - $0 >= Self.period } }
   }
 
   /// Tells how many lines were held back so far, whether or not their period is over: nothing more is to come.
   package func finish() {
-    lock.withLock { endPeriods { _ in true } }
+    kinds.withLock { endPeriods(in: &$0) { _ in true } }
   }
 
-  /// Ends the periods whose start `isOver` accepts. The lock is held.
-  private func endPeriods(where isOver: (TimeInterval) -> Bool) {
+  /// Ends the periods whose start `isOver` accepts.
+  private func endPeriods(in kinds: inout [String: Kind], where isOver: (TimeInterval) -> Bool) {
     for (kind, state) in kinds.sorted(by: { $0.key < $1.key }) where isOver(state.periodStart) {
       if state.heldBack > 0 { emit(state.priority, "\(state.heldBack) more lines like these about: \(kind)") }
       kinds[kind] = nil

@@ -14,13 +14,16 @@ package final class LogStream: Sendable {
   private static let capacity = 1 << 18
 
   private let descriptor: Int32
-  /// Everything below is guarded by this condition's lock.
-  private let condition = Condition()
-  private nonisolated(unsafe) var waiting: [[UInt8]] = []
-  private nonisolated(unsafe) var waitingBytes = 0
-  private nonisolated(unsafe) var isWriting = false
-  private nonisolated(unsafe) var leftOut = 0
-  private nonisolated(unsafe) var hasThread = false
+  private let state = Monitor(State())
+
+  private struct State {
+    var waiting: [[UInt8]] = []
+    var waitingBytes = 0
+    var isWriting = false
+    /// Lines that could not be written, and were not told yet.
+    var leftOut = 0
+    var hasThread = false
+  }
 
   /// A stream on `descriptor`, which stays the caller's.
   package init(descriptor: Int32) { self.descriptor = descriptor }
@@ -28,33 +31,24 @@ package final class LogStream: Sendable {
   /// Has `text` written as soon as that is possible; returns at once.
   package func write(_ text: String) {
     let bytes = [UInt8](text.utf8)
-    condition.withLock {
-      guard waitingBytes + bytes.count <= Self.capacity, startThread() else {
-        leftOut += 1
+    state.update {
+      // The thread is started with the first line, so that a program which says nothing has none.
+      guard $0.waitingBytes + bytes.count <= Self.capacity, $0.hasThread || startThread() else {
+        $0.leftOut += 1
         return
       }
-      waiting.append(bytes)
-      waitingBytes += bytes.count
-      condition.broadcast()
+      $0.hasThread = true
+      $0.waiting.append(bytes)
+      $0.waitingBytes += bytes.count
     }
   }
 
   /// Waits until everything is written or left out, but no longer than `seconds`.
   package func flush(seconds: Double) {
-    let began = Moment()
-    condition.withLock {
-      while isWriting || !waiting.isEmpty {
-        guard condition.wait(seconds: max(0, seconds - began.secondsSince)) else { return }
-      }
-    }
+    _ = state.wait(seconds: seconds) { $0.isWriting || !$0.waiting.isEmpty ? nil : true }
   }
 
-  /// The thread is started with the first line, so that a program which says nothing has none. The lock is held.
-  private func startThread() -> Bool {
-    if hasThread { return true }
-    hasThread = NamedThread.start("sassl.log") { self.writeForever() }
-    return hasThread
-  }
+  private func startThread() -> Bool { NamedThread.start("sassl.log") { self.writeForever() } }
 
   private func writeForever() {
     // A pipe without a reader is an error for this thread, not the end of the process.
@@ -63,23 +57,22 @@ package final class LogStream: Sendable {
     sigaddset(&signals, SIGPIPE)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     while true {
-      let (bytes, missing) = condition.withLock { () -> ([UInt8], Int) in
-        while waiting.isEmpty { condition.wait() }
-        isWriting = true
-        let first = waiting.removeFirst()
-        waitingBytes -= first.count
-        return (first, leftOut)
+      let (bytes, missing) = state.wait { state -> ([UInt8], Int)? in
+        guard !state.waiting.isEmpty else { return nil }
+        state.isWriting = true
+        let first = state.waiting.removeFirst()
+        state.waitingBytes -= first.count
+        return (first, state.leftOut)
       }
       var isWritten = missing == 0
       if missing > 0 {
         isWritten = writeFully([UInt8]("(\(missing) earlier lines of this log could not be written)\n".utf8))
-        if isWritten { condition.withLock { leftOut -= missing } }
+        if isWritten { state.withLock { $0.leftOut -= missing } }
       }
       isWritten = isWritten && writeFully(bytes)
-      condition.withLock {
-        if !isWritten { leftOut += 1 }
-        isWriting = false
-        condition.broadcast()
+      state.update {
+        if !isWritten { $0.leftOut += 1 }
+        $0.isWriting = false
       }
     }
   }

@@ -6,9 +6,8 @@ import Glibc
 package final class ProgressLine: Sendable {
   private let title: String
   private let isTerminal: Bool
-  private let lock = Lock()
-  /// Guarded by `lock`: the last step that was shown.
-  private nonisolated(unsafe) var shown = -1
+  /// The last step that was shown.
+  private let shown = Mutex(-1)
 
   /// A job shown on standard error under `title`.
   package init(_ title: String) {
@@ -20,7 +19,7 @@ package final class ProgressLine: Sendable {
   package func update(_ done: Int, of total: Int) {
     let steps = isTerminal ? 40 : 10
     let step = done * steps / total
-    lock.withLock {
+    shown.withLock { shown in
       guard step > shown else { return }
       shown = step
       if isTerminal {

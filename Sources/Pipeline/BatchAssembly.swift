@@ -28,9 +28,7 @@ package final class BatchAssembly: @unchecked Sendable {
   private let lenders: [Int]
   /// `[styled view][position]`, written by prepare, read by finish.
   private let embeddings: UnsafeMutableBufferPointer<StyleEmbedding?>
-  private let lock = Lock()
-  /// Guarded by `lock`.
-  private var addedTimes = PipelineMetrics.Times()
+  private let addedTimes = Mutex(PipelineMetrics.Times())
 
   /// A batch to be made of `plan` into `memory`.
   package init(
@@ -65,10 +63,10 @@ package final class BatchAssembly: @unchecked Sendable {
   /// How many samples must be prepared before the first of them can be finished.
   package var groupSize: Int { lenders.isEmpty ? 1 : source.styleGroupSize }
   /// Core time that the batch has taken so far.
-  package var times: PipelineMetrics.Times { lock.withLock { addedTimes } }
+  package var times: PipelineMetrics.Times { addedTimes.withLock { $0 } }
 
   /// Books core time that a worker spent on this batch.
-  package func add(_ times: PipelineMetrics.Times) { lock.withLock { addedTimes.add(times) } }
+  package func add(_ times: PipelineMetrics.Times) { addedTimes.withLock { $0.add(times) } }
 
   /// What was drawn for every sample, read from the finished batch.
   package func drawnSamples() -> [DrawnSample] {

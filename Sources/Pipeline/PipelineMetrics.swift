@@ -38,14 +38,13 @@ package final class PipelineMetrics: Sendable {
     var history: [(at: TimeInterval, images: UInt64)] = []
   }
 
-  private let lock = Lock()
-  private nonisolated(unsafe) var state = State()
+  private let state = Mutex(State())
 
   package init() {}
 
   /// Books one stage of one image, whichever batch it belongs to.
   package func add(_ times: Times) {
-    lock.withLock {
+    state.withLock { state in
       state.steps += 1
       state.times.add(times)
     }
@@ -54,7 +53,7 @@ package final class PipelineMetrics: Sendable {
   /// Books a batch that was published.
   package func published(images: Int, replaced: Int) {
     let now = ProcessInfo.processInfo.systemUptime
-    lock.withLock {
+    state.withLock { state in
       state.images += UInt64(images)
       state.replaced += UInt64(replaced)
       if now - (state.history.last?.at ?? 0) >= 0.5 { state.history.append((now, state.images)) }
@@ -79,7 +78,7 @@ package final class PipelineMetrics: Sendable {
   /// What has been counted so far.
   package func snapshot() -> Snapshot {
     let now = ProcessInfo.processInfo.systemUptime
-    return lock.withLock {
+    return state.withLock { state in
       let first = state.history.first { $0.at >= now - Self.window } ?? state.history.last
       let rate = first.map { now > $0.at ? Double(state.images - $0.images) / (now - $0.at) : 0 } ?? 0
       return Snapshot(

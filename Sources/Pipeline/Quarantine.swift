@@ -12,27 +12,31 @@ package final class Quarantine: Sendable {
   }
 
   private let total: Int
-  private let lock = Lock()
-  /// Guarded by `lock`.
-  private nonisolated(unsafe) var fraction: Double
-  /// Guarded by `lock`: by sample, and in the order in which they were found.
-  private nonisolated(unsafe) var reasons: [Int: String] = [:]
-  private nonisolated(unsafe) var order: [Int] = []
+  private let state: Mutex<State>
+
+  private struct State {
+    /// How many of the files may be bad.
+    var fraction: Double
+    /// By sample.
+    var reasons: [Int: String] = [:]
+    /// The samples in the order in which they were found.
+    var order: [Int] = []
+  }
 
   /// Allows at most `fraction` of `total` files to be bad.
   package init(fraction: Double, total: Int) {
-    self.fraction = fraction
+    state = Mutex(State(fraction: fraction))
     self.total = total
   }
 
   /// Changes the limit; what is bad already counts against it from the next bad file on.
-  package func setMaximumFraction(_ fraction: Double) { lock.withLock { self.fraction = fraction } }
+  package func setMaximumFraction(_ fraction: Double) { state.withLock { $0.fraction = fraction } }
 
   /// Notes that a sample is bad; true when it was not known yet.
   package func note(sample: Int, reason: String) -> Bool {
-    lock.withLock {
-      let isNew = reasons.updateValue(reason, forKey: sample) == nil
-      if isNew { order.append(sample) }
+    state.withLock {
+      let isNew = $0.reasons.updateValue(reason, forKey: sample) == nil
+      if isNew { $0.order.append(sample) }
       return isNew
     }
   }
@@ -41,20 +45,20 @@ package final class Quarantine: Sendable {
   ///
   /// - Throws: `StreamFailure.tooManyBadFiles`.
   package func checkLimit(lastReason: String) throws(StreamFailure) {
-    let (count, fraction) = lock.withLock { (order.count, self.fraction) }
+    let (count, fraction) = state.withLock { ($0.order.count, $0.fraction) }
     if Double(count) > fraction * Double(total) {
       throw .tooManyBadFiles(bad: count, total: total, maximumFraction: fraction, lastReason: lastReason)
     }
   }
 
   /// Whether a sample is known to be bad.
-  package func holds(_ sample: Int) -> Bool { lock.withLock { reasons[sample] != nil } }
+  package func holds(_ sample: Int) -> Bool { state.withLock { $0.reasons[sample] != nil } }
 
   /// How many files are bad.
-  package var count: Int { lock.withLock { order.count } }
+  package var count: Int { state.withLock { $0.order.count } }
 
   /// The bad files found first, at most `limit` of them.
   package func entries(limit: Int) -> [Entry] {
-    lock.withLock { order.prefix(limit).map { Entry(sample: $0, reason: reasons[$0]!) } }
+    state.withLock { state in state.order.prefix(limit).map { Entry(sample: $0, reason: state.reasons[$0]!) } }
   }
 }

@@ -46,43 +46,45 @@ package final class StreamPipeline: Sendable {
   package let metrics = PipelineMetrics()
   private let source: StreamSource
   private let loader: SampleLoader
-  private let death: RehearsedDeath?
+  private let failpoint: Failpoint?
   private let onPublished: @Sendable (Published) -> Void
   private let onRingTrouble: @Sendable (String) -> Void
   private let onFailure: @Sendable (StreamFailure) -> Void
   private let work = WorkList<Job>()
   private let feeders = DispatchGroup()
   private let workers = DispatchGroup()
-  private let lock = Lock()
-  /// Guarded by `lock`.
-  private nonisolated(unsafe) var stopping = false
-  private nonisolated(unsafe) var isToldToStop = false
-  private nonisolated(unsafe) var endedBy: StreamFailure?
-  private nonisolated(unsafe) var waitingFeeders = 0
-  /// What is wrong with a rank's ring, by rank.
-  private nonisolated(unsafe) var ringTroubles: [Int: String] = [:]
-  private nonisolated(unsafe) var endedLanes = 0
-  private nonisolated(unsafe) var wantedWorkers: Int
-  private nonisolated(unsafe) var runningWorkers: Set<Int> = []
+  private let state: Mutex<State>
+
+  private struct State {
+    var wantedWorkers: Int
+    var runningWorkers: Set<Int> = []
+    var waitingFeeders = 0
+    /// What is wrong with a rank's ring, by rank.
+    var ringTroubles: [Int: String] = [:]
+    var endedLanes = 0
+    var stopping = false
+    var isToldToStop = false
+    var endedBy: StreamFailure?
+  }
 
   /// A pipeline at rest.
   ///
   /// - Parameters:
-  ///   - death: told when a batch's pictures are half written; `nil` where no crash is rehearsed.
+  ///   - failpoint: told when a batch's pictures are half written; `nil` where none is set.
   ///   - onPublished: called from a worker after each batch, in the order in which batches become complete.
   ///   - onRingTrouble: called with a sentence when something has happened to a ring, and the stream goes on.
   ///   - onFailure: called once, from a worker, when the stream cannot go on.
   package init(
     source: StreamSource, lanes: [Lane], loader: SampleLoader, workerCount: Int,
-    death: RehearsedDeath?, onPublished: @escaping @Sendable (Published) -> Void,
+    failpoint: Failpoint?, onPublished: @escaping @Sendable (Published) -> Void,
     onRingTrouble: @escaping @Sendable (String) -> Void,
     onFailure: @escaping @Sendable (StreamFailure) -> Void
   ) {
     self.source = source
     self.lanes = lanes
     self.loader = loader
-    self.death = death
-    wantedWorkers = workerCount
+    self.failpoint = failpoint
+    state = Mutex(State(wantedWorkers: workerCount))
     self.onPublished = onPublished
     self.onRingTrouble = onRingTrouble
     self.onFailure = onFailure
@@ -101,25 +103,25 @@ package final class StreamPipeline: Sendable {
   ///
   /// - Returns: how many there are now: fewer than wanted where the system has no threads for them.
   package func setWorkerCount(_ count: Int) -> Int {
-    lock.withLock { wantedWorkers = count }
-    if !startMissingWorkers() { lock.withLock { wantedWorkers = max(1, runningWorkers.count) } }
+    state.withLock { $0.wantedWorkers = count }
+    if !startMissingWorkers() { state.withLock { $0.wantedWorkers = max(1, $0.runningWorkers.count) } }
     return workerCount
   }
 
   /// How many workers there should be.
-  package var workerCount: Int { lock.withLock { wantedWorkers } }
+  package var workerCount: Int { state.withLock { $0.wantedWorkers } }
 
   /// Starts the workers that there should be; false where the system has no thread for one.
   private func startMissingWorkers() -> Bool {
-    let missing = lock.withLock { () -> [Int] in
-      let numbers = (0..<wantedWorkers).filter { !runningWorkers.contains($0) }
-      runningWorkers.formUnion(numbers)
+    let missing = state.withLock { state in
+      let numbers = (0..<state.wantedWorkers).filter { !state.runningWorkers.contains($0) }
+      state.runningWorkers.formUnion(numbers)
       return numbers
     }
     let refused = missing.filter { number in
       !run("sassl.work.\(number)", in: workers) { self.makeImages(number) }
     }
-    lock.withLock { runningWorkers.subtract(refused) }
+    state.withLock { $0.runningWorkers.subtract(refused) }
     return refused.isEmpty
   }
 
@@ -136,9 +138,9 @@ package final class StreamPipeline: Sendable {
 
   /// Whether worker `number` should go on; when not, it counts as ended.
   private func isWanted(_ number: Int) -> Bool {
-    lock.withLock {
-      if number < wantedWorkers { return true }
-      runningWorkers.remove(number)
+    state.withLock {
+      if number < $0.wantedWorkers { return true }
+      $0.runningWorkers.remove(number)
       return false
     }
   }
@@ -146,9 +148,9 @@ package final class StreamPipeline: Sendable {
   /// Gives up the batches in work, which whoever comes next makes again, and returns when every feeder and worker has ended: each
   /// with the image that it is at. What is published stays.
   package func stop() {
-    lock.withLock {
-      stopping = true
-      isToldToStop = true
+    state.withLock {
+      $0.stopping = true
+      $0.isToldToStop = true
     }
     // Whoever waits for what the machine lacks would hold up the end.
     loader.giveUp()
@@ -158,25 +160,25 @@ package final class StreamPipeline: Sendable {
   }
 
   /// Why the stream has ended by itself, if it has.
-  package var failure: StreamFailure? { lock.withLock { endedBy } }
+  package var failure: StreamFailure? { state.withLock { $0.endedBy } }
 
   /// Whether every ring is full of finished batches, so that making nothing is what the workers should do.
-  package var isWaitingForReaders: Bool { lock.withLock { waitingFeeders == lanes.count } }
+  package var isWaitingForReaders: Bool { state.withLock { $0.waitingFeeders == lanes.count } }
 
   /// What is wrong with rings, in a sentence; `nil` where nothing is.
   package var ringTrouble: String? {
-    let troubles = lock.withLock { ringTroubles }
+    let troubles = state.withLock { $0.ringTroubles }
     return troubles.isEmpty ? nil : troubles.sorted { $0.key < $1.key }.map(\.value).joined(separator: "; ")
   }
 
-  private var isStopping: Bool { lock.withLock { stopping } }
+  private var isStopping: Bool { state.withLock { $0.stopping } }
 
   private func fail(_ error: StreamFailure) {
-    let isFirst = lock.withLock { () -> Bool in
-      stopping = true
+    let isFirst = state.withLock { state in
+      state.stopping = true
       // What comes to light after it was told to stop changes nothing.
-      if endedBy != nil || isToldToStop { return false }
-      endedBy = error
+      if state.endedBy != nil || state.isToldToStop { return false }
+      state.endedBy = error
       return true
     }
     if isFirst { onFailure(error) }
@@ -185,9 +187,9 @@ package final class StreamPipeline: Sendable {
   /// Tells what is wrong with a lane's ring, once; `nil` where nothing is any more.
   private func note(_ trouble: String?, in lane: Lane) {
     let sentence = trouble.map { "rank \(lane.schedule.rank): \($0)" }
-    let isNew = lock.withLock {
-      let former = ringTroubles[lane.schedule.rank]
-      ringTroubles[lane.schedule.rank] = sentence
+    let isNew = state.withLock {
+      let former = $0.ringTroubles[lane.schedule.rank]
+      $0.ringTroubles[lane.schedule.rank] = sentence
       return sentence != former
     }
     if isNew, let sentence { onRingTrouble(sentence) }
@@ -196,9 +198,9 @@ package final class StreamPipeline: Sendable {
   /// Ends the stream of one rank. The others go on; where there is none, the whole stream has ended.
   private func end(_ lane: Lane, because error: RingError) {
     lane.ring.finish()
-    let isLast = lock.withLock {
-      endedLanes += 1
-      return endedLanes == lanes.count
+    let isLast = state.withLock {
+      $0.endedLanes += 1
+      return $0.endedLanes == lanes.count
     }
     if isLast {
       fail(.ring(error.description))
@@ -239,7 +241,7 @@ package final class StreamPipeline: Sendable {
     var upkeep = RingUpkeep(lane.ring)
     var isWaiting = false
     func setWaiting(_ waiting: Bool) {
-      if waiting != isWaiting { lock.withLock { waitingFeeders += waiting ? 1 : -1 } }
+      if waiting != isWaiting { state.withLock { $0.waitingFeeders += waiting ? 1 : -1 } }
       isWaiting = waiting
     }
     while !isStopping {
@@ -282,7 +284,7 @@ package final class StreamPipeline: Sendable {
           case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
           case .finish:
             try job.assembly.finish(ticket.position, tools: tools)
-            if ticket.position == job.assembly.count / 2 { death?.reached(.picturesHalfWritten) }
+            if ticket.position == job.assembly.count / 2 { failpoint?.reached(.picturesHalfWritten) }
           }
         } catch {
           fail(error)

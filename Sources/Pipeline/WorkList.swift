@@ -35,11 +35,29 @@ package final class WorkList<Batch: Sendable>: Sendable {
     var unfinished: Int
   }
 
-  /// Everything below is guarded by this condition's lock.
-  private let condition = Condition()
-  private nonisolated(unsafe) var entries: [Entry] = []
-  private nonisolated(unsafe) var nextSerial = 0
-  private nonisolated(unsafe) var isClosed = false
+  private struct State {
+    var entries: [Entry] = []
+    var nextSerial = 0
+    var isClosed = false
+
+    /// The oldest batch's work, finishing before preparing; `nil` where there is none now.
+    mutating func take() -> Ticket? {
+      for index in entries.indices {
+        if let position = entries[index].readyToFinish.popLast() { return ticket(at: index, position, .finish) }
+        if entries[index].nextToPrepare < entries[index].count {
+          entries[index].nextToPrepare += 1
+          return ticket(at: index, entries[index].nextToPrepare - 1, .prepare)
+        }
+      }
+      return nil
+    }
+
+    private func ticket(at index: Int, _ position: Int, _ stage: Stage) -> Ticket {
+      Ticket(serial: entries[index].serial, batch: entries[index].batch, position: position, stage: stage)
+    }
+  }
+
+  private let state = Monitor(State())
 
   /// A list without work.
   package init() {}
@@ -47,61 +65,45 @@ package final class WorkList<Batch: Sendable>: Sendable {
   /// Adds a batch of `count` samples in style groups of `groupSize`.
   package func add(_ batch: Batch, count: Int, groupSize: Int) {
     precondition(count > 0 && groupSize > 0, "a batch has samples, in groups")
-    condition.withLock {
+    state.update {
       let groups = (count + groupSize - 1) / groupSize
       let sizes = (0..<groups).map { min(groupSize, count - $0 * groupSize) }
-      entries.append(
+      $0.entries.append(
         Entry(
-          serial: nextSerial, batch: batch, count: count, groupSize: groupSize, unpreparedInGroup: sizes,
+          serial: $0.nextSerial, batch: batch, count: count, groupSize: groupSize, unpreparedInGroup: sizes,
           unfinished: count))
-      nextSerial += 1
-      condition.broadcast()
+      $0.nextSerial += 1
     }
   }
 
   /// Waits for work and takes it; `nil` once the list is closed.
   package func next() -> Ticket? {
-    condition.withLock {
-      while !isClosed {
-        for index in entries.indices {
-          if let position = entries[index].readyToFinish.popLast() {
-            return ticket(at: index, position, .finish)
-          }
-          if entries[index].nextToPrepare < entries[index].count {
-            entries[index].nextToPrepare += 1
-            return ticket(at: index, entries[index].nextToPrepare - 1, .prepare)
-          }
-        }
-        condition.wait()
-      }
-      return nil
+    state.wait { state -> Ticket?? in
+      if state.isClosed { return .some(nil) }
+      // `nil` waits for more work.
+      return state.take().map { .some($0) }
     }
-  }
-
-  private func ticket(at index: Int, _ position: Int, _ stage: Stage) -> Ticket {
-    Ticket(serial: entries[index].serial, batch: entries[index].batch, position: position, stage: stage)
   }
 
   /// Gives a ticket back, its work done; true when it was the last of its batch, which thereby leaves the list.
   package func complete(_ ticket: Ticket) -> Bool {
-    condition.withLock {
-      defer { condition.broadcast() }
+    state.update { state in
       // A batch stays in the list until its last ticket is back.
-      let index = entries.firstIndex { $0.serial == ticket.serial }!
+      let index = state.entries.firstIndex { $0.serial == ticket.serial }!
       switch ticket.stage {
       case .prepare:
-        let group = ticket.position / entries[index].groupSize
-        entries[index].unpreparedInGroup[group] -= 1
-        if entries[index].unpreparedInGroup[group] == 0 {
-          let first = group * entries[index].groupSize
-          let last = min(first + entries[index].groupSize, entries[index].count)
-          entries[index].readyToFinish.append(contentsOf: (first..<last).reversed())
+        let group = ticket.position / state.entries[index].groupSize
+        state.entries[index].unpreparedInGroup[group] -= 1
+        if state.entries[index].unpreparedInGroup[group] == 0 {
+          let first = group * state.entries[index].groupSize
+          let last = min(first + state.entries[index].groupSize, state.entries[index].count)
+          state.entries[index].readyToFinish.append(contentsOf: (first..<last).reversed())
         }
         return false
       case .finish:
-        entries[index].unfinished -= 1
-        guard entries[index].unfinished == 0 else { return false }
-        entries.remove(at: index)
+        state.entries[index].unfinished -= 1
+        guard state.entries[index].unfinished == 0 else { return false }
+        state.entries.remove(at: index)
         return true
       }
     }
@@ -109,9 +111,6 @@ package final class WorkList<Batch: Sendable>: Sendable {
 
   /// No more work is handed out; what is left stays undone.
   package func close() {
-    condition.withLock {
-      isClosed = true
-      condition.broadcast()
-    }
+    state.update { $0.isClosed = true }
   }
 }

@@ -22,8 +22,8 @@ package struct ModelLocation: Sendable, Equatable {
     path.isEmpty ? .embedded : try StyleModel(contentsOf: URL(fileURLWithPath: path))
   }
 
-  /// Loads the model together with a mark of its bytes, which tells embeddings of different models apart, and streams made with them. The
-  /// file is read once, so that the mark is of the bytes that are used, whatever becomes of the file meanwhile.
+  /// Loads the model together with a hash of its bytes, which tells embeddings of different models apart, and streams made with them. The
+  /// file is read once, so that the hash is of the bytes that are used, whatever becomes of the file meanwhile.
   ///
   /// - Throws: `ModelError`.
   package func loadWithFingerprint() throws(ModelError) -> (model: StyleModel, fingerprint: UInt64) {

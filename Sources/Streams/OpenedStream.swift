@@ -72,12 +72,13 @@ package struct OpenedStream: Sendable {
         sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
         worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
     }
-    let marks = Marks(
+    let fingerprints = Fingerprints(
       configuration: configuration.fingerprint, samples: catalog.fingerprint,
       model: Fingerprint(rawValue: modelFingerprint), styles: styles.fingerprint)
-    fingerprint = marks.bytes
+    fingerprint = fingerprints.bytes
     settings = Self.settings(
-      configuration, marks: marks, samples: catalog.count, model: model == nil ? nil : modelName, styles: styles)
+      configuration, fingerprints: fingerprints, samples: catalog.count, model: model == nil ? nil : modelName,
+      styles: styles)
   }
 
   /// The samples that a configuration names.
@@ -123,21 +124,21 @@ package struct OpenedStream: Sendable {
   }
 
   private static func settings(
-    _ configuration: ServiceConfiguration, marks: Marks, samples: Int, model: String?, styles: StyleSource
+    _ configuration: ServiceConfiguration, fingerprints: Fingerprints, samples: Int, model: String?, styles: StyleSource
   ) -> String {
     var settings = configuration.streamSettings
-    settings.append(("dataset", "\(samples) samples, mark \(marks.samples)"))
-    // The marks first, because names can be long and are cut off in messages.
-    if let model { settings.append(("style.model", "mark \(marks.model), \(SettingValue.string(model).toml)")) }
+    settings.append(("dataset", "\(samples) samples, hash \(fingerprints.samples)"))
+    // The hashes first, because names can be long and are cut off in messages.
+    if let model { settings.append(("style.model", "hash \(fingerprints.model), \(SettingValue.string(model).toml)")) }
     if case .embeddings(let names, _) = styles {
-      settings.append(("styles", "\(names.count) styles, mark \(marks.styles)"))
+      settings.append(("styles", "\(names.count) styles, hash \(fingerprints.styles)"))
     }
     return settings.map { "\($0.key) = \($0.value)\n" }.joined()
   }
 }
 
-/// Four independent marks, so that equal streams, and only those, agree in all of them.
-private struct Marks {
+/// Four independent fingerprints, so that equal streams, and only those, agree in all of them.
+private struct Fingerprints {
   let configuration: Fingerprint
   let samples: Fingerprint
   /// Zero where no view is stylized.
@@ -151,7 +152,7 @@ private struct Marks {
 }
 
 extension StyleSource {
-  /// A mark of the embeddings, if there is a list of them.
+  /// The fingerprint of the embeddings, if there is a list of them.
   fileprivate var fingerprint: Fingerprint {
     Fingerprint { digest in
       guard case .embeddings(_, let list) = self else { return }

@@ -144,29 +144,29 @@ struct StatusTableTests {
 
 @Suite("Who has waited for whom lately")
 struct WaitingWindowTests {
-  private func mark(_ seconds: UInt64, full: UInt64 = 0, starved: UInt64 = 0) -> WaitingWindow.Mark {
+  private func sample(_ seconds: UInt64, full: UInt64 = 0, starved: UInt64 = 0) -> WaitingWindow.Sample {
     let second: UInt64 = 1_000_000_000
-    return WaitingWindow.Mark(
+    return WaitingWindow.Sample(
       nanoseconds: seconds * second, fullNanoseconds: full * second, starvedNanoseconds: starved * second)
   }
 
   @Test("shares count from the start until a minute has passed, and then over the last minute alone")
   func shares() {
-    var window = WaitingWindow(from: mark(100))
-    #expect(window.percentages(until: mark(100)) == (0, 0))
-    #expect(window.percentages(until: mark(110, full: 5, starved: 1)) == (50, 10))
+    var window = WaitingWindow(from: sample(100))
+    #expect(window.percentages(until: sample(100)) == (0, 0))
+    #expect(window.percentages(until: sample(110, full: 5, starved: 1)) == (50, 10))
     // The ring is full for the first hundred seconds, and the trainer starves from then on.
     for second in UInt64(101)...400 {
-      window.note(mark(second, full: min(second, 200) - 100, starved: max(second, 200) - 200))
+      window.note(sample(second, full: min(second, 200) - 100, starved: max(second, 200) - 200))
     }
-    #expect(window.percentages(until: mark(400, full: 100, starved: 200)) == (0, 100))
-    #expect(window.percentages(until: mark(415, full: 115, starved: 200)).full == 15.0 / 75 * 100)
+    #expect(window.percentages(until: sample(400, full: 100, starved: 200)) == (0, 100))
+    #expect(window.percentages(until: sample(415, full: 115, starved: 200)).full == 15.0 / 75 * 100)
   }
 
   @Test("counters that make no sense give shares from nothing to everything")
   func hostile() {
-    let window = WaitingWindow(from: mark(100, full: 50, starved: 50))
-    #expect(window.percentages(until: mark(110, full: 0, starved: 1000)) == (0, 100))
-    #expect(window.percentages(until: mark(90, full: 60, starved: 60)) == (0, 0))
+    let window = WaitingWindow(from: sample(100, full: 50, starved: 50))
+    #expect(window.percentages(until: sample(110, full: 0, starved: 1000)) == (0, 100))
+    #expect(window.percentages(until: sample(90, full: 60, starved: 60)) == (0, 0))
   }
 }

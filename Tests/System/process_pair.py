@@ -87,7 +87,7 @@ class DaemonSource:
         environment = dict(os.environ)
         if failpoint:
             first, *others = failpoint.step.lower().split("_")
-            environment["SASSLD_DIE_AT"] = f"{first}{''.join(map(str.capitalize, others))}:{failpoint.count}"
+            environment["SASSL_FAILPOINT"] = f"{first}{''.join(map(str.capitalize, others))}:{failpoint.count}"
         log = self._workplace.folder / f"{self.name}.log"
         with log.open("ab") as errors:
             return subprocess.Popen(

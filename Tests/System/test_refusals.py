@@ -61,13 +61,13 @@ def test_too_little_shared_memory_names_need_and_room(
 
 
 @pytest.mark.parametrize("request_", ["written:0", "written:1:1", "nowhere", ""])
-def test_a_rehearsed_crash_at_a_step_that_there_is_not(
+def test_a_failpoint_that_there_is_not(
     workplace: Workplace, data: pathlib.Path, size: Size, request_: str
 ) -> None:
     _, file = workplace.configure(data, size, **PLAIN)
-    code, errors = workplace.end(file, ["env", f"SASSLD_DIE_AT={request_}"])
+    code, errors = workplace.end(file, ["env", f"SASSL_FAILPOINT={request_}"])
     assert code == 64, errors
-    assert_one_sentence(errors, "SASSLD_DIE_AT", "slotChosen, picturesHalfWritten, halfWritten, written, published")
+    assert_one_sentence(errors, "SASSL_FAILPOINT", "slotChosen, picturesHalfWritten, halfWritten, written, published")
 
 
 def test_a_model_that_is_not_there(workplace: Workplace, data: pathlib.Path, size: Size) -> None:

@@ -205,15 +205,15 @@ def other_global_batch(_: pathlib.Path, size: Size) -> Change:
 def other_pictures(folder: pathlib.Path, size: Size) -> Change:
     write_good(folder, EPOCH * size.batch)
     return {"dataset__path": str(folder)}, (
-        f"dataset was {EPOCH * size.batch + size.batch // 2} samples, mark MARK and is "
-        f"{EPOCH * size.batch} samples, mark MARK"
+        f"dataset was {EPOCH * size.batch + size.batch // 2} samples, hash HASH and is "
+        f"{EPOCH * size.batch} samples, hash HASH"
     )
 
 
 def other_styles(_: pathlib.Path, size: Size) -> Change:
     return {"style__source": "bank"}, (
         f'style.source was "in-batch" and is "bank"; style.group was {size.batch // 4} and is unset; '
-        "styles was unset and is COUNT styles, mark MARK"
+        "styles was unset and is COUNT styles, hash HASH"
     )
 
 
@@ -222,7 +222,7 @@ def no_styles(_: pathlib.Path, size: Size) -> Change:
         "views.view[1].style.probability was 0.8 and is unset; views.view[1].style.alpha was [0.1, 0.3] and is unset; "
         "views.view[1].style.beta was [0.1, 0.3] and is unset; "
         f'style.source was "in-batch" and is unset; style.group was {size.batch // 4} and is unset; '
-        'style.model was mark MARK, "embedded" and is unset'
+        'style.model was hash HASH, "embedded" and is unset'
     )
 
 
@@ -244,7 +244,7 @@ def test_a_state_of_another_configuration_is_refused_by_what_changed(
         assert ring.position == 0
         ring.load_state_dict(state, force=True)
         assert ring.next().number == state["batch"]
-    told = re.sub(r"\b[0-9a-f]{16}\b", "MARK", str(refusal.value))
+    told = re.sub(r"\b[0-9a-f]{16}\b", "HASH", str(refusal.value))
     assert re.sub(r"\d+ styles", "COUNT styles", told) == (
         f"the saved position belongs to another stream than this ring holds: {words}. "
         "Start sassld with the configuration of the checkpoint, or load with force=True"

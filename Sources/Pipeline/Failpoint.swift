@@ -3,12 +3,12 @@ import FoundationEssentials
 import Glibc
 import Synchronization
 
-/// A crash that is rehearsed: the process kills itself at a named step, as `kill -9` would, for whoever wants to see that
-/// nothing gets lost by it.
+/// A failpoint: a named step at which the process kills itself, as `kill -9` would, for whoever wants to see that nothing gets lost
+/// by it.
 ///
-/// The environment variable `SASSLD_DIE_AT` asks for it: `STEP` or `STEP:N` for the N-th time that the step is taken.
-package final class RehearsedDeath: Sendable {
-  /// Steps at which death could do most harm, in the order of a batch's life.
+/// The environment variable `SASSL_FAILPOINT` sets one: `STEP` or `STEP:N` for the N-th time that the step is reached.
+package final class Failpoint: Sendable {
+  /// Steps at which a crash could do most harm, in the order of a batch's life.
   package enum Step: String, CaseIterable, Sendable {
     /// The ring's memory is reserved, its file has no name.
     case segmentReserved
@@ -56,30 +56,30 @@ package final class RehearsedDeath: Sendable {
     }
   }
 
-  /// The variable that asks for a rehearsal.
-  package static let variable = "SASSLD_DIE_AT"
+  /// The variable that sets a failpoint.
+  package static let variable = "SASSL_FAILPOINT"
 
   private let step: Step
-  private let arrivalsLeft: Atomic<Int>
+  private let timesLeft: Atomic<Int>
 
-  /// The rehearsal that the environment asks for; `nil` where it asks for none.
+  /// The failpoint that the environment sets; `nil` where it sets none.
   ///
   /// - Throws: `UnknownStep`.
   package init?(environment: [String: String]) throws(UnknownStep) {
     guard let request = environment[Self.variable] else { return nil }
     let parts = request.split(separator: ":", omittingEmptySubsequences: false)
     guard let step = Step(rawValue: String(parts[0])), parts.count <= 2,
-      let arrival = parts.count == 1 ? 1 : Int(parts[1]), arrival >= 1
+      let count = parts.count == 1 ? 1 : Int(parts[1]), count >= 1
     else {
       throw .init(request: request)
     }
     self.step = step
-    arrivalsLeft = Atomic(arrival)
+    timesLeft = Atomic(count)
   }
 
-  /// Says that a step has been reached. Does not return where it is the one to die at.
+  /// To be called at each step. Does not return where the step is this failpoint.
   package func reached(_ step: Step) {
-    guard step == self.step, arrivalsLeft.subtract(1, ordering: .relaxed).newValue == 0 else { return }
+    guard step == self.step, timesLeft.subtract(1, ordering: .relaxed).newValue == 0 else { return }
     kill(getpid(), SIGKILL)
   }
 
@@ -91,7 +91,7 @@ package final class RehearsedDeath: Sendable {
     }
   }
 
-  /// The environment asks for a step that there is not.
+  /// The environment names a step that there is not.
   package struct UnknownStep: Error, Sendable, CustomStringConvertible {
     /// What the variable holds.
     package let request: String
