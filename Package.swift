@@ -44,9 +44,11 @@ let package = Package(
 
     // The rooms; data flows down this list and never back up.
     .target(name: "Basics", dependencies: ["CGlibc"]),
+    .target(name: "Log", dependencies: ["Basics"]),
+    .target(name: "Machine"),
     .target(name: "KeyedRandom"),
     .target(name: "Memory"),
-    .target(name: "Dataset", dependencies: ["KeyedRandom", "Memory"]),
+    .target(name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory"]),
     .target(
       name: "Imaging",
       dependencies: ["Memory", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
@@ -55,13 +57,48 @@ let package = Package(
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
     .target(name: "BatchIndex", dependencies: ["Basics", "CSQLite"]),
     .target(
-      name: "Service",
+      name: "Configuration",
+      dependencies: ["Basics", "Machine", "Dataset", "Imaging", "Augmentation", "BatchRing", "CTOML"]),
+    .target(
+      name: "Pipeline",
       dependencies: [
-        "Basics", "KeyedRandom", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing",
-        "BatchIndex", "CSASSLRing", "CTOML", "CSystemd", "CGetopt",
+        "Basics", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
       ]),
-    .executableTarget(name: "sassld", dependencies: ["Service"]),
-    .executableTarget(name: "sasslctl", dependencies: ["Basics", "Service"]),
+    .target(
+      name: "Streams",
+      dependencies: [
+        "Basics", "Log", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
+        "Configuration", "Pipeline",
+      ]),
+    .target(
+      name: "Control",
+      dependencies: ["Basics", "Machine", "Dataset", "BatchRing", "BatchIndex", "Configuration"]),
+    .target(
+      name: "Diagnostics",
+      dependencies: [
+        "Basics", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline", "Streams",
+      ]),
+    .target(
+      name: "Preview", dependencies: ["Basics", "Dataset", "Imaging", "Configuration", "Pipeline", "Streams"]),
+    .target(
+      name: "Lifecycle",
+      dependencies: [
+        "Basics", "Log", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration",
+        "Pipeline", "Streams", "Control", "Diagnostics", "CSystemd",
+      ]),
+    .target(
+      name: "Commands",
+      dependencies: [
+        "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline", "Streams",
+        "Control", "Lifecycle", "CGetopt",
+      ]),
+    .executableTarget(name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands"]),
+    .executableTarget(
+      name: "sasslctl",
+      dependencies: [
+        "Basics", "Log", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams", "Control",
+        "Diagnostics", "Preview", "Commands",
+      ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
       name: "sassl-bench", dependencies: ["StyleTransfer", "CStyleKernels"], path: "Benchmarks/networks"),
@@ -78,7 +115,19 @@ let package = Package(
     tests(for: "Augmentation", alsoUsing: ["Imaging"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
-    tests(for: "Service", alsoUsing: ["Augmentation", "Dataset", "Imaging", "StyleTransfer"]),
+    tests(for: "Log"),
+    tests(for: "Machine"),
+    tests(for: "Configuration", alsoUsing: ["Augmentation", "Dataset"]),
+    tests(for: "Pipeline", alsoUsing: ["Augmentation", "Basics", "BatchRing", "Dataset", "Imaging"]),
+    tests(for: "Streams", alsoUsing: ["Imaging", "StyleTransfer"]),
+    tests(for: "Control", alsoUsing: ["Configuration"]),
+    tests(for: "Diagnostics", alsoUsing: ["Machine"]),
+    tests(for: "Lifecycle"),
+    tests(
+      for: "Commands",
+      alsoUsing: [
+        "Basics", "BatchRing", "Configuration", "Control", "Dataset", "Imaging", "Lifecycle", "Pipeline", "Streams",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17,
@@ -95,9 +144,9 @@ if Context.environment["SASSL_FUZZ"] != nil {
   package.targets += [
     .systemLibrary(name: "CFuzzer", path: "Tests/Fuzz/CFuzzer"),
     fuzzer("Pictures", of: "Imaging"),
-    fuzzer("Configuration", of: "Service", besides: ["seeds"]),
+    fuzzer("Configuration", of: "Configuration", besides: ["seeds"]),
     fuzzer("ModelFiles", of: "StyleTransfer"),
-    fuzzer("Control", of: "Service", besides: ["seeds"]),
+    fuzzer("Control", of: "Control", besides: ["seeds"]),
     fuzzer("Ring", of: "CSASSLRing"),
   ]
 }

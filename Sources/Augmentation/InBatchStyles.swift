@@ -4,12 +4,12 @@ import KeyedRandom
 ///
 /// The global batch is divided into fixed groups; within a group every sample takes its style from another one, and every sample lends
 /// its style exactly once. Groups are numbered through the epoch, so a rank that has whole groups knows its styles without the others.
-public struct InBatchStyles: Sendable, Equatable {
+package struct InBatchStyles: Sendable, Equatable {
   /// For every position of the group, the position whose content serves as its style. A group of one has itself.
-  public let lenders: [Int]
+  package let lenders: [Int]
 
   /// Draws the lenders of group `group` of `epoch`, counted over the global batches of the epoch, with `count` samples.
-  public init(seed: UInt64, epoch: UInt64, group: UInt64, count: Int) {
+  package init(seed: UInt64, epoch: UInt64, group: UInt64, count: Int) {
     precondition(count > 0, "a group has at least one sample")
     var generator = KeyedGenerator(seed: seed, epoch: epoch, sample: group, view: 0, purpose: .styleGroup)
     var lenders = Array(0..<count)

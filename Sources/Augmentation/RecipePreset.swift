@@ -1,5 +1,5 @@
 /// The augmentations of published methods, with their published values.
-public enum RecipePreset: String, Sendable, CaseIterable {
+package enum RecipePreset: String, Sendable, CaseIterable {
   /// SimCLR (Chen et al. 2020) at colour strength 1.
   case simclr
   /// MoCo v2 (Chen, Fan, Girshick, He 2020).
@@ -12,7 +12,7 @@ public enum RecipePreset: String, Sendable, CaseIterable {
   /// - Parameters:
   ///   - side: width and height of the views in pixels.
   ///   - style: style transfer for the first view, or nil for the method as published.
-  public func views(side: Int, style: StyleTransferRecipe? = StyleTransferRecipe()) -> [ViewRecipe] {
+  package func views(side: Int, style: StyleTransferRecipe? = StyleTransferRecipe()) -> [ViewRecipe] {
     let kernelSize = BlurRecipe.kernelSize(forSide: side)
     var first = ViewRecipe(side: side, flipProbability: 0.5, grayscaleProbability: 0.2)
     switch self {

@@ -2,14 +2,14 @@ import Imaging
 
 extension ViewDraws {
   /// Fills `view` with this draw's crop of `image`: the first step of a view, straight into its final memory.
-  public func applyCrop(of image: RGBImage, into view: PixelBuffer, workspace: PixelWorkspace) {
+  package func applyCrop(of image: RGBImage, into view: PixelBuffer, workspace: PixelWorkspace) {
     view.resizedCrop(
       from: image, crop(ofWidth: image.originalWidth, height: image.originalHeight), filter: filter,
       workspace: workspace)
   }
 
   /// Applies what follows style transfer, in place and in the recipe's order: flip, colour jitter, grayscale, blur, solarize.
-  public func applyAfterStyle(to view: PixelBuffer, workspace: PixelWorkspace) {
+  package func applyAfterStyle(to view: PixelBuffer, workspace: PixelWorkspace) {
     if isFlipped { view.flipHorizontally() }
     if let jitter {
       for adjustment in jitter.order {

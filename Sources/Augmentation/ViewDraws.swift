@@ -7,28 +7,28 @@ import KeyedRandom
 ///
 /// It does not depend on workers, machines, other views or other samples; and since each number has a draw of its own, changing one step
 /// of a recipe leaves the draws of all others alone.
-public struct ViewDraws: Sendable, Equatable {
+package struct ViewDraws: Sendable, Equatable {
   /// Style transfer, or nil where this view keeps its style.
-  public let style: StyleDraw?
+  package let style: StyleDraw?
   /// Whether the view is mirrored.
-  public let isFlipped: Bool
+  package let isFlipped: Bool
   /// Colour jitter, or nil where there is none.
-  public let jitter: ColorJitterDraw?
+  package let jitter: ColorJitterDraw?
   /// Whether the view becomes gray.
-  public let isGray: Bool
+  package let isGray: Bool
   /// Blur, or nil where there is none.
-  public let blur: BlurDraw?
+  package let blur: BlurDraw?
   /// The smallest sample to invert, or nil where nothing is solarized.
-  public let solarizeThreshold: UInt8?
+  package let solarizeThreshold: UInt8?
 
   /// How the crop is resampled.
-  public var filter: ResamplingFilter { recipe.filter }
+  package var filter: ResamplingFilter { recipe.filter }
 
   private let recipe: ViewRecipe
   private let key: Key
 
   /// Draws everything for view `view` (0 for the first) of `sample` in `epoch`.
-  public init(recipe: ViewRecipe, seed: UInt64, epoch: UInt64, sample: UInt64, view: Int) {
+  package init(recipe: ViewRecipe, seed: UInt64, epoch: UInt64, sample: UInt64, view: Int) {
     let key = Key(seed: seed, epoch: epoch, sample: sample, view: view)
     self.recipe = recipe
     self.key = key
@@ -61,7 +61,7 @@ public struct ViewDraws: Sendable, Equatable {
 
   /// The crop of an upright picture of `width` x `height` pixels, drawn as torchvision's `RandomResizedCrop` draws it: ten tries at
   /// an area and an aspect ratio that fit, then the largest central crop whose aspect ratio is allowed.
-  public func crop(ofWidth width: Int, height: Int) -> CropRectangle {
+  package func crop(ofWidth width: Int, height: Int) -> CropRectangle {
     var areas = key.generator(.cropArea)
     var aspects = key.generator(.cropAspect)
     let logarithmicAspect = log(recipe.cropAspect.lowerBound)...log(recipe.cropAspect.upperBound)
@@ -92,7 +92,7 @@ public struct ViewDraws: Sendable, Equatable {
   }
 
   /// Which of `count` styles of a folder or a bank this view takes, where it is stylized from one.
-  public func styleChoice(of count: Int) -> Int {
+  package func styleChoice(of count: Int) -> Int {
     var generator = key.generator(.styleChoice)
     return generator.index(below: count)
   }
@@ -121,15 +121,15 @@ public struct ViewDraws: Sendable, Equatable {
 }
 
 /// The strengths of one style transfer.
-public struct StyleDraw: Sendable, Equatable {
+package struct StyleDraw: Sendable, Equatable {
   /// How far the content's embedding moves towards the style's, 0...1.
-  public let alpha: Double
+  package let alpha: Double
   /// How much of the stylized image replaces the content, 0...1.
-  public let beta: Double
+  package let beta: Double
 }
 
 /// The four parts of colour jitter.
-public enum ColorAdjustment: Sendable, CaseIterable {
+package enum ColorAdjustment: Sendable, CaseIterable {
   /// Brightness, by a factor.
   case brightness
   /// Contrast, by a factor.
@@ -141,23 +141,23 @@ public enum ColorAdjustment: Sendable, CaseIterable {
 }
 
 /// One drawn colour jitter.
-public struct ColorJitterDraw: Sendable, Equatable {
+package struct ColorJitterDraw: Sendable, Equatable {
   /// Which adjustment comes first, second, third and last.
-  public let order: [ColorAdjustment]
+  package let order: [ColorAdjustment]
   /// Brightness factor, 0 and up.
-  public let brightness: Double
+  package let brightness: Double
   /// Contrast factor, 0 and up.
-  public let contrast: Double
+  package let contrast: Double
   /// Saturation factor, 0 and up.
-  public let saturation: Double
+  package let saturation: Double
   /// Hue shift, -0.5...0.5 of a full turn.
-  public let hue: Double
+  package let hue: Double
 }
 
 /// One drawn blur.
-public struct BlurDraw: Sendable, Equatable {
+package struct BlurDraw: Sendable, Equatable {
   /// Standard deviation in pixels.
-  public let sigma: Double
+  package let sigma: Double
   /// Width and height of the kernel in pixels.
-  public let kernelSize: Int
+  package let kernelSize: Int
 }

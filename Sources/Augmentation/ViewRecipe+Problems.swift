@@ -1,7 +1,7 @@
 extension ViewRecipe {
   /// What is wrong with the recipe: one clause per value outside its range, naming the value, the range and what was given. Empty
   /// for a recipe that can be used.
-  public var problems: [String] {
+  package var problems: [String] {
     var problems: [String] = []
     func check(_ holds: Bool, _ problem: @autoclosure () -> String) {
       if !holds { problems.append(problem()) }

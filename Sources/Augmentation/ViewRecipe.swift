@@ -4,30 +4,30 @@ import Imaging
 ///
 /// The steps are applied in this order: random resized crop, style transfer, horizontal flip, colour jitter, grayscale, Gaussian
 /// blur, solarize. Their semantics are torchvision's on 8-bit images.
-public struct ViewRecipe: Sendable, Equatable {
+package struct ViewRecipe: Sendable, Equatable {
   /// Width and height of the view in pixels; a multiple of 4 where style is transferred.
-  public var side: Int
+  package var side: Int
   /// The part of the image's area that the crop covers, in (0, 1].
-  public var cropArea: ClosedRange<Double>
+  package var cropArea: ClosedRange<Double>
   /// Width divided by height of the crop, drawn uniformly on a logarithmic scale.
-  public var cropAspect: ClosedRange<Double>
+  package var cropAspect: ClosedRange<Double>
   /// How the crop is resampled to the view's size.
-  public var filter: ResamplingFilter
+  package var filter: ResamplingFilter
   /// Style transfer; nil for a view that keeps its style.
-  public var style: StyleTransferRecipe?
+  package var style: StyleTransferRecipe?
   /// How often the view is mirrored left to right, 0...1.
-  public var flipProbability: Double
+  package var flipProbability: Double
   /// Colour jitter; nil for none.
-  public var jitter: ColorJitterRecipe?
+  package var jitter: ColorJitterRecipe?
   /// How often the view becomes gray, 0...1.
-  public var grayscaleProbability: Double
+  package var grayscaleProbability: Double
   /// Gaussian blur; nil for none.
-  public var blur: BlurRecipe?
+  package var blur: BlurRecipe?
   /// Solarization; nil for none.
-  public var solarize: SolarizeRecipe?
+  package var solarize: SolarizeRecipe?
 
   /// A recipe; by default a random resized crop and nothing else.
-  public init(
+  package init(
     side: Int, cropArea: ClosedRange<Double> = 0.08...1, cropAspect: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3),
     filter: ResamplingFilter = .bilinear, style: StyleTransferRecipe? = nil, flipProbability: Double = 0,
     jitter: ColorJitterRecipe? = nil, grayscaleProbability: Double = 0, blur: BlurRecipe? = nil,
@@ -48,16 +48,16 @@ public struct ViewRecipe: Sendable, Equatable {
 
 /// Style transfer by Algorithm 1 of the SASSL paper: how often, how far towards the style, and how much of the result is
 /// mixed into the content.
-public struct StyleTransferRecipe: Sendable, Equatable {
+package struct StyleTransferRecipe: Sendable, Equatable {
   /// How often a view is stylized, 0...1.
-  public var probability: Double
+  package var probability: Double
   /// How far the content's embedding moves towards the style's, within 0...1.
-  public var alpha: ClosedRange<Double>
+  package var alpha: ClosedRange<Double>
   /// How much of the stylized image replaces the content, within 0...1.
-  public var beta: ClosedRange<Double>
+  package var beta: ClosedRange<Double>
 
   /// By default the published strengths, on 80 % of the views.
-  public init(
+  package init(
     probability: Double = 0.8, alpha: ClosedRange<Double> = 0.1...0.3, beta: ClosedRange<Double> = 0.1...0.3
   ) {
     self.probability = probability
@@ -68,20 +68,20 @@ public struct StyleTransferRecipe: Sendable, Equatable {
 
 /// Colour jitter: four adjustments in random order. A strength x draws a factor from max(0, 1 - x)...(1 + x), the hue a shift from
 /// -x...x of a full turn.
-public struct ColorJitterRecipe: Sendable, Equatable {
+package struct ColorJitterRecipe: Sendable, Equatable {
   /// How often the view is jittered at all, 0...1.
-  public var probability: Double
+  package var probability: Double
   /// Strength of the brightness factor, 0 and up.
-  public var brightness: Double
+  package var brightness: Double
   /// Strength of the contrast factor, 0 and up.
-  public var contrast: Double
+  package var contrast: Double
   /// Strength of the saturation factor, 0 and up.
-  public var saturation: Double
+  package var saturation: Double
   /// Strength of the hue shift, 0...0.5.
-  public var hue: Double
+  package var hue: Double
 
   /// Jitter with these strengths.
-  public init(probability: Double, brightness: Double, contrast: Double, saturation: Double, hue: Double) {
+  package init(probability: Double, brightness: Double, contrast: Double, saturation: Double, hue: Double) {
     self.probability = probability
     self.brightness = brightness
     self.contrast = contrast
@@ -91,36 +91,36 @@ public struct ColorJitterRecipe: Sendable, Equatable {
 }
 
 /// Gaussian blur with a random width.
-public struct BlurRecipe: Sendable, Equatable {
+package struct BlurRecipe: Sendable, Equatable {
   /// How often the view is blurred, 0...1.
-  public var probability: Double
+  package var probability: Double
   /// Standard deviation in pixels, more than 0.
-  public var sigma: ClosedRange<Double>
+  package var sigma: ClosedRange<Double>
   /// Width and height of the kernel in pixels, odd.
-  public var kernelSize: Int
+  package var kernelSize: Int
 
   /// Blur with a kernel of `kernelSize` pixels.
-  public init(probability: Double, sigma: ClosedRange<Double> = 0.1...2, kernelSize: Int) {
+  package init(probability: Double, sigma: ClosedRange<Double> = 0.1...2, kernelSize: Int) {
     self.probability = probability
     self.sigma = sigma
     self.kernelSize = kernelSize
   }
 
   /// The kernel that SimCLR uses: a tenth of the view's side, made odd. 23 for 224 pixels.
-  public static func kernelSize(forSide side: Int) -> Int {
+  package static func kernelSize(forSide side: Int) -> Int {
     max(side / 10 | 1, 3)
   }
 }
 
 /// Solarization: bright samples are inverted.
-public struct SolarizeRecipe: Sendable, Equatable {
+package struct SolarizeRecipe: Sendable, Equatable {
   /// How often the view is solarized, 0...1.
-  public var probability: Double
+  package var probability: Double
   /// The smallest sample that is inverted.
-  public var threshold: UInt8
+  package var threshold: UInt8
 
   /// Solarization above `threshold`.
-  public init(probability: Double, threshold: UInt8 = 128) {
+  package init(probability: Double, threshold: UInt8 = 128) {
     self.probability = probability
     self.threshold = threshold
   }

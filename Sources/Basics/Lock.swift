@@ -4,12 +4,12 @@ import Glibc
 ///
 /// Foundation's `NSLock` would do the same, but brings all of Foundation and its tables of languages into the programs,
 /// tens of megabytes that nothing here uses.
-public final class Lock: Sendable {
+package final class Lock: Sendable {
   // At an address of its own, because a mutex must not move.
   fileprivate nonisolated(unsafe) let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
   /// A lock that nobody holds.
-  public init() {
+  package init() {
     mutex.initialize(to: pthread_mutex_t())
     pthread_mutex_init(mutex, nil)
   }
@@ -20,7 +20,7 @@ public final class Lock: Sendable {
   }
 
   /// Runs `body` while no other thread holds the lock; it must not take the same lock again.
-  public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  package func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body()
@@ -28,12 +28,12 @@ public final class Lock: Sendable {
 }
 
 /// A lock whose holder can wait until another thread has changed what the lock guards.
-public final class Condition: Sendable {
+package final class Condition: Sendable {
   private let lock = Lock()
   private nonisolated(unsafe) let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
   /// A condition that nobody holds or waits for.
-  public init() {
+  package init() {
     changed.initialize(to: pthread_cond_t())
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
@@ -49,17 +49,17 @@ public final class Condition: Sendable {
   }
 
   /// Runs `body` while no other thread holds the lock; it must not take the same lock again.
-  public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+  package func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
     try lock.withLock(body)
   }
 
   /// Lets go of the lock until a `broadcast`, or at times without one, and takes it again; only within `withLock`.
-  public func wait() {
+  package func wait() {
     pthread_cond_wait(changed, lock.mutex)
   }
 
   /// The same for `seconds` at most; false when they are over.
-  public func wait(seconds: Double) -> Bool {
+  package func wait(seconds: Double) -> Bool {
     var end = timespec()
     clock_gettime(CLOCK_MONOTONIC, &end)
     let nanoseconds = end.tv_nsec + Int(seconds * 1e9)
@@ -69,7 +69,7 @@ public final class Condition: Sendable {
   }
 
   /// Wakes every thread that waits.
-  public func broadcast() {
+  package func broadcast() {
     pthread_cond_broadcast(changed)
   }
 }

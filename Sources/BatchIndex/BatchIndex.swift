@@ -16,13 +16,13 @@ import Glibc
 /// index.recordConsumption(ofBatch: batch.number, rank: batch.rank, at: .now)
 /// index.close()
 /// ```
-public final class BatchIndex: @unchecked Sendable {
+package final class BatchIndex: @unchecked Sendable {
   // Sendable by hand: what waits and what is counted is guarded by `lock`; the database belongs to `queue`.
 
   /// The database file.
-  public let path: String
+  package let path: String
   /// How many of the latest batches per rank are kept.
-  public let windowBatches: Int
+  package let windowBatches: Int
 
   /// How many records may wait.
   private let capacity: Int
@@ -70,7 +70,7 @@ public final class BatchIndex: @unchecked Sendable {
   ///   - capacity: how many records may wait to be written before the oldest are dropped.
   /// - Throws: `DatabaseError` where this user cannot create or write the file, or where it is another program's
   ///   database. Trouble that may pass, like a full disk, leaves the index degraded instead.
-  public convenience init(path: String, windowBatches: Int = 1000, capacity: Int = 4096) throws(DatabaseError) {
+  package convenience init(path: String, windowBatches: Int = 1000, capacity: Int = 4096) throws(DatabaseError) {
     try self.init(path: path, windowBatches: windowBatches, capacity: capacity, whenHalfWritten: {})
   }
 
@@ -94,7 +94,7 @@ public final class BatchIndex: @unchecked Sendable {
   }
 
   /// Whether the index keeps up, and what it lost where it did not.
-  public var health: IndexHealth {
+  package var health: IndexHealth {
     lock.withLock {
       var health = current
       health.waitingRecords = waiting.count + inFlight
@@ -105,7 +105,7 @@ public final class BatchIndex: @unchecked Sendable {
   /// Writes all that waits, if it can be written now, and checks the database for damage.
   ///
   /// It waits for the disk: not for the hot path.
-  public func flush() {
+  package func flush() {
     queue.sync {
       nextCheck = .now
       writeWaiting()
@@ -113,7 +113,7 @@ public final class BatchIndex: @unchecked Sendable {
   }
 
   /// Writes all that waits and closes the database; what is recorded afterwards is lost.
-  public func close() {
+  package func close() {
     queue.sync {
       lock.withLock { isClosed = true }
       writeWaiting()
@@ -126,42 +126,42 @@ public final class BatchIndex: @unchecked Sendable {
 
 extension BatchIndex {
   /// Records the start of an instance of the service.
-  public func record(_ instance: InstanceRecord) {
+  package func record(_ instance: InstanceRecord) {
     enqueue(.instance(instance))
   }
 
   /// Records that an instance has stopped in good order, with what else is worth knowing then, by name.
-  public func recordStop(ofInstance identifier: String, at date: Date, facts: [String: String] = [:]) {
+  package func recordStop(ofInstance identifier: String, at date: Date, facts: [String: String] = [:]) {
     enqueue(.instanceStopped(identifier: identifier, at: date, facts: facts))
   }
 
   /// Records a batch that has been published, in place of any earlier one with its number and rank.
-  public func record(_ batch: BatchRecord) {
+  package func record(_ batch: BatchRecord) {
     enqueue(.batch(batch))
   }
 
   /// Records that the reader has released a batch.
-  public func recordConsumption(ofBatch number: UInt64, rank: Int, at date: Date) {
+  package func recordConsumption(ofBatch number: UInt64, rank: Int, at date: Date) {
     enqueue(.batchConsumed(number: number, rank: rank, at: date))
   }
 
   /// Records a file that could not be used; it is counted where it is already known.
-  public func record(_ file: QuarantinedFile) {
+  package func record(_ file: QuarantinedFile) {
     enqueue(.quarantine(file))
   }
 
   /// Records what happened in one interval.
-  public func record(_ interval: ThroughputRecord) {
+  package func record(_ interval: ThroughputRecord) {
     enqueue(.throughput(interval))
   }
 
   /// Records the styles of a bank, in place of those it had.
-  public func record(_ bank: StyleBankRecord) {
+  package func record(_ bank: StyleBankRecord) {
     enqueue(.styleBank(bank))
   }
 
   /// Records the embedding of a style image.
-  public func record(_ embedding: StyleEmbeddingRecord) {
+  package func record(_ embedding: StyleEmbeddingRecord) {
     enqueue(.styleEmbedding(embedding))
   }
 

@@ -12,14 +12,14 @@ import Glibc
 ///   print(file.reason, file.count)
 /// }
 /// ```
-public final class BatchIndexReader {
+package final class BatchIndexReader {
   private let database: DatabaseConnection
 
   /// Opens the index at `path` for reading.
   ///
   /// - Throws: `DatabaseError`; its result code is `.cannotOpen` where there is no index, `.notADatabase` where the file
   ///   is something else, and `.schemaVersion` where another version of this program wrote it.
-  public init(path: String) throws(DatabaseError) {
+  package init(path: String) throws(DatabaseError) {
     database = try Self.open(path)
     switch try Schema.content(of: database) {
     case .index: break
@@ -51,7 +51,7 @@ public final class BatchIndexReader {
   }
 
   /// The runs of the service, the latest first.
-  public func instances(limit: Int = 10) throws(DatabaseError) -> [InstanceRecord] {
+  package func instances(limit: Int = 10) throws(DatabaseError) -> [InstanceRecord] {
     var instances: [InstanceRecord] = []
     let rows = try rows(
       """
@@ -74,12 +74,12 @@ public final class BatchIndexReader {
   }
 
   /// One batch with its samples, or nil where it is not (or no longer) in the index.
-  public func batch(_ number: UInt64, rank: Int = 0) throws(DatabaseError) -> BatchRecord? {
+  package func batch(_ number: UInt64, rank: Int = 0) throws(DatabaseError) -> BatchRecord? {
     try batches("WHERE number = ? AND rank = ?", .bits(number), .integer(Int64(rank))).first
   }
 
   /// The batches made last, the latest first, with their samples.
-  public func latestBatches(limit: Int, rank: Int = 0) throws(DatabaseError) -> [BatchRecord] {
+  package func latestBatches(limit: Int, rank: Int = 0) throws(DatabaseError) -> [BatchRecord] {
     try batches("WHERE rank = ? ORDER BY id DESC LIMIT ?", .integer(Int64(rank)), .integer(Int64(limit)))
   }
 
@@ -130,12 +130,12 @@ public final class BatchIndexReader {
   }
 
   /// How many files could not be used.
-  public func quarantinedFileCount() throws(DatabaseError) -> Int {
+  package func quarantinedFileCount() throws(DatabaseError) -> Int {
     Int(try database.integer("SELECT count(*) FROM quarantine"))
   }
 
   /// The files that could not be used, those met last first.
-  public func quarantinedFiles(limit: Int) throws(DatabaseError) -> [QuarantinedFile] {
+  package func quarantinedFiles(limit: Int) throws(DatabaseError) -> [QuarantinedFile] {
     try rows(
       """
       SELECT path, sample_id, reason, first_seen_us, last_seen_us, count
@@ -151,7 +151,7 @@ public final class BatchIndexReader {
   }
 
   /// The banks of styles, by name.
-  public func styleBanks() throws(DatabaseError) -> [StyleBankRecord] {
+  package func styleBanks() throws(DatabaseError) -> [StyleBankRecord] {
     var banks: [StyleBankRecord] = []
     for row in try rows("SELECT bank, path, content_hash FROM style ORDER BY bank, number") {
       if banks.last?.name != row.text(0) {
@@ -164,7 +164,7 @@ public final class BatchIndexReader {
   }
 
   /// The embedding of a style image, or nil where it has not been computed yet.
-  public func styleEmbedding(contentHash: UInt64, modelFingerprint: UInt64) throws(DatabaseError) -> [Float]? {
+  package func styleEmbedding(contentHash: UInt64, modelFingerprint: UInt64) throws(DatabaseError) -> [Float]? {
     try rows(
       "SELECT embedding FROM style_embedding WHERE content_hash = ? AND model_fingerprint = ?",
       .bits(contentHash), .bits(modelFingerprint)
@@ -178,7 +178,7 @@ public final class BatchIndexReader {
   }
 
   /// What happened in the latest intervals, the latest first.
-  public func throughput(limit: Int) throws(DatabaseError) -> [ThroughputRecord] {
+  package func throughput(limit: Int) throws(DatabaseError) -> [ThroughputRecord] {
     try rows(
       """
       SELECT started_at_us, rank, duration_us, images, ring_full_us, starved_us

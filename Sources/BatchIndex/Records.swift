@@ -2,22 +2,22 @@ import FoundationEssentials
 import Glibc
 
 /// One run of the service, from start to stop.
-public struct InstanceRecord: Equatable, Sendable {
+package struct InstanceRecord: Equatable, Sendable {
   /// The instance's UUID, as in the ring's header.
-  public var identifier: String
+  package var identifier: String
   /// The daemon's process.
-  public var processID: Int32
+  package var processID: Int32
   /// When it started.
-  public var startedAt: Date
+  package var startedAt: Date
   /// When it stopped, or nil while it runs; nil for ever where it was killed.
-  public var stoppedAt: Date?
+  package var stoppedAt: Date?
   /// The fingerprint of the configuration that determines the stream.
-  public var configurationFingerprint: UInt64
+  package var configurationFingerprint: UInt64
   /// What else is worth knowing, by name: the stream, the data set, the model.
-  public var facts: [String: String]
+  package var facts: [String: String]
 
   /// A run that has started.
-  public init(
+  package init(
     identifier: String, processID: Int32, startedAt: Date, configurationFingerprint: UInt64,
     facts: [String: String] = [:]
   ) {
@@ -30,22 +30,22 @@ public struct InstanceRecord: Equatable, Sendable {
 }
 
 /// How long the stages of making a batch took, each summed over the workers.
-public struct StageDurations: Equatable, Sendable {
+package struct StageDurations: Equatable, Sendable {
   /// Waiting for a free slot of the ring.
-  public var wait: Duration
+  package var wait: Duration
   /// Reading and decoding files.
-  public var decode: Duration
+  package var decode: Duration
   /// Cropping and resampling.
-  public var crop: Duration
+  package var crop: Duration
   /// Style transfer.
-  public var style: Duration
+  package var style: Duration
   /// Flips, colours, blur.
-  public var augment: Duration
+  package var augment: Duration
   /// Writing the slot: checksum and publication.
-  public var write: Duration
+  package var write: Duration
 
   /// The durations of one batch.
-  public init(
+  package init(
     wait: Duration = .zero, decode: Duration = .zero, crop: Duration = .zero, style: Duration = .zero,
     augment: Duration = .zero, write: Duration = .zero
   ) {
@@ -59,20 +59,20 @@ public struct StageDurations: Equatable, Sendable {
 }
 
 /// What was drawn for one sample in one view that may be stylized.
-public struct DrawnStyle: Equatable, Sendable {
+package struct DrawnStyle: Equatable, Sendable {
   /// The view, counted from 1 as in the settings.
-  public var view: Int
+  package var view: Int
   /// The sample or style that lent its style, or -1 where none did.
-  public var styleID: Int64
+  package var styleID: Int64
   /// Whether style transfer was applied.
-  public var isStyled: Bool
+  package var isStyled: Bool
   /// How far the content's embedding moved towards the style's, 0 to 1.
-  public var alpha: Float
+  package var alpha: Float
   /// How much of the stylized image was mixed in, 0 to 1.
-  public var beta: Float
+  package var beta: Float
 
   /// The draws of one view.
-  public init(view: Int, styleID: Int64, isStyled: Bool, alpha: Float, beta: Float) {
+  package init(view: Int, styleID: Int64, isStyled: Bool, alpha: Float, beta: Float) {
     self.view = view
     self.styleID = styleID
     self.isStyled = isStyled
@@ -82,16 +82,16 @@ public struct DrawnStyle: Equatable, Sendable {
 }
 
 /// What was drawn for one sample of a batch.
-public struct DrawnSample: Equatable, Sendable {
+package struct DrawnSample: Equatable, Sendable {
   /// The sample that the batch holds.
-  public var sampleID: Int64
+  package var sampleID: Int64
   /// The sample that should have been here but could not be read.
-  public var replacedSampleID: Int64?
+  package var replacedSampleID: Int64?
   /// Its styles: one entry for each view that may be stylized, in their order.
-  public var styles: [DrawnStyle]
+  package var styles: [DrawnStyle]
 
   /// The draws of one sample.
-  public init(sampleID: Int64, replacedSampleID: Int64? = nil, styles: [DrawnStyle] = []) {
+  package init(sampleID: Int64, replacedSampleID: Int64? = nil, styles: [DrawnStyle] = []) {
     self.sampleID = sampleID
     self.replacedSampleID = replacedSampleID
     self.styles = styles
@@ -99,28 +99,28 @@ public struct DrawnSample: Equatable, Sendable {
 }
 
 /// One batch of one rank: where it is, when and how it was made, and what was drawn for it.
-public struct BatchRecord: Equatable, Sendable {
+package struct BatchRecord: Equatable, Sendable {
   /// The number of the global batch.
-  public var number: UInt64
+  package var number: UInt64
   /// Whose slice of it this is.
-  public var rank: Int
+  package var rank: Int
   /// The epoch that it belongs to.
-  public var epoch: UInt64
+  package var epoch: UInt64
   /// Its number within the epoch.
-  public var step: Int
+  package var step: Int
   /// The ring's slot that held it.
-  public var slot: Int
+  package var slot: Int
   /// When it was published.
-  public var madeAt: Date
+  package var madeAt: Date
   /// When the reader released it, or nil while it has not.
-  public var consumedAt: Date?
+  package var consumedAt: Date?
   /// How long its stages took.
-  public var stages: StageDurations
+  package var stages: StageDurations
   /// What was drawn, sample by sample in the order of the batch.
-  public var samples: [DrawnSample]
+  package var samples: [DrawnSample]
 
   /// A batch that has been published.
-  public init(
+  package init(
     number: UInt64, rank: Int, epoch: UInt64, step: Int, slot: Int, madeAt: Date, stages: StageDurations,
     samples: [DrawnSample]
   ) {
@@ -136,22 +136,22 @@ public struct BatchRecord: Equatable, Sendable {
 }
 
 /// A file that could not be used.
-public struct QuarantinedFile: Equatable, Sendable {
+package struct QuarantinedFile: Equatable, Sendable {
   /// The file's path, of any bytes.
-  public var path: [UInt8]
+  package var path: [UInt8]
   /// The sample that it is.
-  public var sampleID: Int64
+  package var sampleID: Int64
   /// What is wrong with it, as last seen.
-  public var reason: String
+  package var reason: String
   /// When it was first met.
-  public var firstSeen: Date
+  package var firstSeen: Date
   /// When it was last met.
-  public var lastSeen: Date
+  package var lastSeen: Date
   /// How often it was met.
-  public var count: Int
+  package var count: Int
 
   /// A file met once.
-  public init(path: [UInt8], sampleID: Int64, reason: String, seenAt: Date) {
+  package init(path: [UInt8], sampleID: Int64, reason: String, seenAt: Date) {
     self.path = path
     self.sampleID = sampleID
     self.reason = reason
@@ -162,22 +162,22 @@ public struct QuarantinedFile: Equatable, Sendable {
 }
 
 /// What the service did in one interval.
-public struct ThroughputRecord: Equatable, Sendable {
+package struct ThroughputRecord: Equatable, Sendable {
   /// When the interval started.
-  public var startedAt: Date
+  package var startedAt: Date
   /// The rank whose ring this is about.
-  public var rank: Int
+  package var rank: Int
   /// How long the interval was.
-  public var duration: Duration
+  package var duration: Duration
   /// Images published in it.
-  public var images: Int
+  package var images: Int
   /// How much of it the ring was full: the service waited for the trainer.
-  public var ringFull: Duration
+  package var ringFull: Duration
   /// How much of it the trainer waited for the service.
-  public var starved: Duration
+  package var starved: Duration
 
   /// The record of one interval.
-  public init(startedAt: Date, rank: Int, duration: Duration, images: Int, ringFull: Duration, starved: Duration) {
+  package init(startedAt: Date, rank: Int, duration: Duration, images: Int, ringFull: Duration, starved: Duration) {
     self.startedAt = startedAt
     self.rank = rank
     self.duration = duration
@@ -188,44 +188,44 @@ public struct ThroughputRecord: Equatable, Sendable {
 }
 
 /// The styles of one folder or file, in the order of their numbers.
-public struct StyleBankRecord: Equatable, Sendable {
+package struct StyleBankRecord: Equatable, Sendable {
   /// One style of a bank.
-  public struct Style: Equatable, Sendable {
+  package struct Style: Equatable, Sendable {
     /// The file that it comes from, of any bytes.
-    public var path: [UInt8]
+    package var path: [UInt8]
     /// The hash of that file's contents, which names its embedding.
-    public var contentHash: UInt64
+    package var contentHash: UInt64
 
     /// A style from a file.
-    public init(path: [UInt8], contentHash: UInt64) {
+    package init(path: [UInt8], contentHash: UInt64) {
       self.path = path
       self.contentHash = contentHash
     }
   }
 
   /// The bank's name.
-  public var name: String
+  package var name: String
   /// Its styles; a style's number is its position.
-  public var styles: [Style]
+  package var styles: [Style]
 
   /// A bank of styles.
-  public init(name: String, styles: [Style]) {
+  package init(name: String, styles: [Style]) {
     self.name = name
     self.styles = styles
   }
 }
 
 /// The embedding of one style image under one model: computed once, then looked up.
-public struct StyleEmbeddingRecord: Equatable, Sendable {
+package struct StyleEmbeddingRecord: Equatable, Sendable {
   /// The hash of the image file's contents.
-  public var contentHash: UInt64
+  package var contentHash: UInt64
   /// The fingerprint of the style predictor.
-  public var modelFingerprint: UInt64
+  package var modelFingerprint: UInt64
   /// The embedding, 100 numbers for today's models.
-  public var embedding: [Float]
+  package var embedding: [Float]
 
   /// An embedding that has been computed.
-  public init(contentHash: UInt64, modelFingerprint: UInt64, embedding: [Float]) {
+  package init(contentHash: UInt64, modelFingerprint: UInt64, embedding: [Float]) {
     self.contentHash = contentHash
     self.modelFingerprint = modelFingerprint
     self.embedding = embedding

@@ -1,6 +1,6 @@
 import CSASSLRing
 
 /// CRC-32C (Castagnoli) of `bytes`, continuing `seed`, with the processor's instruction where it has one.
-public func crc32c(_ bytes: UnsafeRawBufferPointer, continuing seed: UInt32 = 0) -> UInt32 {
+package func crc32c(_ bytes: UnsafeRawBufferPointer, continuing seed: UInt32 = 0) -> UInt32 {
   sassl_ring_crc32c(seed, bytes.baseAddress, bytes.count)
 }

@@ -2,7 +2,7 @@
 ///
 /// The bits of a stylized view are the same for one of them. Between two, single values leave the style network one level (of 255)
 /// apart, and colour jitter may make that a few levels.
-public enum RingCPUPath: UInt32, Sendable, CaseIterable {
+package enum RingCPUPath: UInt32, Sendable, CaseIterable {
   /// The producer does not say.
   case unknown = 0
   /// No vector instructions beyond those that every processor has.
@@ -13,8 +13,8 @@ public enum RingCPUPath: UInt32, Sendable, CaseIterable {
   case avx512 = 3
 
   /// The path that is called `name`: `portable`, `avx2` or `avx512`; every other name is unknown.
-  public init(named name: String) { self = Self.allCases.first { $0.name == name } ?? .unknown }
+  package init(named name: String) { self = Self.allCases.first { $0.name == name } ?? .unknown }
 
   /// The path's name, as `SASSL_CPU` and status spell it.
-  public var name: String { String(describing: self) }
+  package var name: String { String(describing: self) }
 }

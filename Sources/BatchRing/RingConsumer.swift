@@ -12,7 +12,7 @@ import Synchronization
 ///     }
 ///
 /// Unchecked because the C library underneath synchronises itself; one thread calls `next` and `seek`.
-public final class RingConsumer: @unchecked Sendable {
+package final class RingConsumer: @unchecked Sendable {
   private let isOpen = Atomic(true)
   private let pointer: OpaquePointer
   private let hook: HookBox?
@@ -27,7 +27,7 @@ public final class RingConsumer: @unchecked Sendable {
   ///   - absenceTimeout: how long to wait for a successor when the producer goes.
   ///   - acceptChange: go on with a successor of another configuration.
   /// - Throws: `RingError`; `.absent` when nobody fills the ring, `.busy` when another process reads it.
-  public convenience init(
+  package convenience init(
     at location: RingLocation, start: UInt64? = nil, verify: Bool = false, attachTimeout: Duration = .zero,
     absenceTimeout: Duration = .seconds(60), acceptChange: Bool = false
   ) throws(RingError) {
@@ -71,18 +71,18 @@ public final class RingConsumer: @unchecked Sendable {
   deinit { close() }
 
   /// Layout of the instance last attached to; changes when `next` moves on to a successor.
-  public var geometry: RingGeometry {
+  package var geometry: RingGeometry {
     RingGeometry(sassl_ring_consumer_geometry(pointer).pointee, fields: sassl_ring_consumer_fields(pointer))
   }
 
   /// What determines the stream of the instance last attached to, one `key = value` line each; empty where it does not say.
-  public var settings: String { String(cString: sassl_ring_consumer_settings(pointer)) }
+  package var settings: String { String(cString: sassl_ring_consumer_settings(pointer)) }
 
   /// Number of the batch that `next` returns next.
-  public var position: UInt64 { sassl_ring_consumer_position(pointer) }
+  package var position: UInt64 { sassl_ring_consumer_position(pointer) }
 
   /// The ring's counters now, all zero while there is no producer.
-  public var counters: RingCounters {
+  package var counters: RingCounters {
     var counters = sassl_ring_counters()
     sassl_ring_consumer_counters(pointer, &counters)
     return RingCounters(counters)
@@ -91,25 +91,25 @@ public final class RingConsumer: @unchecked Sendable {
   /// Waits for the next batch of the stream, across restarts of the producer; nil when none came in time.
   ///
   /// - Throws: `RingError`; `.absent` when the producer went and no successor came within the absence timeout.
-  public func next(timeout: Duration) throws(RingError) -> RingBatch? {
+  package func next(timeout: Duration) throws(RingError) -> RingBatch? {
     var lease = sassl_ring_lease()
     let result = try checked { sassl_ring_consumer_next(pointer, nanoseconds(timeout), &lease, $0) }
     return result == 0 ? RingBatch(lease) : nil
   }
 
   /// Gives a batch back, in any order. Throws `RingError.Kind.state` when it was given back before.
-  public func release(_ batch: RingBatch) throws(RingError) {
+  package func release(_ batch: RingBatch) throws(RingError) {
     _ = try checked { sassl_ring_consumer_release(pointer, batch.lease.identifier, $0) }
   }
 
   /// Continues with batch `number`.
-  public func seek(to number: UInt64) throws(RingError) {
+  package func seek(to number: UInt64) throws(RingError) {
     _ = try checked { sassl_ring_consumer_seek(pointer, number, $0) }
   }
 
   /// Moves batches that are held to private memory where nothing but them keeps the producer from going on; their payload stays
   /// readable where it is, and they still count as held.
-  public func makeRoom() throws(RingError) {
+  package func makeRoom() throws(RingError) {
     _ = try checked { sassl_ring_consumer_make_room(pointer, $0) }
   }
 
@@ -117,12 +117,12 @@ public final class RingConsumer: @unchecked Sendable {
   ///
   /// - Parameter countsAsRead: whether they count as read; where they do not, the next reader gets them again.
   /// - Throws: `RingError`; `.system` where memory for them is refused, and the ring is given up when the last one is released.
-  public func detach(countsAsRead: Bool) throws(RingError) {
+  package func detach(countsAsRead: Bool) throws(RingError) {
     _ = try checked { sassl_ring_consumer_detach(pointer, countsAsRead ? 1 : 0, $0) }
   }
 
   /// Detaches. Batches still held count as unread. Calling it again does nothing.
-  public func close() {
+  package func close() {
     if isOpen.exchange(false, ordering: .acquiringAndReleasing) { _ = sassl_ring_consumer_close(pointer) }
   }
 
@@ -135,10 +135,10 @@ public final class RingConsumer: @unchecked Sendable {
 /// A batch in the ring, read in place. Its memory stays mapped while this object lives, and unchanged until it is released.
 ///
 /// Unchecked because the memory is mapped read-only.
-public final class RingBatch: @unchecked Sendable {
+package final class RingBatch: @unchecked Sendable {
   let lease: sassl_ring_lease
   /// Layout of the arrays.
-  public let geometry: RingGeometry
+  package let geometry: RingGeometry
 
   init(_ lease: sassl_ring_lease) {
     sassl_ring_mapping_retain(lease.mapping)
@@ -150,22 +150,22 @@ public final class RingBatch: @unchecked Sendable {
   deinit { sassl_ring_mapping_release(lease.mapping) }
 
   /// Number in the stream.
-  public var number: UInt64 { lease.number }
+  package var number: UInt64 { lease.number }
   /// Epoch of the batch.
-  public var epoch: UInt64 { lease.epoch }
+  package var epoch: UInt64 { lease.epoch }
   /// Position in the epoch.
-  public var step: UInt64 { lease.step }
+  package var step: UInt64 { lease.step }
   /// Samples in it.
-  public var count: Int { Int(lease.count) }
+  package var count: Int { Int(lease.count) }
   /// CRC-32C of the payload.
-  public var checksum: UInt32 { lease.checksum }
+  package var checksum: UInt32 { lease.checksum }
   /// The whole payload.
-  public var payload: UnsafeRawBufferPointer {
+  package var payload: UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(start: lease.payload, count: geometry.payloadBytes)
   }
 
   /// The bytes of one array, or nil where the ring has no array of that name.
-  public subscript(name: String) -> UnsafeRawBufferPointer? {
+  package subscript(name: String) -> UnsafeRawBufferPointer? {
     geometry.range(of: name).map { UnsafeRawBufferPointer(rebasing: payload[$0]) }
   }
 }

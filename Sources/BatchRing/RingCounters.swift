@@ -3,50 +3,50 @@ import CSASSLRing
 /// The ring's counters at about one moment: how far each side is and who waits for whom.
 ///
 /// Whatever the header says, they are possible ones: released <= taken <= published <= released + slots.
-public struct RingCounters: Sendable, Hashable {
+package struct RingCounters: Sendable, Hashable {
   /// CLOCK_MONOTONIC when these were read, nanoseconds.
-  public let nowNanoseconds: UInt64
+  package let nowNanoseconds: UInt64
   /// Batches published by this instance.
-  public let published: UInt64
+  package let published: UInt64
   /// Batches given back by readers, dropped ones included.
-  public let released: UInt64
+  package let released: UInt64
   /// Batches handed out, dropped ones included.
-  public let taken: UInt64
+  package let taken: UInt64
   /// Published batches that were stale after a seek and never handed out.
-  public let dropped: UInt64
+  package let dropped: UInt64
   /// Slots being filled now.
-  public let producing: Int
+  package let producing: Int
   /// Number of the batch that is published next.
-  public let nextBatch: UInt64
+  package let nextBatch: UInt64
   /// Number of the lowest batch that the reader has not released.
-  public let readerNext: UInt64
+  package let readerNext: UInt64
   /// Batch asked for by the last seek.
-  public let seekTarget: UInt64
+  package let seekTarget: UInt64
   /// Seeks asked for.
-  public let seekRequested: UInt64
+  package let seekRequested: UInt64
   /// The last of them that the producer has obeyed.
-  public let seekAcknowledged: UInt64
+  package let seekAcknowledged: UInt64
   /// CLOCK_MONOTONIC of the producer's last progress, nanoseconds.
-  public let heartbeatNanoseconds: UInt64
+  package let heartbeatNanoseconds: UInt64
   /// Time that the producer has waited for a free slot because the ring was full, this wait included, nanoseconds.
-  public let producerWaitedNanoseconds: UInt64
+  package let producerWaitedNanoseconds: UInt64
   /// Time that readers have waited for a batch because the ring was empty, this wait included, nanoseconds.
-  public let consumerWaitedNanoseconds: UInt64
+  package let consumerWaitedNanoseconds: UInt64
   /// CLOCK_MONOTONIC when the last reader attached, 0 if none ever did, nanoseconds.
-  public let consumerAttachedNanoseconds: UInt64
+  package let consumerAttachedNanoseconds: UInt64
   /// Whether a live process fills the ring, by the kernel's word.
-  public let producerIsAlive: Bool
+  package let producerIsAlive: Bool
   /// Whether the producer has said that nothing more will come.
-  public let producerIsClosed: Bool
+  package let producerIsClosed: Bool
   /// Whether a live process reads the ring, by the kernel's word.
-  public let consumerIsAlive: Bool
+  package let consumerIsAlive: Bool
   /// Process of the last reader, 0 if there never was one.
-  public let consumerProcess: Int
+  package let consumerProcess: Int
 
   /// Batches ready to be taken.
-  public var ready: UInt64 { published - taken }
+  package var ready: UInt64 { published - taken }
   /// Batches that the reader holds.
-  public var leased: UInt64 { taken - released }
+  package var leased: UInt64 { taken - released }
 
   init(_ counters: sassl_ring_counters) {
     nowNanoseconds = counters.now_ns

@@ -1,57 +1,57 @@
 import CSASSLRing
 
 /// What went wrong with a ring: what, where, and what to do about it.
-public struct RingError: Error, Sendable, Equatable, CustomStringConvertible {
+package struct RingError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The kinds of failure. An open type, so that a library newer than this wrapper can report more.
-  public struct Kind: RawRepresentable, Sendable, Hashable {
+  package struct Kind: RawRepresentable, Sendable, Hashable {
     /// The C library's result code, negative.
-    public let rawValue: Int32
+    package let rawValue: Int32
 
     /// Wraps a result code of the C library.
-    public init(rawValue: Int32) { self.rawValue = rawValue }
+    package init(rawValue: Int32) { self.rawValue = rawValue }
 
     private init(_ result: sassl_ring_result) { self.init(rawValue: result.rawValue) }
 
     /// A name, size or shape that is not allowed.
-    public static let argument = Kind(SASSL_RING_ERROR_ARGUMENT)
+    package static let argument = Kind(SASSL_RING_ERROR_ARGUMENT)
     /// A system call failed; see `systemErrorNumber`.
-    public static let system = Kind(SASSL_RING_ERROR_SYSTEM)
+    package static let system = Kind(SASSL_RING_ERROR_SYSTEM)
     /// The file system is too full; see `neededBytes` and `availableBytes`.
-    public static let space = Kind(SASSL_RING_ERROR_SPACE)
+    package static let space = Kind(SASSL_RING_ERROR_SPACE)
     /// Another process has that side of the ring; see `holderProcess`.
-    public static let busy = Kind(SASSL_RING_ERROR_BUSY)
+    package static let busy = Kind(SASSL_RING_ERROR_BUSY)
     /// There is no live producer, no such ring, or no such batch in it.
-    public static let absent = Kind(SASSL_RING_ERROR_ABSENT)
+    package static let absent = Kind(SASSL_RING_ERROR_ABSENT)
     /// The ring has another format version.
-    public static let version = Kind(SASSL_RING_ERROR_VERSION)
+    package static let version = Kind(SASSL_RING_ERROR_VERSION)
     /// The memory says something impossible.
-    public static let corrupt = Kind(SASSL_RING_ERROR_CORRUPT)
+    package static let corrupt = Kind(SASSL_RING_ERROR_CORRUPT)
     /// A new instance of the ring holds another stream.
-    public static let changed = Kind(SASSL_RING_ERROR_CHANGED)
+    package static let changed = Kind(SASSL_RING_ERROR_CHANGED)
     /// A batch does not match its checksum.
-    public static let checksum = Kind(SASSL_RING_ERROR_CHECKSUM)
+    package static let checksum = Kind(SASSL_RING_ERROR_CHECKSUM)
     /// The handle belongs to the parent process.
-    public static let forked = Kind(SASSL_RING_ERROR_FORKED)
+    package static let forked = Kind(SASSL_RING_ERROR_FORKED)
     /// The file belongs to a user who is not trusted, or everybody may write to it.
-    public static let owner = Kind(SASSL_RING_ERROR_OWNER)
+    package static let owner = Kind(SASSL_RING_ERROR_OWNER)
     /// Called out of order: published twice, released twice.
-    public static let state = Kind(SASSL_RING_ERROR_STATE)
+    package static let state = Kind(SASSL_RING_ERROR_STATE)
     /// A hook made the call behave as if the process had died in it. Only tests see this.
-    public static let abandoned = Kind(SASSL_RING_ABANDONED)
+    package static let abandoned = Kind(SASSL_RING_ABANDONED)
   }
 
   /// The kind of failure.
-  public let kind: Kind
+  package let kind: Kind
   /// A sentence for people.
-  public let description: String
+  package let description: String
   /// `errno` of the system call that failed, or 0.
-  public let systemErrorNumber: Int32
+  package let systemErrorNumber: Int32
   /// Process that holds what was asked for, or 0 where unknown.
-  public let holderProcess: Int
+  package let holderProcess: Int
   /// Bytes asked for, with `Kind.space`.
-  public let neededBytes: UInt64
+  package let neededBytes: UInt64
   /// Bytes that there were, with `Kind.space`.
-  public let availableBytes: UInt64
+  package let availableBytes: UInt64
 
   init(result: Int32, error: sassl_ring_error) {
     kind = Kind(rawValue: result)

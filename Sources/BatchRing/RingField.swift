@@ -1,9 +1,9 @@
 import CSASSLRing
 
 /// One array of a batch's payload: row-major and without gaps.
-public struct RingField: Sendable, Hashable {
+package struct RingField: Sendable, Hashable {
   /// Type of an array's elements.
-  public enum ElementType: UInt32, Sendable, CaseIterable {
+  package enum ElementType: UInt32, Sendable, CaseIterable {
     case uint8 = 1
     case int8 = 2
     case uint16 = 3
@@ -19,27 +19,27 @@ public struct RingField: Sendable, Hashable {
     case bool8 = 13
 
     /// Bytes of one element.
-    public var byteCount: Int { Int(sassl_ring_dtype_bytes(rawValue)) }
+    package var byteCount: Int { Int(sassl_ring_dtype_bytes(rawValue)) }
   }
 
   /// 1 to 31 letters, digits, `-` or `_`, such as `view0`, `label` or `alpha`.
-  public let name: String
+  package let name: String
   /// Type of the elements.
-  public let type: ElementType
+  package let type: ElementType
   /// Lengths along each axis, outermost first; at most 8, each at least 1.
-  public let shape: [Int]
+  package let shape: [Int]
 
   /// Describes an array; whether the description is allowed is checked when a ring is created.
-  public init(name: String, type: ElementType, shape: [Int]) {
+  package init(name: String, type: ElementType, shape: [Int]) {
     self.name = name
     self.type = type
     self.shape = shape
   }
 
   /// Number of elements.
-  public var count: Int { shape.reduce(1, *) }
+  package var count: Int { shape.reduce(1, *) }
   /// Number of bytes.
-  public var byteCount: Int { count * type.byteCount }
+  package var byteCount: Int { count * type.byteCount }
 
   init(_ field: sassl_ring_field) {
     name = string(fromTuple: field.name)

@@ -1,41 +1,41 @@
 import CSASSLRing
 
 /// Everything about a ring that does not change during the life of its producer.
-public struct RingGeometry: Sendable, Hashable {
+package struct RingGeometry: Sendable, Hashable {
   /// Name of the ring.
-  public let name: String
+  package let name: String
   /// 16 random bytes, new for each producer.
-  public let instance: [UInt8]
+  package let instance: [UInt8]
   /// 32 bytes that stand for the configuration: equal fingerprints make equal streams.
-  public let fingerprint: [UInt8]
+  package let fingerprint: [UInt8]
   /// Batches that fit the ring.
-  public let slotCount: Int
+  package let slotCount: Int
   /// Samples in a full batch of this rank.
-  public let batchSize: Int
+  package let batchSize: Int
   /// Rank of the reader.
-  public let rank: Int
+  package let rank: Int
   /// Readers of the stream.
-  public let worldSize: Int
+  package let worldSize: Int
   /// Batches in an epoch, 0 where the producer did not say.
-  public let batchesPerEpoch: UInt64
+  package let batchesPerEpoch: UInt64
   /// Arrays of a batch.
-  public let fields: [RingField]
+  package let fields: [RingField]
   /// Offset of each of `fields` within a payload, bytes.
-  public let fieldOffsets: [Int]
+  package let fieldOffsets: [Int]
   /// Bytes of one batch.
-  public let payloadBytes: Int
+  package let payloadBytes: Int
   /// Bytes of shared memory in all.
-  public let segmentBytes: UInt64
+  package let segmentBytes: UInt64
   /// Process that filled or fills the ring.
-  public let producerProcess: Int
+  package let producerProcess: Int
   /// Start of that process, clock ticks since boot.
-  public let producerStartTicks: UInt64
+  package let producerStartTicks: UInt64
   /// What the producer's networks run on.
-  public let cpuPath: RingCPUPath
+  package let cpuPath: RingCPUPath
   /// Wall clock at creation, nanoseconds since 1970.
-  public let createdUnixNanoseconds: UInt64
+  package let createdUnixNanoseconds: UInt64
   /// CLOCK_MONOTONIC at creation, nanoseconds.
-  public let createdNanoseconds: UInt64
+  package let createdNanoseconds: UInt64
 
   init(_ geometry: sassl_ring_geometry, fields table: UnsafePointer<sassl_ring_field>) {
     name = string(fromTuple: geometry.name)

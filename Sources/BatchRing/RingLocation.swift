@@ -1,23 +1,23 @@
 import CSASSLRing
 
 /// Which ring: a file `sassl.NAME.RANK` in a directory on tmpfs.
-public struct RingLocation: Sendable, Hashable {
+package struct RingLocation: Sendable, Hashable {
   /// Directory of the file, `/dev/shm` by default.
-  public let directory: String
+  package let directory: String
   /// 1 to 63 letters, digits, `-` or `_`, so that no name can leave the directory.
-  public let name: String
+  package let name: String
   /// Rank of the ring's reader, 0 or more.
-  public let rank: Int
+  package let rank: Int
 
   /// Names a ring. Throws nothing: names are checked when the ring is opened.
-  public init(directory: String = "/dev/shm", name: String, rank: Int = 0) {
+  package init(directory: String = "/dev/shm", name: String, rank: Int = 0) {
     self.directory = directory
     self.name = name
     self.rank = rank
   }
 
   /// Path of the ring's file. Throws `RingError.Kind.argument` for a name that is not allowed.
-  public func path() throws(RingError) -> String {
+  package func path() throws(RingError) -> String {
     var path = [UInt8](repeating: 0, count: 4096)
     let rank = try checkedRank()
     _ = try checked { error in
@@ -31,7 +31,7 @@ public struct RingLocation: Sendable, Hashable {
   /// Removes the ring that a dead daemon left here, and with it the knowledge of where its reader stood.
   ///
   /// - Throws: `RingError.Kind.busy` where a live process fills or reads it, `.absent` where there is none.
-  public func removeDead() throws(RingError) {
+  package func removeDead() throws(RingError) {
     let rank = try checkedRank()
     _ = try checked { sassl_ring_remove_dead(directory, name, rank, $0) }
   }

@@ -3,33 +3,33 @@ import CSASSLRing
 /// Looks at a ring without taking part: no lock, nothing written. Works on the ring of a dead producer too.
 ///
 /// Unchecked because everything behind it is read-only.
-public final class RingObserver: @unchecked Sendable {
+package final class RingObserver: @unchecked Sendable {
   /// A batch copied out of the ring.
-  public struct Snapshot: Sendable {
+  package struct Snapshot: Sendable {
     /// Number in the stream.
-    public let number: UInt64
+    package let number: UInt64
     /// Epoch of the batch.
-    public let epoch: UInt64
+    package let epoch: UInt64
     /// Position in the epoch.
-    public let step: UInt64
+    package let step: UInt64
     /// Samples in it.
-    public let count: Int
+    package let count: Int
     /// CRC-32C of the payload, found to match.
-    public let checksum: UInt32
+    package let checksum: UInt32
     /// CLOCK_MONOTONIC when it was published, nanoseconds.
-    public let publishedNanoseconds: UInt64
+    package let publishedNanoseconds: UInt64
     /// How long making it took, nanoseconds.
-    public let productionNanoseconds: UInt64
+    package let productionNanoseconds: UInt64
     /// All bytes of the batch; `RingGeometry.fieldOffsets` says what is where.
-    public let payload: [UInt8]
+    package let payload: [UInt8]
   }
 
   /// The ring's layout.
-  public let geometry: RingGeometry
+  package let geometry: RingGeometry
   private let handle: OpaquePointer
 
   /// Opens a ring for looking. Throws `RingError.Kind.absent` when there is no such file.
-  public init(at location: RingLocation) throws(RingError) {
+  package init(at location: RingLocation) throws(RingError) {
     var observer: OpaquePointer?
     let rank = try location.checkedRank()
     _ = try checked { sassl_ring_observer_open(location.directory, location.name, rank, &observer, $0) }
@@ -42,14 +42,14 @@ public final class RingObserver: @unchecked Sendable {
   deinit { sassl_ring_observer_close(handle) }
 
   /// The ring's counters now.
-  public var counters: RingCounters {
+  package var counters: RingCounters {
     var counters = sassl_ring_counters()
     sassl_ring_observer_counters(handle, &counters)
     return RingCounters(counters)
   }
 
   /// Copies a published, unreleased batch. Throws `.absent` when the ring does not hold it (any more), `.checksum` when it is damaged.
-  public func batch(_ number: UInt64) throws(RingError) -> Snapshot {
+  package func batch(_ number: UInt64) throws(RingError) -> Snapshot {
     var slot = sassl_ring_slot()
     var payload = [UInt8](repeating: 0, count: geometry.payloadBytes)
     _ = try checked { error in

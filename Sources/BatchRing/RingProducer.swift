@@ -18,9 +18,9 @@ import Synchronization
 ///     ring.close()
 ///
 /// Unchecked because the C library underneath synchronises itself, and is only closed when nobody calls it any more.
-public final class RingProducer: @unchecked Sendable {
+package final class RingProducer: @unchecked Sendable {
   /// Where the first batch comes from.
-  public enum Start: Sendable, Hashable {
+  package enum Start: Sendable, Hashable {
     /// This batch.
     case batch(UInt64)
     /// Where the reader of a killed predecessor with the same fingerprint stood, so that nothing is made in vain; else this one.
@@ -28,14 +28,14 @@ public final class RingProducer: @unchecked Sendable {
   }
 
   /// Called at each step of the protocol; returning true makes the calling method behave as if the process had died there.
-  package typealias Hook = @Sendable (sassl_ring_step) -> Bool
+  package typealias Hook = @Sendable (RingStep) -> Bool
 
   /// The ring's layout, with the marks of the instance that it began with.
-  public let geometry: RingGeometry
+  package let geometry: RingGeometry
   /// First batch number of the instance that it began with.
-  public let startBatch: UInt64
+  package let startBatch: UInt64
   /// Whether `startBatch` came from a predecessor.
-  public let isResumed: Bool
+  package let isResumed: Bool
 
   private let isOpen = Atomic(true)
   private let pointer: OpaquePointer
@@ -59,7 +59,7 @@ public final class RingProducer: @unchecked Sendable {
   ///   - spaceTimeout: how long to wait, when memory is short, for the reader of a dead predecessor to let go of its.
   /// - Throws: `RingError`; `.space` names the bytes needed and available, `.busy` the process that fills this ring already,
   ///   `.owner` the user whose file has this name.
-  public convenience init(
+  package convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
     settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .unknown,
     start: Start = .resume(else: 0),
@@ -111,7 +111,7 @@ public final class RingProducer: @unchecked Sendable {
 
   /// Bytes of shared memory that such a ring takes, not counting the pages of its settings. Throws `RingError.Kind.argument`
   /// where `init` would.
-  public static func segmentBytes(
+  package static func segmentBytes(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], worldSize: Int = 1
   ) throws(RingError) -> UInt64 {
     let options = try options(
@@ -130,7 +130,7 @@ public final class RingProducer: @unchecked Sendable {
   /// A reader's seek is obeyed in here: the number is then the one it asked for, and reservations that are still out become void.
   ///
   /// - Throws: `RingError.Kind.corrupt` when the reader has scribbled over the header.
-  public func reserve(timeout: Duration) throws(RingError) -> RingReservation? {
+  package func reserve(timeout: Duration) throws(RingError) -> RingReservation? {
     var reservation = sassl_ring_reservation()
     let result = try checked { sassl_ring_producer_reserve(pointer, nanoseconds(timeout), &reservation, $0) }
     guard result == 0 else { return nil }
@@ -148,7 +148,7 @@ public final class RingProducer: @unchecked Sendable {
   /// - Returns: false when a seek has overtaken the reservation and nothing was published.
   /// - Throws: `RingError.Kind.state` when it was published or cancelled before.
   @discardableResult
-  public func publish(
+  package func publish(
     _ reservation: RingReservation, epoch: UInt64, step: UInt64, count: Int, production: Duration = .zero
   ) throws(RingError) -> Bool {
     guard let count = UInt32(exactly: count) else {
@@ -166,24 +166,24 @@ public final class RingProducer: @unchecked Sendable {
   }
 
   /// Gives a slot back unfilled; the next `reserve` returns it again with the same number.
-  public func cancel(_ reservation: RingReservation) throws(RingError) {
+  package func cancel(_ reservation: RingReservation) throws(RingError) {
     _ = try checked { error in
       withUnsafePointer(to: reservation.reservation) { sassl_ring_producer_cancel(pointer, $0, error) }
     }
   }
 
   /// Tells observers that work goes on. Publishing does that too.
-  public func heartbeat() { sassl_ring_producer_heartbeat(pointer) }
+  package func heartbeat() { sassl_ring_producer_heartbeat(pointer) }
 
   /// The ring's counters now.
-  public var counters: RingCounters {
+  package var counters: RingCounters {
     var counters = sassl_ring_counters()
     sassl_ring_producer_counters(pointer, &counters)
     return RingCounters(counters)
   }
 
   /// Whether the ring's name still leads to the ring; false when somebody has removed or replaced its file.
-  public var isNamed: Bool { sassl_ring_producer_is_named(pointer) != 0 }
+  package var isNamed: Bool { sassl_ring_producer_is_named(pointer) != 0 }
 
   /// Puts a new instance in the place of the present one, as a restarted producer does: after `RingError.Kind.corrupt`, or when
   /// the file has lost its name. The reader goes on there with its next batch; counters begin anew.
@@ -192,19 +192,19 @@ public final class RingProducer: @unchecked Sendable {
   ///
   /// - Returns: false when some are still out after `timeout`; call it again.
   /// - Throws: `RingError`, as `init` does. What stands in the place of the file is told before the present instance is given up.
-  public func renew(timeout: Duration) throws(RingError) -> Bool {
+  package func renew(timeout: Duration) throws(RingError) -> Bool {
     try checked { sassl_ring_producer_renew(pointer, nanoseconds(timeout), $0) } == 0
   }
 
   /// Says that nothing more will come and removes the file, and leaves the memory until `close`; a reader may finish what is
   /// published. Reservations that are out become void, and `reserve` throws `RingError.Kind.state`.
-  public func finish() { _ = sassl_ring_producer_finish(pointer) }
+  package func finish() { _ = sassl_ring_producer_finish(pointer) }
 
   /// Finishes, and gives the memory back.
   ///
   /// Call it when no other thread uses the producer any more, and use neither the producer nor its reservations afterwards.
   /// Calling it again does nothing.
-  public func close() {
+  package func close() {
     if isOpen.exchange(false, ordering: .acquiringAndReleasing) { _ = sassl_ring_producer_close(pointer) }
   }
 
@@ -269,7 +269,7 @@ public final class RingProducer: @unchecked Sendable {
 /// A slot that is being filled.
 ///
 /// Unchecked because the memory behind it belongs to whoever holds the reservation, one holder at a time.
-public struct RingReservation: @unchecked Sendable {
+package struct RingReservation: @unchecked Sendable {
   let reservation: sassl_ring_reservation
   private let geometry: RingGeometry
   private let producer: RingProducer
@@ -281,19 +281,19 @@ public struct RingReservation: @unchecked Sendable {
   }
 
   /// Number of the batch that belongs here.
-  public var number: UInt64 { reservation.number }
+  package var number: UInt64 { reservation.number }
   /// Index of the slot, 0 to slot count - 1.
-  public var slot: Int { Int(reservation.slot) }
+  package var slot: Int { Int(reservation.slot) }
   /// Whether a seek has overtaken it, so that filling it further is in vain: once true, always true. Publish or cancel it all the
   /// same.
-  public var isVoid: Bool { producer.isVoid(reservation) }
+  package var isVoid: Bool { producer.isVoid(reservation) }
   /// The whole payload.
-  public var payload: UnsafeMutableRawBufferPointer {
+  package var payload: UnsafeMutableRawBufferPointer {
     UnsafeMutableRawBufferPointer(start: reservation.payload, count: geometry.payloadBytes)
   }
 
   /// The bytes of one array, 64-byte aligned. The ring must have an array of that name.
-  public subscript(name: String) -> UnsafeMutableRawBufferPointer {
+  package subscript(name: String) -> UnsafeMutableRawBufferPointer {
     guard let range = geometry.range(of: name) else { preconditionFailure("the ring has no array '\(name)'") }
     return UnsafeMutableRawBufferPointer(rebasing: payload[range])
   }
@@ -307,6 +307,6 @@ final class HookBox: Sendable {
 
 /// The C function behind every hook.
 func callHook(step: sassl_ring_step, context: UnsafeMutableRawPointer?) -> Int32 {
-  guard let context else { return 0 }
+  guard let context, let step = RingStep(rawValue: step.rawValue) else { return 0 }
   return Unmanaged<HookBox>.fromOpaque(context).takeUnretainedValue().hook(step) ? 1 : 0
 }

@@ -1,7 +1,8 @@
+import Basics
 import Glibc
 
 /// Why a data set cannot be used at all.
-public enum DatasetError: Error, Equatable, Sendable {
+package enum DatasetError: Error, Equatable, Sendable {
   /// There is nothing at this path.
   case notFound(BytePath)
   /// What is at this path is not a directory.
@@ -20,7 +21,7 @@ public enum DatasetError: Error, Equatable, Sendable {
   case tooFewSamples(count: Int, globalBatchSize: Int)
 
   /// What is wrong with a line of a list.
-  public enum BadLine: Equatable, Sendable {
+  package enum BadLine: Equatable, Sendable {
     /// There is nothing before the tab.
     case emptyPath
     /// What follows the last tab is not a whole number of at least -1.
@@ -32,7 +33,7 @@ public enum DatasetError: Error, Equatable, Sendable {
 
 extension DatasetError: CustomStringConvertible {
   /// One sentence on what is wrong, and one on what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .notFound(let path):
       "There is no \(path). Check the data set's path."

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// The images below one directory, in an order that does not depend on the file system.

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// What of a folder belongs to a data set, and the record of what was left out.

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// The folder that holds a data set, as it was when the catalog was made.

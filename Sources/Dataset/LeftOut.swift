@@ -1,7 +1,9 @@
+import Basics
+
 /// What was found in a data set's folder and is no part of the data set.
-public struct LeftOut: Sendable, Equatable {
+package struct LeftOut: Sendable, Equatable {
   /// Why something is left out.
-  public enum Reason: Int, CaseIterable, Sendable {
+  package enum Reason: Int, CaseIterable, Sendable {
     /// It matches one of the patterns that were given.
     case excluded
     /// A folder whose name begins with a dot, such as `.ipynb_checkpoints`.
@@ -20,7 +22,7 @@ public struct LeftOut: Sendable, Equatable {
   private static let maximumExamples = 3
 
   /// How many there are in all.
-  public var count: Int { counts.values.reduce(0, +) }
+  package var count: Int { counts.values.reduce(0, +) }
 
   mutating func add(_ reason: Reason, _ path: BytePath) {
     counts[reason, default: 0] += 1
@@ -30,7 +32,7 @@ public struct LeftOut: Sendable, Equatable {
 
 extension LeftOut: CustomStringConvertible {
   /// How many of which kind, and what the first are called: the end of a sentence about what is left out.
-  public var description: String {
+  package var description: String {
     Reason.allCases.compactMap { reason -> String? in
       guard let count = counts[reason] else { return nil }
       let noun =

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// Many paths in little memory: all bytes in one block, each path ended by a NUL, and one offset for every sixteen paths.

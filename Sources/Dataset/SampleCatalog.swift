@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 import Memory
 
@@ -10,15 +11,15 @@ import Memory
 /// let jpeg = try catalog.bytes(of: 0, limit: 64 << 20)
 /// print(catalog.count, catalog.classes.count, catalog.label(of: 0))
 /// ```
-public struct SampleCatalog: Sendable {
+package struct SampleCatalog: Sendable {
   /// The folder that relative paths start at.
-  public let root: BytePath
+  package let root: BytePath
   /// The class names in the order of their labels; empty where the layout names none.
-  public let classes: [BytePath]
+  package let classes: [BytePath]
   /// A mark of all relative paths and labels in order: another catalog has the same one only if it holds the same.
-  public let fingerprint: Fingerprint
+  package let fingerprint: Fingerprint
   /// What was found beside the samples and is none.
-  public let leftOut: LeftOut
+  package let leftOut: LeftOut
 
   private let paths: PathTable
   private let labels: Labels
@@ -34,21 +35,21 @@ public struct SampleCatalog: Sendable {
   }
 
   /// How many samples there are; at least 1.
-  public var count: Int { paths.count }
+  package var count: Int { paths.count }
 
   /// The sample's label, or -1 where it has none.
-  public func label(of sample: Int) -> Int64 {
+  package func label(of sample: Int) -> Int64 {
     precondition((0..<count).contains(sample), "there is no sample number \(sample)")
     return labels[sample]
   }
 
   /// The sample's path, relative to `root` or absolute, as the layout gave it.
-  public func relativePath(of sample: Int) -> BytePath {
+  package func relativePath(of sample: Int) -> BytePath {
     paths.withPath(sample) { BytePath($0) }
   }
 
   /// The sample's path as it can be opened.
-  public func path(of sample: Int) -> BytePath {
+  package func path(of sample: Int) -> BytePath {
     root.appending(relativePath(of: sample))
   }
 
@@ -107,7 +108,7 @@ extension SampleCatalog {
   ///   - patterns: shell patterns of what else is left out, by name or by path relative to the folder; `*` matches slashes too.
   ///   - progress: called after each class with the number of images found so far.
   /// - Throws: `DatasetError` where the folder or anything below it cannot be read, there are no classes, or a class or all have no images.
-  public static func imageFolder(
+  package static func imageFolder(
     at root: BytePath, excluding patterns: [String] = [], progress: (Int) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
     var selection = EntrySelection(excluding: patterns)
@@ -135,7 +136,7 @@ extension SampleCatalog {
   ///
   /// - Parameter patterns: shell patterns of what else is left out, by name or by path relative to the folder.
   /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no images.
-  public static func flatFolder(
+  package static func flatFolder(
     at root: BytePath, excluding patterns: [String] = []
   ) throws(DatasetError) -> SampleCatalog {
     var paths = PathTable()
@@ -153,7 +154,7 @@ extension SampleCatalog {
   /// shows when they are read. A sample may be listed more than once.
   ///
   /// - Throws: `DatasetError` where the list cannot be read, is empty, or has a line that is neither.
-  public static func list(at list: BytePath) throws(DatasetError) -> SampleCatalog {
+  package static func list(at list: BytePath) throws(DatasetError) -> SampleCatalog {
     var memory = GrowingMemory<UInt8>()
     defer { withExtendedLifetime(memory) {} }
     let content: UnsafeRawBufferPointer
@@ -240,7 +241,7 @@ extension SampleCatalog {
   /// It never blocks on a FIFO or a device, and never reads more than `limit` bytes.
   ///
   /// - Throws: `SampleError`; see its `isTransient` for what speaks against the file and what does not.
-  public func bytes(of sample: Int, limit: Int) throws(SampleError) -> [UInt8] {
+  package func bytes(of sample: Int, limit: Int) throws(SampleError) -> [UInt8] {
     var memory = GrowingMemory<UInt8>()
     defer { withExtendedLifetime(memory) {} }
     return Array(try read(sample, limit: limit, into: &memory))
@@ -250,7 +251,7 @@ extension SampleCatalog {
   ///
   /// - Returns: the bytes, valid as long as `memory` is and is not used for anything else.
   /// - Throws: `SampleError`, also where memory is refused or the whole data set is away.
-  public func read(
+  package func read(
     _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
     let path = path(of: sample)

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Why one file of a data set gave no bytes.
-public enum SampleError: Error, Equatable, Sendable {
+package enum SampleError: Error, Equatable, Sendable {
   /// The folder that holds the whole data set is not there, or another file system is in its place: nothing is known about the file.
   case datasetAway
   /// The file was there when the catalog was made, or is named by the list, but is gone now.
@@ -20,7 +20,7 @@ public enum SampleError: Error, Equatable, Sendable {
   /// Whether the machine is at fault, so that trying again is right and replacing the sample is not.
   ///
   /// No descriptors or memory are left, a network or its server is away, a disk gives an error.
-  public var isTransient: Bool {
+  package var isTransient: Bool {
     switch self {
     case .datasetAway: true
     case .unreadable(let errno): Self.faultsOfTheMachine.contains(errno)
@@ -30,7 +30,7 @@ public enum SampleError: Error, Equatable, Sendable {
 
   /// Whether the machine's answer may in truth be about this one file: a bad sector, or a handle that the server has forgotten.
   /// Where other files can be read all the while, it is.
-  public var mayConcernOneFile: Bool {
+  package var mayConcernOneFile: Bool {
     switch self {
     case .unreadable(EMFILE), .unreadable(ENFILE), .unreadable(ENOMEM), .unreadable(EAGAIN): false
     case .unreadable: isTransient
@@ -53,7 +53,7 @@ public enum SampleError: Error, Equatable, Sendable {
 
 extension SampleError: CustomStringConvertible {
   /// What is wrong with the file, as the end of a sentence that starts with its path.
-  public var description: String {
+  package var description: String {
     switch self {
     case .datasetAway: "cannot be read: the data set's folder is not there, or another file system is in its place"
     case .vanished: "no such file"

@@ -12,9 +12,9 @@ import KeyedRandom
 /// let plan = schedule.batch(1_000_000)
 /// print(plan.epoch, plan.step, plan.sampleIDs)
 /// ```
-public struct StreamSchedule: Sendable {
+package struct StreamSchedule: Sendable {
   /// What becomes of the samples at the end of an epoch that do not fill a global batch.
-  public enum LastBatch: String, CaseIterable, Codable, Sendable {
+  package enum LastBatch: String, CaseIterable, Codable, Sendable {
     /// They are left out of this epoch; in the next one they are others.
     case drop
     /// They are filled up with samples from the start of the same epoch's order.
@@ -22,22 +22,22 @@ public struct StreamSchedule: Sendable {
   }
 
   /// How many samples the data set has.
-  public let sampleCount: Int
+  package let sampleCount: Int
   /// The seed of the stream.
-  public let seed: UInt64
+  package let seed: UInt64
   /// Samples per batch and rank.
-  public let batchSize: Int
+  package let batchSize: Int
   /// How many ranks share a global batch.
-  public let worldSize: Int
+  package let worldSize: Int
   /// Whose slices these are, 0..<`worldSize`.
-  public let rank: Int
+  package let rank: Int
   /// What becomes of an incomplete last batch.
-  public let lastBatch: LastBatch
+  package let lastBatch: LastBatch
   /// Global batches in each epoch; at least 1.
-  public let batchesPerEpoch: Int
+  package let batchesPerEpoch: Int
 
   /// Samples per global batch.
-  public var globalBatchSize: Int { batchSize * worldSize }
+  package var globalBatchSize: Int { batchSize * worldSize }
 
   /// The schedule of one rank.
   ///
@@ -47,7 +47,7 @@ public struct StreamSchedule: Sendable {
   ///   - worldSize: ranks that share a global batch, at least 1.
   ///   - rank: the rank whose slices are wanted, 0..<`worldSize`.
   /// - Throws: `DatasetError.tooFewSamples` where incomplete batches are dropped and no batch would be left.
-  public init(
+  package init(
     sampleCount: Int, seed: UInt64, batchSize: Int, worldSize: Int = 1, rank: Int = 0, lastBatch: LastBatch = .drop
   ) throws(DatasetError) {
     precondition(sampleCount > 0 && batchSize > 0 && worldSize > 0, "counts and sizes are at least 1")
@@ -67,7 +67,7 @@ public struct StreamSchedule: Sendable {
   }
 
   /// The plan of this rank's slice of global batch `number`; as fast for the millionth batch as for the first.
-  public func batch(_ number: UInt64) -> BatchPlan {
+  package func batch(_ number: UInt64) -> BatchPlan {
     let (epoch, step) = number.quotientAndRemainder(dividingBy: UInt64(batchesPerEpoch))
     let order = KeyedPermutation(count: sampleCount, seed: seed, epoch: epoch, purpose: .epochOrder)
     let globalOffset = rank * batchSize
@@ -81,7 +81,7 @@ public struct StreamSchedule: Sendable {
   ///
   /// - Parameter attempt: 0 for the first try, 1 where that replacement cannot be read either, and so on.
   /// - Returns: the replacement, or nil where the data set has no other sample.
-  public func replacement(for sample: Int, epoch: UInt64, attempt: Int) -> Int? {
+  package func replacement(for sample: Int, epoch: UInt64, attempt: Int) -> Int? {
     guard sampleCount > 1 else { return nil }
     var generator = KeyedGenerator(
       seed: seed, epoch: epoch, sample: UInt64(sample), view: 0, purpose: .replacement)
@@ -94,15 +94,15 @@ public struct StreamSchedule: Sendable {
 }
 
 /// The samples of one rank's slice of one global batch.
-public struct BatchPlan: Hashable, Sendable {
+package struct BatchPlan: Hashable, Sendable {
   /// The number of the global batch since the start of the stream.
-  public let number: UInt64
+  package let number: UInt64
   /// The epoch that the batch belongs to, from 0.
-  public let epoch: UInt64
+  package let epoch: UInt64
   /// The number of the global batch within its epoch, from 0.
-  public let step: Int
+  package let step: Int
   /// Where the slice starts within the global batch, in samples.
-  public let globalOffset: Int
+  package let globalOffset: Int
   /// The samples in order.
-  public let sampleIDs: [Int]
+  package let sampleIDs: [Int]
 }

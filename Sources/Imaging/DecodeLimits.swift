@@ -1,17 +1,17 @@
 /// What a file may cost. Both limits are checked before anything of that size is allocated, so a few hostile bytes cannot
 /// exhaust the memory.
-public struct DecodeLimits: Sendable, Equatable {
+package struct DecodeLimits: Sendable, Equatable {
   /// The most pixels (width times height) that a picture may have.
-  public var maximumPixels: Int
+  package var maximumPixels: Int
   /// The most bytes that a file may have.
-  public var maximumBytes: Int
+  package var maximumBytes: Int
 
   /// Limits for pictures of at most `maximumPixels` in files of at most `maximumBytes`.
-  public init(maximumPixels: Int, maximumBytes: Int) {
+  package init(maximumPixels: Int, maximumBytes: Int) {
     self.maximumPixels = maximumPixels
     self.maximumBytes = maximumBytes
   }
 
   /// 50 million pixels (150 MB decoded) and 64 MiB: above any camera's JPEG, below any bomb.
-  public static let standard = DecodeLimits(maximumPixels: 50_000_000, maximumBytes: 64 << 20)
+  package static let standard = DecodeLimits(maximumPixels: 50_000_000, maximumBytes: 64 << 20)
 }

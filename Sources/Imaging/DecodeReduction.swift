@@ -1,6 +1,6 @@
 /// How much smaller than the file's picture a JPEG may be decoded, which saves most of the work on pictures that are much larger than
 /// the view made from them. PNG files are always decoded in full.
-public enum DecodeReduction: Int, Sendable, CaseIterable {
+package enum DecodeReduction: Int, Sendable, CaseIterable {
   /// Every pixel of the file.
   case none = 1
   /// Half the width and height.
@@ -12,7 +12,7 @@ public enum DecodeReduction: Int, Sendable, CaseIterable {
 
   /// The strongest reduction after which every crop still has at least `width` x `height` pixels, so that no detail which the view
   /// could show is lost. `crops` are in full-resolution coordinates; with no crop there is nothing to lose and the answer is `.none`.
-  public static func strongest(for crops: [CropRectangle], width: Int, height: Int) -> DecodeReduction {
+  package static func strongest(for crops: [CropRectangle], width: Int, height: Int) -> DecodeReduction {
     guard let narrowest = crops.map(\.width).min(), let lowest = crops.map(\.height).min() else { return .none }
     return allCases.last { narrowest >= width * $0.rawValue && lowest >= height * $0.rawValue } ?? .none
   }

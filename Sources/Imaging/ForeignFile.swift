@@ -1,12 +1,12 @@
 /// What a file is that is no picture of the formats that are decoded, as people would name it.
-public struct ForeignFile: Sendable, Equatable {
+package struct ForeignFile: Sendable, Equatable {
   /// The file in a few words, with an article.
-  public let description: String
+  package let description: String
   /// What to do about it.
-  public let remedy: String
+  package let remedy: String
 
   /// Looks at the beginning of a file that is neither JPEG nor PNG.
-  public init(_ bytes: UnsafeRawBufferPointer) {
+  package init(_ bytes: UnsafeRawBufferPointer) {
     func begins(_ text: String, at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: text.utf8) }
     func begins(_ signature: UInt8...) -> Bool { bytes.starts(with: signature) }
     let convert = "convert it to JPEG or PNG, or remove it"

@@ -16,7 +16,7 @@
 /// - alpha is dropped, not composited, as torchvision's `ImageReadMode.RGB` does; a palette's transparency likewise;
 /// - gamma chunks and colour profiles are ignored;
 /// - orientation is applied as Pillow's `exif_transpose` does, if it is wanted: that of EXIF or XMP, in JPEG and PNG.
-public final class ImageDecoder {
+package final class ImageDecoder {
   private let appliesOrientation: Bool
   private var jpeg = JPEGDecoder()
   /// The picture as stored, where it has to be turned.
@@ -25,7 +25,7 @@ public final class ImageDecoder {
   /// A decoder ready for its first file.
   ///
   /// - Parameter appliesOrientation: whether pictures are turned as their metadata say, or shown as they are stored.
-  public init(appliesOrientation: Bool = true) {
+  package init(appliesOrientation: Bool = true) {
     self.appliesOrientation = appliesOrientation
   }
 
@@ -33,7 +33,7 @@ public final class ImageDecoder {
   /// drawn and a reduction chosen first.
   ///
   /// - Throws: ``ImagingError``; whatever this throws, decoding would throw too.
-  public func header(
+  package func header(
     of bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard
   ) throws(ImagingError) -> ImageHeader {
     let header =
@@ -56,7 +56,7 @@ public final class ImageDecoder {
   ///   - reduction: decodes a JPEG at a fraction of its size; crops stay in full-resolution coordinates.
   ///   - image: receives the picture; its content is undefined after an error.
   /// - Throws: ``ImagingError``. A picture that a lenient decoder would complete with gray is an error here.
-  public func decode(
+  package func decode(
     _ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard, reduction: DecodeReduction = .none,
     into image: RGBImage
   ) throws(ImagingError) {
@@ -79,7 +79,7 @@ public final class ImageDecoder {
   /// Decodes the file into a picture of its own.
   ///
   /// - Throws: ``ImagingError``.
-  public func decode(_ bytes: [UInt8], limits: DecodeLimits = .standard) throws(ImagingError) -> RGBImage {
+  package func decode(_ bytes: [UInt8], limits: DecodeLimits = .standard) throws(ImagingError) -> RGBImage {
     let image = RGBImage(width: 1, height: 1)
     try bytes.withUnsafeBufferPointer { (file) throws(ImagingError) in
       try decode(UnsafeRawBufferPointer(file), limits: limits, into: image)

@@ -1,12 +1,12 @@
 /// The file formats that can be decoded, told apart by their first bytes and never by their names.
-public enum ImageFormat: String, Sendable, CaseIterable {
+package enum ImageFormat: String, Sendable, CaseIterable {
   /// JPEG: baseline or progressive; grayscale, YCbCr, RGB, CMYK or YCCK; 8 bits per sample.
   case jpeg
   /// PNG: 1 to 16 bits, gray, colour or palette, with or without alpha, interlaced or not.
   case png
 
   /// The format's name as people write it.
-  public var name: String {
+  package var name: String {
     switch self {
     case .jpeg: "JPEG"
     case .png: "PNG"
@@ -14,7 +14,7 @@ public enum ImageFormat: String, Sendable, CaseIterable {
   }
 
   /// The format that `bytes` begin like, or nil.
-  public init?(sniffing bytes: UnsafeRawBufferPointer) {
+  package init?(sniffing bytes: UnsafeRawBufferPointer) {
     let pngSignature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     if bytes.count >= 3, bytes[0] == 0xFF, bytes[1] == 0xD8, bytes[2] == 0xFF {
       self = .jpeg

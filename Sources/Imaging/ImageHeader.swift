@@ -1,13 +1,13 @@
 /// What a file says about its picture before any pixel is decoded.
-public struct ImageHeader: Sendable, Equatable {
+package struct ImageHeader: Sendable, Equatable {
   /// The file format.
-  public let format: ImageFormat
+  package let format: ImageFormat
   /// Width of the picture as it is shown, in pixels.
-  public let width: Int
+  package let width: Int
   /// Height of the picture as it is shown, in pixels.
-  public let height: Int
+  package let height: Int
   /// How the stored picture has to be turned to be shown; `upright` where orientation is not applied.
-  public let orientation: ImageOrientation
+  package let orientation: ImageOrientation
 
   init(format: ImageFormat, storedWidth: Int, storedHeight: Int, orientation: ImageOrientation) {
     self.format = format

@@ -1,6 +1,6 @@
 /// The eight ways in which a camera may have stored a picture, numbered as EXIF tag 0x0112 numbers them. Each case says
 /// what was done to the upright picture; decoding undoes it.
-public enum ImageOrientation: Int, Sendable, CaseIterable {
+package enum ImageOrientation: Int, Sendable, CaseIterable {
   /// Stored upright.
   case upright = 1
   /// Mirrored left to right.
@@ -19,7 +19,7 @@ public enum ImageOrientation: Int, Sendable, CaseIterable {
   case turnedRight = 8
 
   /// Whether the stored rows are the upright picture's columns.
-  public var swapsSides: Bool { rawValue >= 5 }
+  package var swapsSides: Bool { rawValue >= 5 }
 
   /// Whether what is stored last comes first in the upright picture's rows, from left to right.
   var reversesColumns: Bool { [.mirrored, .upsideDown, .turnedLeft, .transversed].contains(self) }

@@ -1,7 +1,7 @@
 import Memory
 
 /// Why bytes could not become pixels, or pixels bytes. The description is a sentence for the person who has to act.
-public enum ImagingError: Error, Equatable, Sendable {
+package enum ImagingError: Error, Equatable, Sendable {
   /// The file has no bytes at all.
   case empty
   /// The file is neither JPEG nor PNG, but something else.
@@ -22,7 +22,7 @@ public enum ImagingError: Error, Equatable, Sendable {
   case notEncoded(format: ImageFormat, detail: String)
 
   /// A short stable word for counting by reason, for example `truncated`.
-  public var reason: String {
+  package var reason: String {
     switch self {
     case .empty: "empty"
     case .unknownFormat: "unknown-format"
@@ -37,14 +37,14 @@ public enum ImagingError: Error, Equatable, Sendable {
   }
 
   /// Whether the machine is at fault and not the file, so that trying again is right and replacing the picture is not.
-  public var isTransient: Bool {
+  package var isTransient: Bool {
     if case .outOfMemory = self { true } else { false }
   }
 }
 
 extension ImagingError: CustomStringConvertible {
   /// One sentence that says what is wrong and, where somebody can do something, what.
-  public var description: String {
+  package var description: String {
     switch self {
     case .empty:
       "the file is empty; restore it from its source or remove it"

@@ -1,12 +1,12 @@
 import CTurboJPEG
 
 /// Writing JPEG files.
-public enum JPEGFile {
+package enum JPEGFile {
   /// The bytes of a baseline JPEG file of these pixels, with chroma at half resolution.
   ///
   /// - Parameter quality: 1 (smallest) to 100 (best).
   /// - Throws: ``ImagingError/notEncoded(format:detail:)``, ``ImagingError/outOfMemory(detail:)``.
-  public static func encode(_ pixels: PixelBuffer, quality: Int = 90) throws(ImagingError) -> [UInt8] {
+  package static func encode(_ pixels: PixelBuffer, quality: Int = 90) throws(ImagingError) -> [UInt8] {
     precondition((1...100).contains(quality), "JPEG quality lies in 1...100")
     guard let handle = tjInitCompress() else {
       throw .outOfMemory(detail: String(cString: tjGetErrorStr2(nil)))

@@ -1,11 +1,11 @@
 import CPNG
 
 /// Writing PNG files.
-public enum PNGFile {
+package enum PNGFile {
   /// The bytes of an 8-bit RGB PNG file that holds exactly these pixels.
   ///
   /// - Throws: ``ImagingError/notEncoded(format:detail:)``.
-  public static func encode(_ pixels: PixelBuffer) throws(ImagingError) -> [UInt8] {
+  package static func encode(_ pixels: PixelBuffer) throws(ImagingError) -> [UInt8] {
     // Filter bytes, zlib's worst case and the chunks: the same bound as libpng's PNG_IMAGE_PNG_SIZE_MAX, rounded up.
     let rows = pixels.byteCount + pixels.height
     var capacity = rows + rows / 1000 + 4096

@@ -9,7 +9,7 @@ extension PixelBuffer {
   /// - Parameters:
   ///   - kernelSize: width and height of the kernel in pixels; odd, and less than twice either side.
   ///   - sigma: in pixels, more than 0.
-  public func blur(kernelSize: Int, sigma: Double, workspace: PixelWorkspace) {
+  package func blur(kernelSize: Int, sigma: Double, workspace: PixelWorkspace) {
     precondition(kernelSize > 0 && kernelSize % 2 == 1, "a blur kernel has an odd number of pixels")
     precondition(sigma > 0, "a blur needs a positive sigma")
     precondition(kernelSize / 2 < min(width, height), "a blur kernel must be smaller than twice the picture")

@@ -2,7 +2,7 @@ import CImagingKernels
 
 extension PixelBuffer {
   /// Mirrors the picture left to right, in place.
-  public func flipHorizontally() {
+  package func flipHorizontally() {
     for row in 0..<height {
       var left = base + row &* rowBytes
       var right = left + (width &- 1) &* 3
@@ -19,7 +19,7 @@ extension PixelBuffer {
   /// Multiplies every sample by `factor` and cuts off the fraction, in place: torchvision's `adjust_brightness`.
   ///
   /// - Parameter factor: 0 (black) and up; 1 changes nothing.
-  public func adjustBrightness(factor: Double) {
+  package func adjustBrightness(factor: Double) {
     precondition(factor >= 0, "brightness factors are not negative")
     applyTable(ratio: Float(factor), addend: 0)
   }
@@ -27,7 +27,7 @@ extension PixelBuffer {
   /// Moves every sample away from the picture's mean gray, or towards it, in place: torchvision's `adjust_contrast`.
   ///
   /// - Parameter factor: 0 (uniform gray) and up; 1 changes nothing.
-  public func adjustContrast(factor: Double) {
+  package func adjustContrast(factor: Double) {
     precondition(factor >= 0, "contrast factors are not negative")
     let count = width * height
     let mean = Float(imaging_gray_sum(base, count)) / Float(count)
@@ -37,7 +37,7 @@ extension PixelBuffer {
   /// Moves every pixel away from its gray value, or towards it, in place: torchvision's `adjust_saturation`.
   ///
   /// - Parameter factor: 0 (grayscale) and up; 1 changes nothing.
-  public func adjustSaturation(factor: Double) {
+  package func adjustSaturation(factor: Double) {
     precondition(factor >= 0, "saturation factors are not negative")
     imaging_saturate(base, width * height, Float(factor), Float(1 - factor))
   }
@@ -45,19 +45,19 @@ extension PixelBuffer {
   /// Turns the colour circle, in place: torchvision's `adjust_hue`.
   ///
   /// - Parameter shift: -0.5...0.5 of a full turn; 0 changes nothing.
-  public func adjustHue(shift: Double) {
+  package func adjustHue(shift: Double) {
     precondition((-0.5...0.5).contains(shift), "hue shifts lie in -0.5...0.5")
     imaging_turn_hue(base, width * height, Float(shift))
   }
 
   /// Replaces every pixel by its gray value .2989 R + .587 G + .114 B without the fraction, in all three channels: torchvision's
   /// `rgb_to_grayscale`.
-  public func convertToGrayscale() {
+  package func convertToGrayscale() {
     imaging_grayscale(base, width * height)
   }
 
   /// Inverts every sample that is not below `threshold`, in place: torchvision's `solarize`.
-  public func solarize(threshold: UInt8) {
+  package func solarize(threshold: UInt8) {
     applyTable { $0 >= threshold ? 255 - $0 : $0 }
   }
 

@@ -7,7 +7,7 @@ extension PixelBuffer {
   /// - Parameters:
   ///   - image: the source, which may be reduced.
   ///   - crop: the part to show, in full-resolution coordinates; it must lie inside the picture.
-  public func resizedCrop(
+  package func resizedCrop(
     from image: RGBImage, _ crop: CropRectangle, filter: ResamplingFilter = .bilinear, workspace: PixelWorkspace
   ) {
     precondition(
@@ -24,7 +24,7 @@ extension PixelBuffer {
 
   /// Fills this buffer with all of `source`, resampled with antialiasing: torchvision's `resize` on 8-bit tensors, bit for bit.
   /// The two must not overlap.
-  public func resize(from source: PixelBuffer, filter: ResamplingFilter = .bilinear, workspace: PixelWorkspace) {
+  package func resize(from source: PixelBuffer, filter: ResamplingFilter = .bilinear, workspace: PixelWorkspace) {
     resample(
       source, columns: Span(origin: 0, length: Double(source.width), limit: source.width),
       rows: Span(origin: 0, length: Double(source.height), limit: source.height), filter: filter, workspace: workspace)
@@ -107,7 +107,7 @@ extension PixelWorkspace {
   /// itself then needs no more than small things.
   ///
   /// - Throws: ``ImagingError/outOfMemory(detail:)``.
-  public func reserve(forCrop crop: CropRectangle, of image: RGBImage, width: Int) throws(ImagingError) {
+  package func reserve(forCrop crop: CropRectangle, of image: RGBImage, width: Int) throws(ImagingError) {
     _ = try intermediate.reserve(PixelBuffer.rows(of: crop, in: image).bounds.count * width * 3, for: "the crop's rows")
   }
 }

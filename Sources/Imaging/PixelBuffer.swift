@@ -5,16 +5,16 @@
 /// shared-memory ring.
 ///
 /// It may cross threads, but carries no lock: while one thread writes through it, no other may use the same memory.
-public struct PixelBuffer: @unchecked Sendable {
+package struct PixelBuffer: @unchecked Sendable {
   /// The red sample of the top left pixel; `byteCount` bytes are valid from here.
-  public let base: UnsafeMutablePointer<UInt8>
+  package let base: UnsafeMutablePointer<UInt8>
   /// Pixels per row, at least 1.
-  public let width: Int
+  package let width: Int
   /// Rows, at least 1.
-  public let height: Int
+  package let height: Int
 
   /// Describes `width * height * 3` bytes at `base`, which must stay allocated as long as the buffer is used.
-  public init(base: UnsafeMutablePointer<UInt8>, width: Int, height: Int) {
+  package init(base: UnsafeMutablePointer<UInt8>, width: Int, height: Int) {
     precondition(width > 0 && height > 0, "a pixel buffer has at least one pixel")
     self.base = base
     self.width = width
@@ -22,18 +22,18 @@ public struct PixelBuffer: @unchecked Sendable {
   }
 
   /// Bytes of one row.
-  public var rowBytes: Int { width &* 3 }
+  package var rowBytes: Int { width &* 3 }
 
   /// Bytes of the whole picture.
-  public var byteCount: Int { width &* height &* 3 }
+  package var byteCount: Int { width &* height &* 3 }
 
   /// The pixels as one run of bytes, height x width x 3.
-  public var bytes: UnsafeMutableBufferPointer<UInt8> {
+  package var bytes: UnsafeMutableBufferPointer<UInt8> {
     UnsafeMutableBufferPointer(start: base, count: byteCount)
   }
 
   /// Copies every pixel of `source`, which must have the same size and must not overlap.
-  public func copy(from source: PixelBuffer) {
+  package func copy(from source: PixelBuffer) {
     precondition(source.width == width && source.height == height, "only pictures of one size can be copied")
     base.update(from: source.base, count: byteCount)
   }

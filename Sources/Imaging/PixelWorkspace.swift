@@ -2,7 +2,7 @@ import Memory
 
 /// Scratch memory of the operations in this module. A worker keeps one for life; it grows with the largest picture and is then
 /// never allocated again. Not `Sendable`: one workspace, one worker.
-public final class PixelWorkspace {
+package final class PixelWorkspace {
   /// Rows between the two passes of resampling.
   var intermediate = GrowingMemory<UInt8>()
   /// One row with its reflected ends, or one whose successor must not be touched.
@@ -15,5 +15,5 @@ public final class PixelWorkspace {
   var vertical = ResamplingAxis()
 
   /// An empty workspace; memory comes with the first operation that needs it.
-  public init() {}
+  package init() {}
 }

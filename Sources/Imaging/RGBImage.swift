@@ -4,16 +4,16 @@ import Memory
 ///
 /// Its memory grows when a larger picture needs it and is kept when a smaller one follows, so a worker that decodes file
 /// after file into the same image soon stops allocating. Not `Sendable`: it belongs to one worker.
-public final class RGBImage {
+package final class RGBImage {
   /// The pixels; valid until the image is reshaped or destroyed. They do not keep the image alive, and neither does a variable
   /// that is not looked at any more: `withExtendedLifetime` does.
-  public private(set) var pixels: PixelBuffer
+  package private(set) var pixels: PixelBuffer
   /// How much smaller than the file's picture the pixels are.
-  public private(set) var reduction: DecodeReduction = .none
+  package private(set) var reduction: DecodeReduction = .none
   /// Width in the file, in pixels, after orientation was applied; `pixels.width` where nothing was reduced.
-  public private(set) var originalWidth: Int
+  package private(set) var originalWidth: Int
   /// Height in the file, in pixels, after orientation was applied; `pixels.height` where nothing was reduced.
-  public private(set) var originalHeight: Int
+  package private(set) var originalHeight: Int
   /// How many columns of the file's resolution the first column of `pixels` has in front of the picture. Where a side is no multiple of the
   /// reduction, the last column or row that is stored lies partly beyond the picture; turning may put it first.
   private(set) var columnsBefore = 0
@@ -23,7 +23,7 @@ public final class RGBImage {
   private var memory = GrowingMemory<UInt8>()
 
   /// A picture of `width` x `height` pixels with undefined content.
-  public init(width: Int, height: Int) {
+  package init(width: Int, height: Int) {
     precondition(width > 0 && height > 0, "an image has at least one pixel")
     pixels = PixelBuffer(base: memory.demand(width * height * 3), width: width, height: height)
     originalWidth = width
@@ -31,13 +31,13 @@ public final class RGBImage {
   }
 
   /// Pixels per row.
-  public var width: Int { pixels.width }
+  package var width: Int { pixels.width }
 
   /// Rows.
-  public var height: Int { pixels.height }
+  package var height: Int { pixels.height }
 
   /// The whole picture as a crop rectangle, in original coordinates.
-  public var fullFrame: CropRectangle { CropRectangle(x: 0, y: 0, width: originalWidth, height: originalHeight) }
+  package var fullFrame: CropRectangle { CropRectangle(x: 0, y: 0, width: originalWidth, height: originalHeight) }
 
   /// Gives the image a new size; the content becomes undefined. Allocates only where the memory it has is too small.
   ///

@@ -1,5 +1,5 @@
 /// How new pixels are made from old ones. Both filters are widened when shrinking (antialiasing), as PIL and torchvision do.
-public enum ResamplingFilter: String, Sendable, CaseIterable {
+package enum ResamplingFilter: String, Sendable, CaseIterable {
   /// A triangle, 2 pixels wide.
   case bilinear
   /// A cubic with a = -0.5, 4 pixels wide.

@@ -3,7 +3,7 @@
 /// The purpose is part of the key of every draw, so draws for different purposes are independent: a recipe that stops
 /// drawing one number leaves all others as they were. The raw values are part of what makes a stream reproducible:
 /// never change or reuse one, only add.
-public enum DrawPurpose: UInt16, CaseIterable, Sendable {
+package enum DrawPurpose: UInt16, CaseIterable, Sendable {
   // The order of samples.
 
   /// The order of the samples within an epoch.

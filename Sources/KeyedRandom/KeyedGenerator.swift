@@ -9,7 +9,7 @@
 /// var generator = KeyedGenerator(seed: 1, epoch: 0, sample: 4711, view: 1, purpose: .flip)
 /// let flipped = generator.chance(0.5)
 /// ```
-public struct KeyedGenerator: RandomNumberGenerator, Sendable {
+package struct KeyedGenerator: RandomNumberGenerator, Sendable {
   /// The key of the Philox function.
   private let seed: UInt64
   /// The next counter: x counts blocks, the other words name the draw.
@@ -25,7 +25,7 @@ public struct KeyedGenerator: RandomNumberGenerator, Sendable {
   ///   - sample: the sample (or the group of samples) that is drawn for, modulo 2^40.
   ///   - view: the view, 0 to 255; 0 where the draw belongs to no view.
   ///   - purpose: what the number is for.
-  public init(seed: UInt64, epoch: UInt64, sample: UInt64, view: Int, purpose: DrawPurpose) {
+  package init(seed: UInt64, epoch: UInt64, sample: UInt64, view: Int, purpose: DrawPurpose) {
     precondition((0...255).contains(view), "a view has a number from 0 to 255")
     self.seed = seed
     // The five parts of the key share 128 bits without overlapping, so no two draws of a stream ever meet:
@@ -38,7 +38,7 @@ public struct KeyedGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// The next 64 random bits.
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     if let value = spare {
       spare = nil
       return value
@@ -50,18 +50,18 @@ public struct KeyedGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// A number drawn uniformly from [0, 1), a multiple of 2^-53.
-  public mutating func uniform() -> Double {
+  package mutating func uniform() -> Double {
     Double(next() >> 11) * 0x1p-53
   }
 
   /// A number drawn uniformly from `range`.
-  public mutating func uniform(in range: ClosedRange<Double>) -> Double {
+  package mutating func uniform(in range: ClosedRange<Double>) -> Double {
     // Rounding could step past the upper bound by one unit in the last place.
     min(range.lowerBound + uniform() * (range.upperBound - range.lowerBound), range.upperBound)
   }
 
   /// A whole number drawn uniformly from 0..<`bound`; `bound` is at least 1.
-  public mutating func index(below bound: Int) -> Int {
+  package mutating func index(below bound: Int) -> Int {
     precondition(bound > 0, "there is no index below \(bound)")
     // D. Lemire, "Fast random integer generation in an interval", 2019: rejects the few values that would make low
     // indices more likely.
@@ -77,12 +77,12 @@ public struct KeyedGenerator: RandomNumberGenerator, Sendable {
   }
 
   /// True with probability `probability`: never at 0, always at 1.
-  public mutating func chance(_ probability: Double) -> Bool {
+  package mutating func chance(_ probability: Double) -> Bool {
     uniform() < probability
   }
 
   /// The numbers 0..<`count` in an order drawn uniformly from all orders.
-  public mutating func permutation(count: Int) -> [Int] {
+  package mutating func permutation(count: Int) -> [Int] {
     var order = Array(0..<count)
     for last in stride(from: count - 1, to: 0, by: -1) {
       order.swapAt(last, index(below: last + 1))

@@ -10,9 +10,9 @@
 /// It is a Feistel network over the smallest power of two that holds `count`. Results outside of 0..<`count` are sent
 /// through the network again until they fall inside ("cycle walking", J. Black and P. Rogaway, 2002), which keeps it a
 /// bijection and takes less than two passes on average.
-public struct KeyedPermutation: Sendable {
+package struct KeyedPermutation: Sendable {
   /// How many numbers are permuted, 0 to 2^62.
-  public let count: Int
+  package let count: Int
 
   private let seed: UInt64
   private let epoch: UInt32
@@ -27,7 +27,7 @@ public struct KeyedPermutation: Sendable {
   private static let rounds: UInt32 = 24
 
   /// The permutation of 0..<`count` under this key (`epoch` modulo 2^32).
-  public init(count: Int, seed: UInt64, epoch: UInt64, purpose: DrawPurpose) {
+  package init(count: Int, seed: UInt64, epoch: UInt64, purpose: DrawPurpose) {
     precondition((0...(1 << 62)).contains(count), "a permutation has between 0 and 2^62 elements")
     self.count = count
     self.seed = seed
@@ -40,7 +40,7 @@ public struct KeyedPermutation: Sendable {
   }
 
   /// The element at `position`, which lies in 0..<`count`.
-  public subscript(position: Int) -> Int {
+  package subscript(position: Int) -> Int {
     precondition((0..<count).contains(position), "position \(position) is outside of 0..<\(count)")
     var value = UInt64(position)
     repeat {

@@ -3,15 +3,15 @@
 ///
 /// J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 /// Nothing is stored between draws, so any draw of a stream can be made anywhere, at any time, in any order.
-public enum Philox {
+package enum Philox {
   /// Four 32-bit words: the counter that goes in, or the random bits that come out.
-  public struct Block: Hashable, Sendable {
+  package struct Block: Hashable, Sendable {
     /// The words in the order of the paper, `x` first.
-    public var x, y, z, w: UInt32
+    package var x, y, z, w: UInt32
 
     /// A block of the four given words.
     @inlinable
-    public init(_ x: UInt32, _ y: UInt32, _ z: UInt32, _ w: UInt32) {
+    package init(_ x: UInt32, _ y: UInt32, _ z: UInt32, _ w: UInt32) {
       self.x = x
       self.y = y
       self.z = z
@@ -23,7 +23,7 @@ public enum Philox {
   ///
   /// The key's low 32 bits are the paper's first key word.
   @inlinable
-  public static func block(at counter: Block, key: UInt64) -> Block {
+  package static func block(at counter: Block, key: UInt64) -> Block {
     var block = counter
     var lowKey = UInt32(truncatingIfNeeded: key)
     var highKey = UInt32(truncatingIfNeeded: key >> 32)

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The system refused memory.
-public struct MemoryRefused: Error, Equatable, Sendable {
+package struct MemoryRefused: Error, Equatable, Sendable {
   /// How much was asked for.
-  public let bytes: Int
+  package let bytes: Int
 }
 
 /// Memory for trivial values that only ever grows, and that the system may refuse.
@@ -15,19 +15,19 @@ public struct MemoryRefused: Error, Equatable, Sendable {
 /// var samples = GrowingMemory<UInt8>()
 /// let pixels = try samples.reserve(width * height * 3)
 /// ```
-public struct GrowingMemory<Element: BitwiseCopyable>: ~Copyable {
+package struct GrowingMemory<Element: BitwiseCopyable>: ~Copyable {
   private var memory: UnsafeMutablePointer<Element>?
   private var capacity = 0
 
   /// No memory yet.
-  public init() {}
+  package init() {}
 
   deinit { free(memory) }
 
   /// Memory for at least `count` elements, undefined content; valid until the next call.
   ///
   /// - Throws: `MemoryRefused`; what was reserved before then stays, content and all.
-  public mutating func reserve(_ count: Int) throws(MemoryRefused) -> UnsafeMutablePointer<Element> {
+  package mutating func reserve(_ count: Int) throws(MemoryRefused) -> UnsafeMutablePointer<Element> {
     if let memory, count <= capacity { return memory }
     let (bytes, isImpossible) = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     guard !isImpossible, let grown = malloc(max(bytes, 1)) else {
@@ -41,7 +41,7 @@ public struct GrowingMemory<Element: BitwiseCopyable>: ~Copyable {
   }
 
   /// As `reserve`, for sizes so small that nothing can go on where they are refused: it then ends the process.
-  public mutating func demand(_ count: Int) -> UnsafeMutablePointer<Element> {
+  package mutating func demand(_ count: Int) -> UnsafeMutablePointer<Element> {
     do throws(MemoryRefused) {
       return try reserve(count)
     } catch {

@@ -1,15 +1,15 @@
 import CStyleKernels
 
 /// The family of vector instructions that the networks run on.
-public enum KernelPath {
+package enum KernelPath {
   /// The environment variable that names a path other than the widest.
-  public static let variable = "SASSL_CPU"
+  package static let variable = "SASSL_CPU"
 
   /// `avx512`, `avx2` or `portable`: the widest that this CPU has, or what the environment variable SASSL_CPU names.
-  public static var selected: String { String(cString: style_kernels_selected().pointee.name) }
+  package static var selected: String { String(cString: style_kernels_selected().pointee.name) }
 
   /// The paths that this CPU can run, the widest first.
-  public static var available: [String] {
+  package static var available: [String] {
     [STYLE_PATH_AVX512, STYLE_PATH_AVX2, STYLE_PATH_PORTABLE].compactMap { path in
       style_kernels_for(path).map { String(cString: $0.pointee.name) }
     }
@@ -18,7 +18,7 @@ public enum KernelPath {
   /// What is wrong with a value of SASSL_CPU, in a sentence; `nil` where it names a path that this CPU can run, or is not set.
   ///
   /// Whoever sets it wants the bits of that path, so another is no substitute.
-  public static func problem(with wanted: String?) -> String? {
+  package static func problem(with wanted: String?) -> String? {
     guard let wanted, !wanted.isEmpty, !available.contains(wanted) else { return nil }
     let known = ["avx512", "avx2", "portable"]
     return known.contains(wanted)

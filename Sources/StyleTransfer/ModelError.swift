@@ -9,9 +9,9 @@ import Glibc
 ///     } catch let error where error.code == .unreadable {
 ///       print(error)  // "/models/lite.safetensors: cannot be read: No such file or directory; ..."
 ///     }
-public struct ModelError: Error, Sendable, Equatable {
+package struct ModelError: Error, Sendable, Equatable {
   /// The kind of a refusal, for programs; the words are in ``ModelError/problem`` and ``ModelError/remedy``.
-  public enum Code: String, Sendable, CaseIterable {
+  package enum Code: String, Sendable, CaseIterable {
     /// The file cannot be opened or read.
     case unreadable
     /// The file cannot be written.
@@ -33,13 +33,13 @@ public struct ModelError: Error, Sendable, Equatable {
   }
 
   /// The kind of the refusal.
-  public let code: Code
+  package let code: Code
   /// Where it happened: a file, a tensor, a metadata key, an argument.
-  public let place: String
+  package let place: String
   /// What is wrong there.
-  public let problem: String
+  package let problem: String
   /// What to do about it.
-  public let remedy: String
+  package let remedy: String
 
   init(_ code: Code, at place: String, _ problem: String, remedy: String) {
     self.code = code
@@ -51,5 +51,5 @@ public struct ModelError: Error, Sendable, Equatable {
 
 extension ModelError: CustomStringConvertible {
   /// One sentence: place, problem and remedy.
-  public var description: String { "\(place): \(problem); \(remedy)" }
+  package var description: String { "\(place): \(problem); \(remedy)" }
 }

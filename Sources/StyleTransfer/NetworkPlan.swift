@@ -1,7 +1,7 @@
 // A network as values: layers in order, each with its weights. An engine is built from these and nothing else.
 
 /// What a layer applies to every number it produced.
-public enum Activation: Sendable, Hashable {
+package enum Activation: Sendable, Hashable {
   /// Nothing.
   case identity
   /// `max(0, x)`.
@@ -13,7 +13,7 @@ public enum Activation: Sendable, Hashable {
 }
 
 /// What a convolution sees beyond the border of its input.
-public enum BorderPadding: Sendable, Hashable {
+package enum BorderPadding: Sendable, Hashable {
   /// The picture mirrored at its border pixel, which is not repeated; half the kernel on each side.
   case reflection
   /// Zeros, as many as the output size `input / stride` needs, the odd one after: TensorFlow's "SAME". With stride 1 that
@@ -22,138 +22,138 @@ public enum BorderPadding: Sendable, Hashable {
 }
 
 /// `y = weight x + bias`.
-public struct AffineMap: Sendable {
+package struct AffineMap: Sendable {
   /// Length of x.
-  public let inputs: Int
+  package let inputs: Int
   /// Length of y.
-  public let outputs: Int
+  package let outputs: Int
   /// `[outputs][inputs]`, row by row.
-  public let weight: [Float]
+  package let weight: [Float]
   /// `[outputs]`.
-  public let bias: [Float]
+  package let bias: [Float]
 
   /// Numbers learnt.
-  public var parameterCount: Int { weight.count + bias.count }
+  package var parameterCount: Int { weight.count + bias.count }
   /// Multiplications for one x.
-  public var macs: Int { weight.count }
+  package var macs: Int { weight.count }
 }
 
 /// Instance normalisation whose scale and shift depend on the style: `scale(z) (x - mean) / sqrt(variance + epsilon) + shift(z)`,
 /// with mean and biased variance of one channel over the picture.
-public struct ConditionalNormalization: Sendable {
+package struct ConditionalNormalization: Sendable {
   /// Keeps the division finite on a flat channel; the same in every published network.
-  public static let epsilon: Float = 1e-5
+  package static let epsilon: Float = 1e-5
 
   /// Embedding to one scale for each channel.
-  public let scale: AffineMap
+  package let scale: AffineMap
   /// Embedding to one shift for each channel.
-  public let shift: AffineMap
+  package let shift: AffineMap
 }
 
 /// One convolution with everything that is applied around it, in this order: upsampling, padding, convolution, bias,
 /// normalisation, activation.
-public struct Convolution: Sendable {
+package struct Convolution: Sendable {
   /// The name of its tensors in the model file, without `.weight`.
-  public let name: String
+  package let name: String
   /// Channels of the picture it reads.
-  public let inputChannels: Int
+  package let inputChannels: Int
   /// Channels of the picture it writes.
-  public let outputChannels: Int
+  package let outputChannels: Int
   /// Side of the square kernel; odd.
-  public let kernel: Int
+  package let kernel: Int
   /// 1, or 2 to halve both sides of the picture.
-  public let stride: Int
+  package let stride: Int
   /// Each channel is convolved with its own kernel and no other; input and output channels agree.
-  public let isDepthwise: Bool
+  package let isDepthwise: Bool
   /// Rows and columns are repeated this many times before the convolution: 1 or 2.
-  public let upsampling: Int
+  package let upsampling: Int
   /// What lies beyond the border.
-  public let padding: BorderPadding
+  package let padding: BorderPadding
   /// `[output][input][row][column]`; for a depthwise convolution `[channel][row][column]`.
-  public let weight: [Float]
+  package let weight: [Float]
   /// `[output]`; nil in front of a normalisation, which would subtract it.
-  public let bias: [Float]?
+  package let bias: [Float]?
   /// The style's way into the network.
-  public let normalization: ConditionalNormalization?
+  package let normalization: ConditionalNormalization?
   /// Applied last.
-  public let activation: Activation
+  package let activation: Activation
 
   /// The side (width or height) of the output for a side of the input.
-  public func outputSide(for inputSide: Int) -> Int { (inputSide * upsampling + stride - 1) / stride }
+  package func outputSide(for inputSide: Int) -> Int { (inputSide * upsampling + stride - 1) / stride }
 
   /// Numbers learnt.
-  public var parameterCount: Int {
+  package var parameterCount: Int {
     weight.count + (bias?.count ?? 0)
       + (normalization.map { $0.scale.parameterCount + $0.shift.parameterCount } ?? 0)
   }
 
   /// Multiply-accumulates of the convolution for an input of this size; the normalisation is not counted.
-  public func macs(inputWidth: Int, inputHeight: Int) -> Int {
+  package func macs(inputWidth: Int, inputHeight: Int) -> Int {
     weight.count * outputSide(for: inputWidth) * outputSide(for: inputHeight)
   }
 }
 
 /// A block of MobileNetV2: widen, filter each channel, narrow.
-public struct InvertedResidual: Sendable {
+package struct InvertedResidual: Sendable {
   /// 1x1; nil when the expansion is 1.
-  public let expand: Convolution?
+  package let expand: Convolution?
   /// 3x3, with the block's stride.
-  public let depthwise: Convolution
+  package let depthwise: Convolution
   /// 1x1, no activation.
-  public let project: Convolution
+  package let project: Convolution
   /// The block's input is added to its output.
-  public let addsInput: Bool
+  package let addsInput: Bool
 
   /// The convolutions in order.
-  public var convolutions: [Convolution] { (expand.map { [$0] } ?? []) + [depthwise, project] }
+  package var convolutions: [Convolution] { (expand.map { [$0] } ?? []) + [depthwise, project] }
 }
 
 /// The style predictor F, layer by layer.
-public struct PredictorPlan: Sendable {
+package struct PredictorPlan: Sendable {
   /// Width and height of the picture it sees.
-  public let side: Int
+  package let side: Int
   /// 3x3, stride 2.
-  public let stem: Convolution
+  package let stem: Convolution
   /// In order.
-  public let blocks: [InvertedResidual]
+  package let blocks: [InvertedResidual]
   /// 1x1, before the mean over the picture.
-  public let head: Convolution
+  package let head: Convolution
   /// From the means to z.
-  public let embedding: AffineMap
+  package let embedding: AffineMap
 
   /// Every convolution in order.
-  public var convolutions: [Convolution] { [stem] + blocks.flatMap(\.convolutions) + [head] }
+  package var convolutions: [Convolution] { [stem] + blocks.flatMap(\.convolutions) + [head] }
   /// Numbers learnt.
-  public var parameterCount: Int {
+  package var parameterCount: Int {
     convolutions.reduce(embedding.parameterCount) { $0 + $1.parameterCount }
   }
   /// Multiply-accumulates for one picture.
-  public var macs: Int { convolutionMACs(convolutions, width: side, height: side) + embedding.macs }
+  package var macs: Int { convolutionMACs(convolutions, width: side, height: side) + embedding.macs }
 }
 
 /// `x + second(first(x))`.
-public struct ResidualBlock: Sendable {
+package struct ResidualBlock: Sendable {
   /// With normalisation and ReLU.
-  public let first: Convolution
+  package let first: Convolution
   /// With normalisation, no activation.
-  public let second: Convolution
+  package let second: Convolution
 }
 
 /// The style transformer T, layer by layer.
-public struct TransformerPlan: Sendable {
+package struct TransformerPlan: Sendable {
   /// Three convolutions down to a quarter of each side.
-  public let contract: [Convolution]
+  package let contract: [Convolution]
   /// At a quarter of each side.
-  public let residual: [ResidualBlock]
+  package let residual: [ResidualBlock]
   /// Two upsampling convolutions and the last one, to RGB.
-  public let expand: [Convolution]
+  package let expand: [Convolution]
 
   /// Every convolution in order.
-  public var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
+  package var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
   /// Numbers learnt.
-  public var parameterCount: Int { convolutions.reduce(0) { $0 + $1.parameterCount } }
+  package var parameterCount: Int { convolutions.reduce(0) { $0 + $1.parameterCount } }
   /// Multiply-accumulates of the convolutions and of the styles' affine maps for one picture.
-  public func macs(width: Int, height: Int) -> Int {
+  package func macs(width: Int, height: Int) -> Int {
     let styles = convolutions.reduce(0) { sum, layer in
       sum + (layer.normalization.map { $0.scale.macs + $0.shift.macs } ?? 0)
     }

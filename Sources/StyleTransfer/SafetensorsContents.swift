@@ -10,13 +10,13 @@ import Glibc
 ///     contents.metadata["licence"] = "CC0-1.0"
 ///     contents.add("embeddings", shape: [1, 100], values: embedding)
 ///     try contents.write(to: url)
-public struct SafetensorsContents: Sendable {
+package struct SafetensorsContents: Sendable {
   /// The strings under `__metadata__`.
-  public var metadata: [String: String] = [:]
+  package var metadata: [String: String] = [:]
   private var tensors: [(name: String, shape: [Int], values: [Float])] = []
 
   /// Nothing yet.
-  public init() {}
+  package init() {}
 
   /// Adds a tensor; tensors are stored in the order in which they were added.
   ///
@@ -24,14 +24,14 @@ public struct SafetensorsContents: Sendable {
   ///   - name: not used before, and not `__metadata__`.
   ///   - shape: outermost dimension first.
   ///   - values: as many as the shape asks for.
-  public mutating func add(_ name: String, shape: [Int], values: [Float]) {
+  package mutating func add(_ name: String, shape: [Int], values: [Float]) {
     precondition(shape.reduce(1, *) == values.count, "tensor '\(name)' has \(values.count) values for shape \(shape)")
     precondition(name != "__metadata__" && !tensors.contains { $0.name == name }, "tensor name '\(name)' is taken")
     tensors.append((name, shape, values))
   }
 
   /// The bytes of the file; equal contents give equal bytes.
-  public var encoded: Data {
+  package var encoded: Data {
     struct Entry: Encodable {
       let dtype = "F32"
       let shape: [Int]
@@ -78,7 +78,7 @@ public struct SafetensorsContents: Sendable {
   /// Writes the file: it appears whole or not at all.
   ///
   /// - Throws: ``ModelError`` with code `unwritable`.
-  public func write(to url: URL) throws(ModelError) {
+  package func write(to url: URL) throws(ModelError) {
     do {
       try encoded.write(to: url, options: .atomic)
     } catch {

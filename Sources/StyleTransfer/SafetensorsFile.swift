@@ -5,10 +5,10 @@ import Glibc
 ///
 /// Everything is checked when the file is opened: the header is well-formed JSON, every tensor lies inside the file, has the
 /// size its shape asks for, and together they cover the data without gap or overlap. Later access cannot go astray.
-public struct SafetensorsFile: Sendable {
+package struct SafetensorsFile: Sendable {
   /// What a tensor is made of. Only `f32`, `f16` and `u8` can be read out; the others are recognised so that a file that
   /// also holds them can be opened.
-  public enum ElementType: String, Sendable, Decodable {
+  package enum ElementType: String, Sendable, Decodable {
     case f64 = "F64"
     case f32 = "F32"
     case f16 = "F16"
@@ -21,7 +21,7 @@ public struct SafetensorsFile: Sendable {
     case bool = "BOOL"
 
     /// Bytes of one element.
-    public var byteCount: Int {
+    package var byteCount: Int {
       switch self {
       case .f64, .i64: 8
       case .f32, .i32: 4
@@ -32,28 +32,28 @@ public struct SafetensorsFile: Sendable {
   }
 
   /// Type, shape and place of one tensor.
-  public struct Tensor: Sendable, Hashable {
+  package struct Tensor: Sendable, Hashable {
     /// What it is made of.
-    public let elementType: ElementType
+    package let elementType: ElementType
     /// Outermost dimension first; empty for a single number.
-    public let shape: [Int]
+    package let shape: [Int]
     /// Its bytes, counted from the end of the header.
-    public let byteRange: Range<Int>
+    package let byteRange: Range<Int>
     /// Number of elements.
-    public var count: Int { byteRange.count / elementType.byteCount }
+    package var count: Int { byteRange.count / elementType.byteCount }
   }
 
   /// Larger files are refused unread: the largest published network of this kind is 40 MB.
-  public static let maximumByteCount = 1 << 30
+  package static let maximumByteCount = 1 << 30
   /// Larger headers are refused unread: a few hundred tensors need a few tens of kilobytes.
-  public static let maximumHeaderByteCount = 1 << 22
+  package static let maximumHeaderByteCount = 1 << 22
 
   /// What errors call the file: its path, or the name it was given.
-  public let name: String
+  package let name: String
   /// The strings under `__metadata__`.
-  public let metadata: [String: String]
+  package let metadata: [String: String]
   /// Every tensor by name.
-  public let tensors: [String: Tensor]
+  package let tensors: [String: Tensor]
   private let bytes: Data
   private let dataStart: Int
 
@@ -62,7 +62,7 @@ public struct SafetensorsFile: Sendable {
   /// The file is read, not mapped: a mapped file that someone truncates later would kill the process.
   ///
   /// - Throws: ``ModelError`` with code `unreadable` or `malformedFile`.
-  public init(contentsOf url: URL) throws(ModelError) {
+  package init(contentsOf url: URL) throws(ModelError) {
     try self.init(bytes: Self.read(url.path), name: url.path)
   }
 
@@ -72,7 +72,7 @@ public struct SafetensorsFile: Sendable {
   ///   - bytes: the whole file.
   ///   - name: what errors call it.
   /// - Throws: ``ModelError`` with code `malformedFile`.
-  public init(bytes: Data, name: String) throws(ModelError) {
+  package init(bytes: Data, name: String) throws(ModelError) {
     func malformed(_ problem: String) -> ModelError {
       ModelError(
         .malformedFile, at: name, problem,
@@ -139,7 +139,7 @@ public struct SafetensorsFile: Sendable {
   /// The numbers of an `F32` or `F16` tensor, outermost dimension first; half precision is widened.
   ///
   /// - Throws: ``ModelError`` with code `invalidTensor` when there is no such tensor or it is of another type.
-  public func floats(_ tensorName: String) throws(ModelError) -> [Float] {
+  package func floats(_ tensorName: String) throws(ModelError) -> [Float] {
     let tensor = try self.tensor(tensorName)
     switch tensor.elementType {
     case .f32:
@@ -155,7 +155,7 @@ public struct SafetensorsFile: Sendable {
   /// The bytes of a `U8` tensor, outermost dimension first.
   ///
   /// - Throws: ``ModelError`` with code `invalidTensor` when there is no such tensor or it is of another type.
-  public func bytes(_ tensorName: String) throws(ModelError) -> [UInt8] {
+  package func bytes(_ tensorName: String) throws(ModelError) -> [UInt8] {
     let tensor = try self.tensor(tensorName)
     guard tensor.elementType == .u8 else {
       throw invalidTensor(tensorName, "it is \(tensor.elementType.rawValue), not U8", remedy: "convert it to U8")

@@ -7,29 +7,29 @@ import Glibc
 ///
 ///     let bank = try StyleBank(contentsOf: url)
 ///     let waves = bank.entries[0].embedding
-public struct StyleBank: Sendable {
+package struct StyleBank: Sendable {
   /// One named style.
-  public struct Entry: Sendable, Hashable {
+  package struct Entry: Sendable, Hashable {
     /// Unique in the bank.
-    public let name: String
+    package let name: String
     /// Its embedding.
-    public let embedding: StyleEmbedding
+    package let embedding: StyleEmbedding
 
     /// A named style.
-    public init(name: String, embedding: StyleEmbedding) {
+    package init(name: String, embedding: StyleEmbedding) {
       self.name = name
       self.embedding = embedding
     }
   }
 
   /// The named styles in the order of the file.
-  public let entries: [Entry]
+  package let entries: [Entry]
   /// How long its embeddings are.
-  public let embeddingLength: Int
+  package let embeddingLength: Int
   /// Where the embeddings come from.
-  public let provenance: String
+  package let provenance: String
   /// The licence of the embeddings.
-  public let licence: String
+  package let licence: String
 
   /// A bank from its parts.
   ///
@@ -40,7 +40,7 @@ public struct StyleBank: Sendable {
   ///   - licence: their licence.
   /// - Throws: ``ModelError`` with code `invalidMetadata` when a name occurs twice or there is nothing in the bank, and
   ///   `invalidEmbedding` when a length is wrong.
-  public init(
+  package init(
     embeddingLength: Int, entries: [Entry], provenance: String, licence: String
   ) throws(ModelError) {
     var names: Set<String> = []
@@ -69,7 +69,7 @@ public struct StyleBank: Sendable {
   ///
   /// - Parameter url: a safetensors file as docs/model-format.md describes it.
   /// - Throws: ``ModelError`` when the file cannot be read, is damaged, or is not a style bank.
-  public init(contentsOf url: URL) throws(ModelError) {
+  package init(contentsOf url: URL) throws(ModelError) {
     try self.init(SafetensorsFile(contentsOf: url))
   }
 
@@ -79,7 +79,7 @@ public struct StyleBank: Sendable {
   ///   - bytes: the contents of a bank file.
   ///   - name: what errors call it.
   /// - Throws: ``ModelError`` as ``init(contentsOf:)``.
-  public init(bytes: Data, name: String) throws(ModelError) {
+  package init(bytes: Data, name: String) throws(ModelError) {
     try self.init(SafetensorsFile(bytes: bytes, name: name))
   }
 
@@ -117,7 +117,7 @@ public struct StyleBank: Sendable {
   /// Writes the bank as a file that ``init(contentsOf:)`` reads.
   ///
   /// - Throws: ``ModelError`` with code `unwritable`.
-  public func write(to url: URL) throws(ModelError) {
+  package func write(to url: URL) throws(ModelError) {
     var contents = SafetensorsContents()
     // An array of strings always encodes.
     contents.metadata["names"] = String(decoding: try! JSONEncoder().encode(entries.map(\.name)), as: UTF8.self)
@@ -132,7 +132,7 @@ public struct StyleBank: Sendable {
   ///
   /// - Parameter name: what the error calls the bank.
   /// - Throws: ``ModelError`` with code `invalidEmbedding`.
-  public func checkFit(to model: StyleModel, at name: String) throws(ModelError) {
+  package func checkFit(to model: StyleModel, at name: String) throws(ModelError) {
     let wanted = model.architecture.embedding
     if embeddingLength == wanted { return }
     throw ModelError(

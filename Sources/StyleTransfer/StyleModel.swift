@@ -15,24 +15,24 @@ import Glibc
 ///       beta: 0.2, workspace: workspace)
 ///
 /// A model never changes after it is loaded, so any number of threads may use it, each with its own ``StyleWorkspace``.
-public final class StyleModel: Sendable {
+package final class StyleModel: Sendable {
   /// The shape of the networks.
-  public let architecture: ModelArchitecture
+  package let architecture: ModelArchitecture
   /// Where the weights come from, in the words of the file.
-  public let provenance: String
+  package let provenance: String
   /// The licence of the weights, in the words of the file.
-  public let licence: String
+  package let licence: String
   /// The predictor's layers; nil in a transformer-only model.
-  public let predictor: PredictorPlan?
+  package let predictor: PredictorPlan?
   /// The transformer's layers.
-  public let transformer: TransformerPlan
+  package let transformer: TransformerPlan
   private let engine: any StyleEngine
 
   /// Loads a model file.
   ///
   /// - Parameter url: a safetensors file as docs/model-format.md describes it.
   /// - Throws: ``ModelError`` when the file cannot be read, is damaged, or its tensors do not fit its architecture.
-  public convenience init(contentsOf url: URL) throws(ModelError) {
+  package convenience init(contentsOf url: URL) throws(ModelError) {
     try self.init(SafetensorsFile(contentsOf: url))
   }
 
@@ -42,7 +42,7 @@ public final class StyleModel: Sendable {
   ///   - bytes: the contents of a model file.
   ///   - name: what errors call it.
   /// - Throws: ``ModelError`` as ``init(contentsOf:)``.
-  public convenience init(bytes: Data, name: String) throws(ModelError) {
+  package convenience init(bytes: Data, name: String) throws(ModelError) {
     try self.init(SafetensorsFile(bytes: bytes, name: name))
   }
 
@@ -103,16 +103,16 @@ public final class StyleModel: Sendable {
   }
 
   /// Numbers learnt, both networks together.
-  public var parameterCount: Int { (predictor?.parameterCount ?? 0) + transformer.parameterCount }
+  package var parameterCount: Int { (predictor?.parameterCount ?? 0) + transformer.parameterCount }
 
   /// Width and height of the picture that ``embed(pixels:workspace:)`` reads; nil in a transformer-only model.
-  public var predictorSide: Int? { architecture.predictor?.side }
+  package var predictorSide: Int? { architecture.predictor?.side }
 
   /// Width and height of the picture that the predictor reads.
   ///
   /// - Parameter name: what the error calls the model.
   /// - Throws: ``ModelError`` with code `noPredictor` for a transformer-only model.
-  public func requiredPredictorSide(of name: String = "model") throws(ModelError) -> Int {
+  package func requiredPredictorSide(of name: String = "model") throws(ModelError) -> Int {
     if let predictorSide { return predictorSide }
     throw ModelError(
       .noPredictor, at: name, "it has a style transformer alone, and no predictor to see the style of a picture with",
@@ -120,10 +120,10 @@ public final class StyleModel: Sendable {
   }
 
   /// Multiply-accumulates of the transformer for one picture of this size.
-  public func macs(width: Int, height: Int) -> Int { transformer.macs(width: width, height: height) }
+  package func macs(width: Int, height: Int) -> Int { transformer.macs(width: width, height: height) }
 
   /// Multiply-accumulates of the predictor for one picture; nil in a transformer-only model.
-  public var predictorMACs: Int? { predictor?.macs }
+  package var predictorMACs: Int? { predictor?.macs }
 
   /// The style of a picture.
   ///
@@ -131,7 +131,7 @@ public final class StyleModel: Sendable {
   ///   - pixels: `[side][side][3]` uint8 RGB, where side is ``predictorSide``: the whole picture, resized to it.
   ///   - workspace: the calling thread's scratch memory.
   /// - Throws: ``ModelError`` with code `noPredictor` when the model has only a transformer.
-  public func embed(pixels: UnsafePointer<UInt8>, workspace: StyleWorkspace) throws(ModelError) -> StyleEmbedding {
+  package func embed(pixels: UnsafePointer<UInt8>, workspace: StyleWorkspace) throws(ModelError) -> StyleEmbedding {
     var embedding = StyleEmbedding([Float](repeating: 0, count: architecture.embedding))
     try embed(pixels: pixels, into: &embedding, workspace: workspace)
     return embedding
@@ -140,7 +140,7 @@ public final class StyleModel: Sendable {
   /// As ``embed(pixels:workspace:)``, into an embedding that exists already, so that nothing is allocated.
   ///
   /// - Throws: ``ModelError`` with code `noPredictor`, or `invalidEmbedding` when its length is not the model's.
-  public func embed(
+  package func embed(
     pixels: UnsafePointer<UInt8>, into embedding: inout StyleEmbedding, workspace: StyleWorkspace
   ) throws(ModelError) {
     guard predictor != nil else {
@@ -166,7 +166,7 @@ public final class StyleModel: Sendable {
   ///   - output: receives `[height][width][3]`, each in 0...1.
   ///   - workspace: the calling thread's scratch memory.
   /// - Throws: ``ModelError`` with code `invalidPictureSize` or `invalidEmbedding`.
-  public func stylize(
+  package func stylize(
     pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: StyleEmbedding, beta: Float = 1,
     into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) throws(ModelError) {
@@ -197,7 +197,7 @@ public final class StyleModel: Sendable {
   ///   - beta: as in ``stylize(pixels:width:height:embedding:beta:into:workspace:)``; 0 leaves every byte as it is.
   ///   - workspace: the calling thread's scratch memory.
   /// - Throws: ``ModelError`` with code `invalidPictureSize` or `invalidEmbedding`; the picture is then untouched.
-  public func stylize(
+  package func stylize(
     inPlace pixels: UnsafeMutablePointer<UInt8>, width: Int, height: Int, embedding: StyleEmbedding, beta: Float,
     workspace: StyleWorkspace
   ) throws(ModelError) {

@@ -5,17 +5,17 @@ import Glibc
 /// picture, so that a steady stream allocates nothing.
 ///
 /// A workspace serves any model, one call at a time; give every thread its own.
-public final class StyleWorkspace {
+package final class StyleWorkspace {
   /// What an engine keeps between the layers of one picture.
   package let layers = ScratchMemory()
   /// The stylized picture, when the caller wants it blended rather than handed over.
   package let picture = ScratchMemory()
 
   /// An empty workspace; memory is reserved by the first picture.
-  public init() {}
+  package init() {}
 
   /// The bytes held at present.
-  public var byteCount: Int { layers.byteCount + picture.byteCount }
+  package var byteCount: Int { layers.byteCount + picture.byteCount }
 }
 
 /// One block of memory that only grows. The contents are unspecified after every ``reserve(floats:)``.

@@ -1,7 +1,8 @@
 import Basics
+import Commands
+import Diagnostics
 import FoundationEssentials
 import Glibc
-import Service
 
 /// What `sasslctl bench --json` prints.
 private struct BenchDescription: Encodable {

@@ -1,6 +1,6 @@
 import Basics
+import Commands
 import Glibc
-import Service
 
 /// Another program that this one runs and waits for.
 enum ChildProcess {

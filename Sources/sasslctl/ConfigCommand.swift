@@ -1,4 +1,4 @@
-import Service
+import Commands
 
 /// `sasslctl config show`: the configuration in force.
 func configCommand(_ arguments: [String]) throws -> ExitCode {

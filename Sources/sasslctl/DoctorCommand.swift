@@ -1,7 +1,9 @@
 import Basics
+import Commands
+import Diagnostics
 import FoundationEssentials
 import Glibc
-import Service
+import Log
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {

@@ -1,9 +1,10 @@
 import Basics
 import BatchIndex
 import BatchRing
+import Commands
+import Configuration
 import FoundationEssentials
 import Glibc
-import Service
 
 /// What `sasslctl inspect --json` prints.
 private struct BatchDescription: Encodable {

@@ -1,7 +1,8 @@
 import Basics
+import Commands
 import FoundationEssentials
 import Glibc
-import Service
+import Streams
 import StyleTransfer
 
 /// `sasslctl model info` and `sasslctl model import`.
@@ -16,7 +17,7 @@ func modelCommand(_ arguments: [String]) throws -> ExitCode {
              sasslctl model import --predictor FILE --transformer FILE --out FILE
 
       info    what a model file holds: architecture, parameters, multiply-accumulates, provenance, licence
-      import  makes a model file of public weights
+      import  makes a model file of package weights
       """)
     return .success
   default:
@@ -104,7 +105,7 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
       arguments, of: command,
       usage: "\(command) --predictor FILE --transformer FILE --out FILE",
       about:
-        "Makes a model file of public weights; integer weights become float32. The work is done by import_model.py,\n"
+        "Makes a model file of package weights; integer weights become float32. The work is done by import_model.py,\n"
         + "which needs Python with numpy, safetensors and tflite from PyPI; SASSL_PYTHON names the interpreter.",
       options: options)
   else { return .success }

@@ -1,8 +1,8 @@
 import Basics
+import Commands
 import FoundationEssentials
 import Glibc
 import Imaging
-import Service
 
 /// The kinds of picture files that commands write, told by the endings of their names.
 enum PictureOutput: String, CaseIterable {

@@ -1,6 +1,7 @@
+import Commands
 import FoundationEssentials
 import Glibc
-import Service
+import Preview
 
 /// `sasslctl preview`: a picture of one batch.
 func previewCommand(_ arguments: [String]) throws -> ExitCode {

@@ -1,6 +1,8 @@
+import Commands
+import Configuration
+import Control
 import FoundationEssentials
 import Glibc
-import Service
 
 /// The options by which every command about a stream is told which one.
 let streamOptions = [

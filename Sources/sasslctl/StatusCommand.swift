@@ -1,8 +1,9 @@
 import BatchIndex
 import BatchRing
+import Commands
+import Control
 import FoundationEssentials
 import Glibc
-import Service
 
 /// `sasslctl status`: what the daemon is doing.
 func statusCommand(_ arguments: [String]) throws -> ExitCode {
@@ -27,22 +28,22 @@ func statusCommand(_ arguments: [String]) throws -> ExitCode {
   }
   let query = StatusQuery(try loadConfiguration(parsed, operand: parsed.operands.first))
   guard parsed.has("watch") else {
-    let (report, code) = try query.ask()
+    let report = query.ask()
     print(
       parsed.has("json") ? String(decoding: report.json(pretty: true), as: UTF8.self) + "\n" : report.table(),
       terminator: "")
-    return code
+    return report.state.exitCode
   }
-  return try watchStatus(query, asJSON: parsed.has("json"))
+  return watchStatus(query, asJSON: parsed.has("json"))
 }
 
 /// Shows the status every second until whoever looks at it is gone.
-private func watchStatus(_ query: StatusQuery, asJSON: Bool) throws -> ExitCode {
+private func watchStatus(_ query: StatusQuery, asJSON: Bool) -> ExitCode {
   // The end of a pipe's reader is the usual end, and is found below.
   signal(SIGPIPE, SIG_IGN)
   let isTerminal = isatty(STDOUT_FILENO) == 1
   while true {
-    let (report, code) = try query.ask()
+    let report = query.ask()
     let text =
       if asJSON {
         String(decoding: report.json(pretty: false), as: UTF8.self) + "\n"
@@ -53,8 +54,19 @@ private func watchStatus(_ query: StatusQuery, asJSON: Bool) throws -> ExitCode 
         report.table() + "\n"
       }
     print(text, terminator: "")
-    guard fflush(nil) == 0 else { return code }
+    guard fflush(nil) == 0 else { return report.state.exitCode }
     var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-    if poll(&output, 1, 1000) > 0 { return code }
+    if poll(&output, 1, 1000) > 0 { return report.state.exitCode }
+  }
+}
+
+extension StatusReport.State {
+  /// The exit code that stands for the state.
+  fileprivate var exitCode: ExitCode {
+    switch self {
+    case .starting, .running, .draining: .success
+    case .stopped: .stopped
+    case .unknown: .unknown
+    }
   }
 }

@@ -1,8 +1,11 @@
 import BatchIndex
+import Commands
+import Configuration
 import FoundationEssentials
 import Glibc
 import Imaging
-import Service
+import Log
+import Streams
 
 /// `sasslctl styles add FOLDER` and `sasslctl styles list`.
 func stylesCommand(_ arguments: [String]) throws -> ExitCode {

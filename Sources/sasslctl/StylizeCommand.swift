@@ -1,8 +1,9 @@
 import Basics
+import Commands
 import FoundationEssentials
 import Glibc
 import Imaging
-import Service
+import Streams
 import StyleTransfer
 
 /// `sasslctl stylize`: Algorithm 1 on one picture.

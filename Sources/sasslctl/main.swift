@@ -1,7 +1,8 @@
 import Basics
+import Commands
 import FoundationEssentials
 import Glibc
-import Service
+import Log
 
 /// A subcommand: its name, one line for the overview, and what it does.
 struct Command {

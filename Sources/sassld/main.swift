@@ -1,6 +1,9 @@
+import Basics
+import Commands
+import Configuration
 import FoundationEssentials
 import Glibc
-import Service
+import Lifecycle
 
 let options = [
   CommandOption("config", letter: "c", value: "FILE", "the configuration (default /etc/sassl/sassld.toml)"),

@@ -6,10 +6,10 @@ import Testing
 
 /// Dies at the n-th arrival at one step.
 private final class Trap: Sendable {
-  private let step: sassl_ring_step
+  private let step: RingStep
   private let countdown: Atomic<Int>
 
-  init(_ step: sassl_ring_step, occurrence: Int) {
+  init(_ step: RingStep, occurrence: Int) {
     self.step = step
     countdown = Atomic(occurrence)
   }
@@ -22,17 +22,6 @@ private final class Trap: Sendable {
     }
   }
 }
-
-private let producerSteps = [
-  SASSL_RING_STEP_SEGMENT_RESERVED, SASSL_RING_STEP_SEGMENT_WRITTEN, SASSL_RING_STEP_SEGMENT_NAMED,
-  SASSL_RING_STEP_SEGMENT_VISIBLE, SASSL_RING_STEP_SLOT_CHOSEN, SASSL_RING_STEP_HALF_WRITTEN, SASSL_RING_STEP_WRITTEN,
-  SASSL_RING_STEP_PUBLISHED, SASSL_RING_STEP_SEEK_NOTED, SASSL_RING_STEP_SEEK_ACKNOWLEDGED, SASSL_RING_STEP_CLOSED,
-].map(\.rawValue)
-
-private let consumerSteps = [
-  SASSL_RING_STEP_ATTACHED, SASSL_RING_STEP_LEASED, SASSL_RING_STEP_RELEASE_NOTED, SASSL_RING_STEP_RELEASED,
-  SASSL_RING_STEP_SEEK_TARGETED, SASSL_RING_STEP_SEEK_REQUESTED,
-].map(\.rawValue)
 
 /// A producer and a reader that come back after each death, and the list of batches that the reader was done with.
 private final class Stage {
@@ -112,10 +101,10 @@ private final class Stage {
 }
 
 @Suite struct CrashTests {
-  @Test(arguments: producerSteps + consumerSteps, 1...3)
-  func aDeathAtAnyStepLosesAndRepeatsNothing(step: UInt32, occurrence: Int) throws {
+  @Test(arguments: RingStep.allCases, 1...3)
+  func aDeathAtAnyStepLosesAndRepeatsNothing(step: RingStep, occurrence: Int) throws {
     let directory = try ScratchDirectory()
-    let trap = Trap(sassl_ring_step(step), occurrence: occurrence)
+    let trap = Trap(step, occurrence: occurrence)
     let stage = Stage(directory.ring(), trap)
     for _ in 0..<12 { try stage.turn() }
     for _ in 0..<3 {
@@ -139,7 +128,7 @@ private final class Stage {
       // `close` cannot throw; where it dies, the file stays behind for the successor to replace.
       producer.close()
       stage.producer = nil
-      if step == SASSL_RING_STEP_CLOSED.rawValue && occurrence == 1 {
+      if step == .closed && occurrence == 1 {
         #expect(directory.files == ["sassl.test.0"])
         stage.deaths += 1
       }
@@ -148,7 +137,7 @@ private final class Stage {
     let last = try makeProducer(directory.ring())
     last.close()
     #expect(directory.files == [])
-    let canHappen = step != SASSL_RING_STEP_CLOSED.rawValue || occurrence == 1
+    let canHappen = step != .closed || occurrence == 1
     if canHappen { #expect(stage.deaths == 1) }
   }
 

@@ -110,7 +110,7 @@ import Testing
     #expect(chown(path + ".next-foreign", 54321, 54321) == 0)
     try makeProducer(directory.ring()).abandon()
     let dead = ringError {
-      _ = try makeProducer(directory.ring(), hook: { $0 == SASSL_RING_STEP_SEGMENT_NAMED })
+      _ = try makeProducer(directory.ring(), hook: { $0 == .segmentNamed })
     }
     #expect(dead?.kind == .abandoned)
     #expect(directory.files.count == 3)

@@ -286,11 +286,8 @@ private func flow(_ producer: RingProducer, _ reader: inout RingConsumer?, at lo
 
   /// A producer that dies while it makes its ring anew is a dead producer like any other.
   @Test(
-    arguments: [
-      SASSL_RING_STEP_SEGMENT_RESERVED, SASSL_RING_STEP_SEGMENT_WRITTEN, SASSL_RING_STEP_SEGMENT_NAMED,
-      SASSL_RING_STEP_SEGMENT_VISIBLE,
-    ].map(\.rawValue))
-  func aDeathWhileARingIsMadeAnewLosesNothing(step: UInt32) throws {
+    arguments: [RingStep.segmentReserved, .segmentWritten, .segmentNamed, .segmentVisible])
+  func aDeathWhileARingIsMadeAnewLosesNothing(step: RingStep) throws {
     let directory = try ScratchDirectory()
     let location = directory.ring()
     let arrivals = Arrivals(step)
@@ -310,19 +307,19 @@ private func flow(_ producer: RingProducer, _ reader: inout RingConsumer?, at lo
 
 /// Says when a step of the protocol is reached for the second time.
 private final class Arrivals: Sendable {
-  private let step: UInt32
+  private let step: RingStep
   private let lock = NSLock()
   /// Guarded by `lock`.
   private nonisolated(unsafe) var count = 0
 
-  init(_ step: UInt32) { self.step = step }
+  init(_ step: RingStep) { self.step = step }
 
-  func isSecond(_ reached: sassl_ring_step) -> Bool {
+  func isSecond(_ reached: RingStep) -> Bool {
     // No ring has a predecessor at first, so that one step is reached only when it is made anew.
-    let wanted = step == SASSL_RING_STEP_SEGMENT_NAMED.rawValue ? 1 : 2
+    let wanted = step == .segmentNamed ? 1 : 2
     return lock.withLock {
-      if reached.rawValue == step { count += 1 }
-      return reached.rawValue == step && count == wanted
+      if reached == step { count += 1 }
+      return reached == step && count == wanted
     }
   }
 }

@@ -1,6 +1,6 @@
 import CFuzzer
+import Configuration
 import Foundation
-import Service
 
 /// Any bytes are a valid configuration or a typed error; a valid one survives being written and read again.
 @_cdecl("LLVMFuzzerTestOneInput")

@@ -1,6 +1,6 @@
 import CFuzzer
+import Control
 import Foundation
-import Service
 
 /// Any line is a request that the daemon knows, or none; any answer is a report, or an error.
 @_cdecl("LLVMFuzzerTestOneInput")

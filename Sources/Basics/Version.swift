@@ -1,0 +1,2 @@
+/// The version of `sassld` and `sasslctl`.
+package let programVersion = "0.1.0"

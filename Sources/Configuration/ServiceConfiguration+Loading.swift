@@ -1,0 +1,220 @@
+import Basics
+import Dataset
+import FoundationEssentials
+import Glibc
+
+extension ServiceConfiguration {
+  /// The configuration in the file at `path`; keys that the file leaves out have their defaults.
+  ///
+  /// Relative paths in it become absolute, starting at the file's directory.
+  ///
+  /// - Throws: `ConfigurationError` with everything that is wrong with the file.
+  package static func load(path: String) throws(ConfigurationError) -> ServiceConfiguration {
+    let content: [UInt8]
+    do {
+      content = try FileBytes.read(BytePath(path), limit: maximumFileBytes)
+    } catch .empty {
+      content = []
+    } catch {
+      throw ConfigurationError(file: path, problems: [.init(line: nil, key: nil, message: error.description)])
+    }
+    var configuration = try parse(content, file: path)
+    let directory = URL(filePath: path).absoluteURL.deletingLastPathComponent()
+    for key in pathKeys where !configuration[keyPath: key].isEmpty && !configuration[keyPath: key].hasPrefix("/") {
+      let url = directory.appending(path: configuration[keyPath: key]).standardizedFileURL
+      configuration[keyPath: key] = url.path(percentEncoded: false)
+    }
+    return configuration
+  }
+
+  /// Far more than any configuration; what is larger is some other file.
+  private static let maximumFileBytes = 1 << 20
+
+  /// The configuration that a TOML text spells.
+  ///
+  /// - Parameter file: what error messages call the text.
+  /// - Throws: `ConfigurationError` with everything that is wrong with it.
+  package static func parse(_ text: [UInt8], file: String) throws(ConfigurationError) -> ServiceConfiguration {
+    let root: TOMLNode
+    do {
+      root = try TOMLNode.parse(text)
+    } catch {
+      throw ConfigurationError(
+        file: file, problems: [.init(line: error.line, key: nil, message: "is not TOML: \(error.reason)")])
+    }
+    var reader = ConfigurationReader()
+    reader.read(root)
+    guard reader.problems.isEmpty else { throw ConfigurationError(file: file, problems: reader.problems) }
+    return reader.configuration
+  }
+}
+
+/// Takes a document apart and collects what is wrong with it.
+private struct ConfigurationReader {
+  var configuration = ServiceConfiguration()
+  var problems: [ConfigurationError.Problem] = []
+  /// Where keys are, by their full names.
+  private var lines: [String: Int] = [:]
+
+  mutating func read(_ root: TOMLNode) {
+    guard case .table(let entries) = root.content else { return }
+    for (name, node) in entries {
+      if let section = ServiceConfiguration.sections.first(where: { $0.name == name }) {
+        read(section, node)
+      } else {
+        report(node.line, name, unknown(name, in: ""))
+      }
+    }
+    // Values that are wrong one by one cannot be expected to go together.
+    if problems.isEmpty { checkTogether() }
+  }
+
+  private mutating func read(_ section: ServiceConfiguration.Section, _ node: TOMLNode) {
+    guard case .table(let entries) = node.content else {
+      report(node.line, section.name, "must be a section, written as [\(section.name)]")
+      return
+    }
+    for (name, node) in entries {
+      if (section.name, name) == ServiceConfiguration.viewTables {
+        readViews(node)
+      } else if let setting = section.settings.first(where: { $0.name == name }) {
+        var changed = configuration
+        read(setting, "\(section.name).\(name)", node, into: &changed)
+        configuration = changed
+      } else {
+        report(node.line, "\(section.name).\(name)", unknown(name, in: section.name))
+      }
+    }
+  }
+
+  private mutating func readViews(_ node: TOMLNode) {
+    let tables = if case .array(let nodes) = node.content { nodes } else { [TOMLNode]() }
+    guard !tables.isEmpty, tables.count <= ServiceConfiguration.maximumViews else {
+      report(
+        node.line, "views.view",
+        "must be 1 to \(ServiceConfiguration.maximumViews) tables, each headed by [[views.view]]")
+      return
+    }
+    for (index, table) in tables.enumerated() {
+      let view = "views.view[\(index + 1)]"
+      guard case .table(let entries) = table.content else {
+        report(table.line, view, "must be a table, headed by [[views.view]]")
+        continue
+      }
+      lines[view] = table.line
+      var override = ServiceConfiguration.ViewOverride()
+      for (name, node) in entries {
+        if let setting = ServiceConfiguration.viewSettings.first(where: { $0.name == name }) {
+          read(setting, "\(view).\(name)", node, into: &override)
+        } else {
+          let names = ServiceConfiguration.viewSettings.map(\.name)
+          report(node.line, "\(view).\(name)", Self.unknown(closest: Spelling.closest(to: name, among: names), names))
+        }
+      }
+      configuration.views.overrides.append(override)
+    }
+  }
+
+  /// Puts the value of a node into `root`, or reports why it is not accepted.
+  private mutating func read<Root>(_ setting: Setting<Root>, _ key: String, _ node: TOMLNode, into root: inout Root) {
+    lines[key] = node.line
+    let value = SettingValue(node)
+    if let value, setting.assign(value, &root) { return }
+    let given =
+      switch node.content {
+      case .table: "a table"
+      case .dateTime: "a date"
+      default: value.map(\.toml) ?? "a list with tables or dates"
+      }
+    report(node.line, key, "must be \(setting.accepted), not \(given)")
+  }
+
+  private mutating func report(_ line: Int?, _ key: String, _ message: String) {
+    problems.append(.init(line: line, key: key, message: message))
+  }
+
+  // MARK: What only shows when values are looked at together
+
+  private mutating func checkTogether() {
+    let batch = configuration.batch
+    let style = configuration.style
+    if let rank = batch.ranks.first(where: { $0 >= batch.worldSize }) {
+      report(
+        lines["batch.ranks"] ?? lines["batch.world_size"], "batch.ranks",
+        "rank \(rank) is not below batch.world_size = \(batch.worldSize)")
+    }
+    if !configuration.ring.group.isEmpty && configuration.ring.groupNumber == nil {
+      report(
+        lines["ring.group"], "ring.group",
+        "there is no group \"\(configuration.ring.group)\" on this machine; name one, or \"\" for no other readers than the own"
+      )
+    }
+    if configuration.dataset.layout == .list, !configuration.dataset.exclude.isEmpty {
+      report(
+        lines["dataset.exclude"], "dataset.exclude",
+        "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
+    }
+    for (index, recipe) in configuration.viewRecipes.enumerated() {
+      let view = "views.view[\(index + 1)]"
+      for problem in recipe.problems {
+        report(lines[view] ?? lines["views.side"], view, problem)
+      }
+    }
+    guard style.enabled else { return }
+    if let view = style.views.first(where: { $0 > configuration.viewCount }) {
+      report(lines["style.views"], "style.views", "there is no view \(view) among \(configuration.viewCount)")
+    }
+    switch style.source {
+    case .inBatch:
+      if batch.size % style.group != 0 {
+        report(
+          lines["style.group"] ?? lines["batch.size"], "style.group",
+          "batch.size = \(batch.size) is not a multiple of style.group = \(style.group); "
+            + "samples lend each other their styles in whole groups")
+      }
+    case .folder:
+      if style.folder.isEmpty {
+        report(lines["style.source"], "style.folder", "must be set where style.source is \"folder\"")
+      }
+    case .bank:
+      break
+    }
+  }
+
+  // MARK: Unknown keys
+
+  /// What to say about a key that `section` does not have; with an empty section, about one at the top of the file.
+  private func unknown(_ name: String, in section: String) -> String {
+    let sections = ServiceConfiguration.sections
+    guard let known = sections.first(where: { $0.name == section }) else {
+      let names = sections.map(\.name)
+      if let owner = sections.first(where: { $0.settings.contains { $0.name == name } }) {
+        return "unknown key; did you mean \(name) in [\(owner.name)]?"
+      }
+      return "unknown section" + Self.suggestion(Spelling.closest(to: name, among: names), "the sections are", names)
+    }
+    var names = known.settings.map(\.name)
+    if section == ServiceConfiguration.viewTables.section { names.append(ServiceConfiguration.viewTables.key) }
+    let closest = Spelling.closest(to: name, among: names)
+    if closest == nil {
+      if let owner = sections.first(where: { $0.settings.contains { $0.name == name } }) {
+        return "unknown key; did you mean \(owner.name).\(name)?"
+      }
+      if section == ServiceConfiguration.viewTables.section,
+        ServiceConfiguration.viewSettings.contains(where: { $0.name == name })
+      {
+        return "unknown key; \(name) is a key of single views, below [[views.view]]"
+      }
+    }
+    return Self.unknown(closest: closest.map { "\(section).\($0)" }, names)
+  }
+
+  private static func unknown(closest: String?, _ names: [String]) -> String {
+    "unknown key" + suggestion(closest, "the keys here are", names)
+  }
+
+  private static func suggestion(_ closest: String?, _ introduction: String, _ names: [String]) -> String {
+    if let closest { return "; did you mean \(closest)?" }
+    return "; \(introduction) \(names.joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,80 @@
+extension ServiceConfiguration {
+  /// The configuration as a TOML text with every key, which reads as this configuration again.
+  package var toml: String {
+    var lines: [String] = []
+    for section in Self.sections {
+      lines += ["[\(section.name)]"]
+      for setting in section.settings {
+        if let value = setting.value(self) { lines.append("\(setting.name) = \(value.toml)") }
+      }
+      lines.append("")
+      guard section.name == Self.viewTables.section else { continue }
+      for override in views.overrides {
+        lines.append("[[\(Self.viewTables.section).\(Self.viewTables.key)]]")
+        for setting in Self.viewSettings {
+          if let value = setting.value(override) { lines.append("\(setting.name) = \(value.toml)") }
+        }
+        lines.append("")
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  /// Every key by its full name, with its value as TOML writes it.
+  private var values: [(key: String, value: String)] {
+    var values: [(key: String, value: String)] = []
+    for section in Self.sections {
+      for setting in section.settings {
+        if let value = setting.value(self) { values.append(("\(section.name).\(setting.name)", value.toml)) }
+      }
+    }
+    for (index, override) in views.overrides.enumerated() {
+      let view = "\(Self.viewTables.section).\(Self.viewTables.key)[\(index + 1)]"
+      for setting in Self.viewSettings {
+        if let value = setting.value(override) { values.append(("\(view).\(setting.name)", value.toml)) }
+      }
+    }
+    return values
+  }
+
+  /// The keys whose values differ from those of another configuration, in the order of the file; those that only the other
+  /// one has come last.
+  package func changedKeys(comparedTo other: ServiceConfiguration) -> [String] {
+    let old = other.values
+    let new = values
+    let oldValues = Dictionary(uniqueKeysWithValues: old.map { ($0.key, $0.value) })
+    let newKeys = Set(new.map(\.key))
+    return new.filter { oldValues[$0.key] != $0.value }.map(\.key)
+      + old.map(\.key).filter { !newKeys.contains($0) }
+  }
+}
+
+extension ServiceConfiguration: Encodable {
+  private struct Key: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+  }
+
+  /// Encodes the configuration with the sections and keys of the TOML file.
+  package func encode(to encoder: any Encoder) throws {
+    var root = encoder.container(keyedBy: Key.self)
+    for section in Self.sections {
+      var container = root.nestedContainer(keyedBy: Key.self, forKey: Key(section.name))
+      for setting in section.settings {
+        try container.encodeIfPresent(setting.value(self), forKey: Key(setting.name))
+      }
+      guard section.name == Self.viewTables.section, !views.overrides.isEmpty else { continue }
+      var tables = container.nestedUnkeyedContainer(forKey: Key(Self.viewTables.key))
+      for override in views.overrides {
+        var table = tables.nestedContainer(keyedBy: Key.self)
+        for setting in Self.viewSettings {
+          try table.encodeIfPresent(setting.value(override), forKey: Key(setting.name))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,123 @@
+extension ServiceConfiguration {
+  /// A section of the file and the keys in it.
+  struct Section: Sendable {
+    let name: String
+    let settings: [Setting<ServiceConfiguration>]
+  }
+
+  /// Every section and key there is, in the order in which they are written.
+  static let sections: [Section] = [
+    Section(
+      name: "stream",
+      settings: [
+        .string(
+          "name", \.stream.name, accepted: "1 to 63 of the characters A-Z, a-z, 0-9, '_' and '-'", isValid: isName),
+        .integer("seed", \.stream.seed, in: 0...UInt64(Int64.max)),
+      ]),
+    Section(
+      name: "dataset",
+      settings: [
+        .string("path", \.dataset.path, accepted: "a path", isValid: { !$0.isEmpty }),
+        .choice("layout", \.dataset.layout),
+        .strings(
+          "exclude", \.dataset.exclude, accepted: "a list of patterns, for example [\"lost+found\", \"*_mask.png\"]",
+          isValid: { !$0.isEmpty }),
+        .boolean("apply_orientation", \.dataset.applyOrientation),
+      ]),
+    Section(
+      name: "batch",
+      settings: [
+        .integer("size", \.batch.size, in: 1...65_536),
+        .integer("world_size", \.batch.worldSize, in: 1...65_536),
+        .integers("ranks", \.batch.ranks, in: 0...65_535),
+        .choice("last_batch", \.batch.lastBatch),
+      ]),
+    Section(
+      name: "views",
+      settings: [
+        .choice("preset", \.views.preset),
+        .integer("side", \.views.side, in: 4...4096),
+      ]),
+    Section(
+      name: "style",
+      settings: [
+        .boolean("enabled", \.style.enabled),
+        .string("model", \.style.model, accepted: "the path of a model file, or \"\" for the embedded model"),
+        .choice("source", \.style.source),
+        .string("folder", \.style.folder, accepted: "the path of a folder of images, or \"\""),
+        .string("bank", \.style.bank, accepted: "the path of a style bank, or \"\" for the embedded bank"),
+        .number("probability", \.style.probability, in: 0...1),
+        .interval("alpha", \.style.alpha, in: 0...1),
+        .interval("beta", \.style.beta, in: 0...1),
+        .integers("views", \.style.views, in: 1...maximumViews),
+        .integer("group", \.style.group, in: 2...65_536),
+      ]),
+    Section(name: "workers", settings: [.integer("count", \.workers.count, in: 0...1024)]),
+    Section(
+      name: "ring",
+      settings: [
+        .integer("slots", \.ring.slots, in: 2...4096),
+        .string("directory", \.ring.directory, accepted: "the path of a directory", isValid: { !$0.isEmpty }),
+        .string("group", \.ring.group, accepted: "the name or number of a group, or \"\""),
+      ]),
+    Section(
+      name: "state",
+      settings: [
+        .string("directory", \.state.directory, accepted: "the path of a directory, or \"\""),
+        .string("runtime_directory", \.state.runtimeDirectory, accepted: "the path of a directory, or \"\""),
+      ]),
+    Section(
+      name: "limits",
+      settings: [
+        .number("max_bad_fraction", \.limits.maximumBadFraction, in: 0...1),
+        .integer("max_pixels", \.limits.maximumPixels, in: 1...4_000_000_000),
+        .integer("max_file_bytes", \.limits.maximumFileBytes, in: 1...4_000_000_000),
+        .integer("wait_for_machine", \.limits.waitForMachine, in: 0...86_400),
+      ]),
+    Section(name: "index", settings: [.integer("window_batches", \.index.windowBatches, in: 1...10_000_000)]),
+  ]
+
+  /// The keys of a `[[views.view]]` table.
+  static let viewSettings: [Setting<ViewOverride>] = [
+    .integer("side", \.side, in: 4...4096),
+    .interval("crop_scale", \.cropScale, in: 0.0001...1),
+    .interval("crop_aspect", \.cropAspect, in: 0.01...100),
+    .choice("interpolation", \.interpolation),
+    .number("flip_probability", \.flipProbability, in: 0...1),
+    .number("jitter_probability", \.jitterProbability, in: 0...1),
+    .number("jitter_brightness", \.jitterBrightness, in: 0...10),
+    .number("jitter_contrast", \.jitterContrast, in: 0...10),
+    .number("jitter_saturation", \.jitterSaturation, in: 0...10),
+    .number("jitter_hue", \.jitterHue, in: 0...0.5),
+    .number("grayscale_probability", \.grayscaleProbability, in: 0...1),
+    .number("blur_probability", \.blurProbability, in: 0...1),
+    .interval("blur_sigma", \.blurSigma, in: 0.01...100),
+    .integer("blur_kernel", \.blurKernel, in: 1...511),
+    .number("solarize_probability", \.solarizeProbability, in: 0...1),
+    .integer("solarize_threshold", \.solarizeThreshold, in: 0...255),
+  ]
+
+  /// The section and key of the tables that change single views.
+  static let viewTables = (section: "views", key: "view")
+
+  /// More views than any published method has.
+  static let maximumViews = 16
+
+  package static func isName(_ name: String) -> Bool {
+    (1...63).contains(name.utf8.count)
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+          true
+        default: false
+        }
+      }
+  }
+
+  /// The keys whose values are paths; relative ones start at the configuration file's directory.
+  static let pathKeys: [WritableKeyPath<ServiceConfiguration, String> & Sendable] = [
+    \.dataset.path, \.style.model, \.style.folder, \.style.bank, \.ring.directory, \.state.directory,
+    \.state.runtimeDirectory,
+  ]
+}

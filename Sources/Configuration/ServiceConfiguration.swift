@@ -1,0 +1,371 @@
+import Augmentation
+import Dataset
+import FoundationEssentials
+import Glibc
+import Imaging
+import Machine
+
+/// Everything that `sassld` is told: what `Config/sassld.toml` explains key by key.
+///
+/// For example:
+///
+/// ```swift
+/// let configuration = try ServiceConfiguration.load(path: "/etc/sassl/sassld.toml")
+/// print(configuration.batch.size, configuration.viewRecipes.count)
+/// ```
+///
+/// A configuration that was loaded is valid: every value is in its range, and they go together.
+package struct ServiceConfiguration: Equatable, Sendable {
+  /// The stream's identity.
+  package var stream = Stream()
+  /// Where the samples are.
+  package var dataset = Dataset()
+  /// How samples are divided into batches, and batches among ranks.
+  package var batch = Batch()
+  /// What happens to each view.
+  package var views = Views()
+  /// Style transfer.
+  package var style = Style()
+  /// The threads that prepare samples.
+  package var workers = Workers()
+  /// The shared-memory ring.
+  package var ring = Ring()
+  /// Where the service keeps its own files.
+  package var state = State()
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
+  package var limits = Limits()
+  /// The SQLite index.
+  package var index = Index()
+
+  /// The built-in defaults.
+  package init() {}
+
+  /// The stream's identity.
+  package struct Stream: Equatable, Sendable {
+    /// Names the rings, the control socket and the index: 1 to 63 of A-Z a-z 0-9 _ -.
+    package var name = "default"
+    /// The seed of every random draw.
+    package var seed: UInt64 = 0
+  }
+
+  /// Where the samples are.
+  package struct Dataset: Equatable, Sendable {
+    /// How the path is read.
+    package enum Layout: String, CaseIterable, Sendable {
+      /// A folder with one directory per class.
+      case imageFolder = "image-folder"
+      /// A folder of images without labels.
+      case flat
+      /// A text file of paths.
+      case list
+    }
+
+    /// The folder or the list.
+    package var path = "/srv/images"
+    /// How the path is read.
+    package var layout = Layout.imageFolder
+    /// Shell patterns of what in the folder is left out, by name or by path relative to the folder.
+    package var exclude: [String] = []
+    /// Whether pictures are turned as their metadata say.
+    package var applyOrientation = true
+  }
+
+  /// How samples are divided into batches, and batches among ranks.
+  package struct Batch: Equatable, Sendable {
+    /// Samples per batch and rank.
+    package var size = 256
+    /// Ranks that share a global batch.
+    package var worldSize = 1
+    /// The ranks that this service makes batches for, each with a ring of its own.
+    package var ranks = [0]
+    /// What becomes of samples that do not fill the last batch of an epoch.
+    package var lastBatch = StreamSchedule.LastBatch.drop
+
+    /// Samples per global batch.
+    package var globalSize: Int { size * worldSize }
+  }
+
+  /// What happens to each view.
+  package struct Views: Equatable, Sendable {
+    /// The published recipe that views start from.
+    package var preset = RecipePreset.mocov2
+    /// Width and height of the views in pixels.
+    package var side = 224
+    /// What views do differently, in their order. More tables than the preset has views add views.
+    package var overrides: [ViewOverride] = []
+  }
+
+  /// What one view does differently from its preset; what is nil stays as it is.
+  package struct ViewOverride: Equatable, Sendable {
+    /// Width and height in pixels.
+    package var side: Int?
+    /// The part of the image's area that the crop covers.
+    package var cropScale: ClosedRange<Double>?
+    /// Width divided by height of the crop.
+    package var cropAspect: ClosedRange<Double>?
+    /// How the crop is resampled.
+    package var interpolation: ResamplingFilter?
+    /// How often the view is mirrored.
+    package var flipProbability: Double?
+    /// How often colours are jittered.
+    package var jitterProbability: Double?
+    /// Strength of the brightness jitter.
+    package var jitterBrightness: Double?
+    /// Strength of the contrast jitter.
+    package var jitterContrast: Double?
+    /// Strength of the saturation jitter.
+    package var jitterSaturation: Double?
+    /// Strength of the hue jitter, in turns.
+    package var jitterHue: Double?
+    /// How often the view becomes gray.
+    package var grayscaleProbability: Double?
+    /// How often the view is blurred.
+    package var blurProbability: Double?
+    /// Standard deviation of the blur in pixels.
+    package var blurSigma: ClosedRange<Double>?
+    /// Width and height of the blur's kernel in pixels, odd.
+    package var blurKernel: Int?
+    /// How often the view is solarized.
+    package var solarizeProbability: Double?
+    /// The smallest sample that solarization inverts.
+    package var solarizeThreshold: UInt8?
+
+    /// A view that does nothing differently.
+    package init() {}
+  }
+
+  /// Style transfer.
+  package struct Style: Equatable, Sendable {
+    /// Where styles come from.
+    package enum Source: String, CaseIterable, Sendable {
+      /// Another sample of the same batch.
+      case inBatch = "in-batch"
+      /// The images of a folder.
+      case folder
+      /// A file of embeddings.
+      case bank
+    }
+
+    /// Whether styles are transferred at all.
+    package var enabled = true
+    /// The model file; empty for the embedded model.
+    package var model = ""
+    /// Where styles come from.
+    package var source = Source.inBatch
+    /// The folder of style images, for the source `folder`.
+    package var folder = ""
+    /// The file of embeddings, for the source `bank`; empty for the embedded bank.
+    package var bank = ""
+    /// How often a view is stylized.
+    package var probability = 0.8
+    /// How far the content's embedding moves towards the style's.
+    package var alpha = 0.1...0.3
+    /// How much of the stylized image is mixed into the content.
+    package var beta = 0.1...0.3
+    /// The views that are stylized, counted from 1.
+    package var views = [1]
+    /// Samples that lend styles to each other, for the source `in-batch`.
+    package var group = 32
+  }
+
+  /// The threads that prepare samples.
+  package struct Workers: Equatable, Sendable {
+    /// How many there are; 0 for one for each core that the process may use.
+    package var count = 0
+
+    /// How many there are, counted.
+    package var resolvedCount: Int {
+      count > 0 ? count : ProcessorShare.cores
+    }
+  }
+
+  /// The shared-memory ring.
+  package struct Ring: Equatable, Sendable {
+    /// Batches that each ring holds.
+    package var slots = 8
+    /// The directory of the rings: a file system in memory.
+    package var directory = "/dev/shm"
+    /// The group whose members may read the rings, by name or number; empty for none.
+    package var group = ""
+  }
+
+  /// Where the service keeps its own files.
+  package struct State: Equatable, Sendable {
+    /// The directory of the index; empty for the usual place.
+    package var directory = ""
+    /// The directory of the control socket; empty for the usual place.
+    package var runtimeDirectory = ""
+
+    /// The usual places.
+    package init() {}
+  }
+
+  /// What an input may cost, how many may be bad, and how long the machine may be at fault.
+  package struct Limits: Equatable, Sendable {
+    /// The part of the data set that may be unusable before the stream stops.
+    package var maximumBadFraction = 0.05
+    /// The most pixels of one image.
+    package var maximumPixels = DecodeLimits.standard.maximumPixels
+    /// The most bytes of one image file.
+    package var maximumFileBytes = DecodeLimits.standard.maximumBytes
+    /// For how long a picture is tried again while the machine is at fault, in seconds.
+    package var waitForMachine = 60
+  }
+
+  /// The SQLite index.
+  package struct Index: Equatable, Sendable {
+    /// How many of the latest batches per rank it keeps with all their draws.
+    package var windowBatches = 1000
+  }
+}
+
+// MARK: - Places
+
+extension ServiceConfiguration.State {
+  /// The directory of the index: the key's, systemd's, root's or the user's own.
+  package var resolvedDirectory: String {
+    resolvedDirectory(environment: ProcessInfo.processInfo.environment, isRoot: geteuid() == 0)
+  }
+
+  /// The directory of the control socket: the key's, systemd's, root's or the user's own.
+  package var resolvedRuntimeDirectory: String {
+    resolvedRuntimeDirectory(environment: ProcessInfo.processInfo.environment, user: geteuid())
+  }
+
+  /// The directory of the index under the given circumstances.
+  package func resolvedDirectory(environment: [String: String], isRoot: Bool) -> String {
+    if !directory.isEmpty { return directory }
+    if let first = Self.firstPath(environment["STATE_DIRECTORY"]) { return first }
+    if isRoot { return "/var/lib/sassl" }
+    if let home = Self.absolutePath(environment["XDG_STATE_HOME"]) { return home + "/sassl" }
+    return (Self.absolutePath(environment["HOME"]) ?? "/tmp") + "/.local/state/sassl"
+  }
+
+  /// The directory of the control socket under the given circumstances.
+  package func resolvedRuntimeDirectory(environment: [String: String], user: uid_t) -> String {
+    if !runtimeDirectory.isEmpty { return runtimeDirectory }
+    if let first = Self.firstPath(environment["RUNTIME_DIRECTORY"]) { return first }
+    if user == 0 { return "/run/sassl" }
+    if let directory = Self.absolutePath(environment["XDG_RUNTIME_DIR"]) { return directory + "/sassl" }
+    return "/tmp/sassl-\(user)"
+  }
+
+  /// The first of the paths that systemd passes, separated by colons.
+  private static func firstPath(_ list: String?) -> String? {
+    absolutePath(list?.split(separator: ":").first.map(String.init))
+  }
+
+  /// The path, where it is one that can be relied on; the XDG specification says that relative ones are invalid.
+  private static func absolutePath(_ path: String?) -> String? {
+    path.flatMap { $0.hasPrefix("/") ? $0 : nil }
+  }
+}
+
+// MARK: - Groups
+
+extension ServiceConfiguration.Ring {
+  /// The number of the group; nil where none is named, or none has that name.
+  package var groupNumber: gid_t? {
+    if let number = gid_t(group), number != gid_t.max { return number }
+    var entry = Glibc.group()
+    var found: UnsafeMutablePointer<Glibc.group>?
+    // Enough for the thousands of members that some groups have.
+    var text = [CChar](repeating: 0, count: 1 << 20)
+    guard !group.isEmpty, getgrnam_r(group, &entry, &text, text.count, &found) == 0, found != nil else { return nil }
+    return entry.gr_gid
+  }
+}
+
+// MARK: - Views
+
+extension ServiceConfiguration {
+  /// What happens to each view, in their order: the preset with its overrides, and style for the views that get it.
+  package var viewRecipes: [ViewRecipe] {
+    (0..<viewCount).map { index in
+      let override = views.overrides.indices.contains(index) ? views.overrides[index] : ViewOverride()
+      // Views beyond the preset's start from its last.
+      let published = views.preset.views(side: override.side ?? views.side, style: nil)
+      var recipe = published[min(index, published.count - 1)]
+      override.apply(to: &recipe)
+      if style.enabled, style.views.contains(index + 1) {
+        recipe.style = StyleTransferRecipe(probability: style.probability, alpha: style.alpha, beta: style.beta)
+      }
+      return recipe
+    }
+  }
+
+  /// The same stream with every key of every view written out, so that it does not depend on what a preset says.
+  package var withEveryViewKey: ServiceConfiguration {
+    var complete = self
+    complete.views.overrides = viewRecipes.map(ViewOverride.init)
+    return complete
+  }
+
+  /// How many views there are.
+  var viewCount: Int { max(2, views.overrides.count) }
+}
+
+extension ServiceConfiguration.ViewOverride {
+  fileprivate func apply(to recipe: inout ViewRecipe) {
+    if let cropScale { recipe.cropArea = cropScale }
+    if let cropAspect { recipe.cropAspect = cropAspect }
+    if let interpolation { recipe.filter = interpolation }
+    if let flipProbability { recipe.flipProbability = flipProbability }
+    if let grayscaleProbability { recipe.grayscaleProbability = grayscaleProbability }
+
+    var jitter = recipe.writtenJitter
+    if let jitterProbability { jitter.probability = jitterProbability }
+    if let jitterBrightness { jitter.brightness = jitterBrightness }
+    if let jitterContrast { jitter.contrast = jitterContrast }
+    if let jitterSaturation { jitter.saturation = jitterSaturation }
+    if let jitterHue { jitter.hue = jitterHue }
+    recipe.jitter = jitter.probability > 0 ? jitter : nil
+
+    var blur = recipe.writtenBlur
+    if let blurProbability { blur.probability = blurProbability }
+    if let blurSigma { blur.sigma = blurSigma }
+    if let blurKernel { blur.kernelSize = blurKernel }
+    recipe.blur = blur.probability > 0 ? blur : nil
+
+    var solarize = recipe.writtenSolarize
+    if let solarizeProbability { solarize.probability = solarizeProbability }
+    if let solarizeThreshold { solarize.threshold = solarizeThreshold }
+    recipe.solarize = solarize.probability > 0 ? solarize : nil
+  }
+}
+
+extension ServiceConfiguration.ViewOverride {
+  /// Every key of a view that a recipe describes.
+  fileprivate init(_ recipe: ViewRecipe) {
+    side = recipe.side
+    cropScale = recipe.cropArea
+    cropAspect = recipe.cropAspect
+    interpolation = recipe.filter
+    flipProbability = recipe.flipProbability
+    let jitter = recipe.writtenJitter
+    jitterProbability = jitter.probability
+    jitterBrightness = jitter.brightness
+    jitterContrast = jitter.contrast
+    jitterSaturation = jitter.saturation
+    jitterHue = jitter.hue
+    grayscaleProbability = recipe.grayscaleProbability
+    let blur = recipe.writtenBlur
+    blurProbability = blur.probability
+    blurSigma = blur.sigma
+    blurKernel = blur.kernelSize
+    let solarize = recipe.writtenSolarize
+    solarizeProbability = solarize.probability
+    solarizeThreshold = solarize.threshold
+  }
+}
+
+/// A step that is left out is written as one with probability 0.
+extension ViewRecipe {
+  fileprivate var writtenJitter: ColorJitterRecipe {
+    jitter ?? ColorJitterRecipe(probability: 0, brightness: 0, contrast: 0, saturation: 0, hue: 0)
+  }
+  fileprivate var writtenBlur: BlurRecipe {
+    blur ?? BlurRecipe(probability: 0, kernelSize: BlurRecipe.kernelSize(forSide: side))
+  }
+  fileprivate var writtenSolarize: SolarizeRecipe { solarize ?? SolarizeRecipe(probability: 0) }
+}

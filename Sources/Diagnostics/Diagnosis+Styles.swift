@@ -1,0 +1,46 @@
+import Basics
+import Dataset
+import Streams
+import StyleTransfer
+
+/// The model and the styles, opened as a start would open them.
+extension Diagnosis {
+  private var needsModel: Bool { configuration.viewRecipes.contains { $0.style != nil } }
+
+  /// Whether the model can be used.
+  func model() -> Finding {
+    guard needsModel else { return .ok("model", "none is needed") }
+    let location = ModelLocation(configuration.style.model)
+    do throws(ModelError) {
+      let model = try location.load()
+      _ = try model.requiredPredictorSide(of: location.name)
+      return .ok("model", "\(location.name), \(model.parameterCount) parameters")
+    } catch {
+      return .problem("model", error.description, remedy: "set style.model to a model file")
+    }
+  }
+
+  /// Whether the styles can be used, and with the model. Pictures of a folder are counted, not embedded.
+  func styles() -> Finding {
+    guard needsModel else { return .ok("styles", "none are needed") }
+    switch configuration.style.source {
+    case .inBatch:
+      return .ok("styles", "those of the samples")
+    case .folder:
+      do throws(DatasetError) {
+        let pictures = try SampleCatalog.flatFolder(at: BytePath(configuration.style.folder))
+        return .ok("styles", "\(configuration.style.folder), \(pictures.count) pictures")
+      } catch {
+        return .problem("styles", error.description, remedy: "set style.folder to a folder of pictures")
+      }
+    case .bank:
+      let path = configuration.style.bank
+      do throws(ModelError) {
+        let bank = try StyleBank.named(path, for: try ModelLocation(configuration.style.model).load())
+        return .ok("styles", "\(path.isEmpty ? "embedded bank" : path), \(bank.entries.count) styles")
+      } catch {
+        return .problem("styles", error.description, remedy: "set style.bank to a bank of this model's styles")
+      }
+    }
+  }
+}

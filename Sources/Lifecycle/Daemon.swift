@@ -1,0 +1,400 @@
+import Basics
+import BatchIndex
+import BatchRing
+import Configuration
+import Control
+import Dataset
+import Diagnostics
+import FoundationEssentials
+import Glibc
+import Imaging
+import Log
+import Pipeline
+import Streams
+import StyleTransfer
+
+/// The life of `sassld`: open everything, announce readiness with the first batch, watch, stop.
+package final class Daemon: Sendable {
+  /// Seconds between looks at progress.
+  private static let tick = 1
+  /// Nanoseconds between looks before the stream is ready.
+  private static let shortTick = 20_000_000
+  /// Seconds between entries of the throughput history.
+  private static let historyInterval = 10.0
+
+  /// Seconds that an end may take before it is made short; a service manager waits for longer, people at a terminal do not.
+  private static let endingPatience = 1.5
+
+  /// What can change while a stream runs.
+  private static let reloadableKeys: Set = ["workers.count", "limits.max_bad_fraction"]
+
+  private let configurationPath: String
+  private let parent: pid_t?
+  private let journal = Journal()
+  private let notifier = ServiceNotifier()
+  private let startedAt = Moment()
+  private let lock = Lock()
+  /// Guarded by `lock`.
+  private nonisolated(unsafe) var state = StatusReport.State.starting
+  /// What is being done before there is a stream.
+  private nonisolated(unsafe) var detail = ""
+  /// Answers for the stream, once there is one.
+  private nonisolated(unsafe) var reporter: StatusReporter?
+  private nonisolated(unsafe) var configuration: ServiceConfiguration
+
+  /// A daemon for the configuration in the file at `configurationPath`.
+  ///
+  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
+  /// - Throws: `ConfigurationError`.
+  package init(configurationPath: String, parent: pid_t? = nil) throws {
+    self.configurationPath = configurationPath
+    self.parent = parent
+    configuration = try ServiceConfiguration.load(path: configurationPath)
+  }
+
+  /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started. The process must end
+  /// soon after it returns: what could not be ended in time still runs.
+  ///
+  /// `SIGTERM` and `SIGINT` stop it within two seconds: batches in work are given up, the rings' files are removed (a reader may finish
+  /// what is published), nothing is left behind in shared memory. A second one ends the process at once. `SIGHUP` reads the configuration
+  /// again.
+  ///
+  /// - Throws: what kept it from starting, or the `StreamFailure` that ended the stream.
+  package func run() throws {
+    let signals = SignalInbox([SIGTERM, SIGINT, SIGHUP])
+    // A file that may not grow is then an error like a full disk, and not the end of the process.
+    signal(SIGXFSZ, SIG_IGN)
+    if let parent { ParentWatch.start(of: parent, journal: journal) { signals.post(SIGTERM) } }
+    let configuration = current
+    let places = try ServicePlaces(configuration)
+    let death = try RehearsedDeath(environment: ProcessInfo.processInfo.environment)
+    let name = try HeldName(configuration.stream.name, lockedBy: places.lockPath)
+    defer { withExtendedLifetime(name) {} }
+    let control = try ControlServer(path: places.controlPath) { [self] request in
+      switch request {
+      case .status: report().json(pretty: false)
+      }
+    }
+    defer { control.close() }
+    try refuseLimits(configuration)
+    let index = try places.openIndex(
+      windowBatches: configuration.index.windowBatches, whenHalfWritten: { death?.reached(.indexHalfWritten) })
+    let opened: OpenedService
+    do {
+      guard
+        let stream = try open(configuration, indexPath: places.indexPath, index: index, signals: signals, death: death)
+      else {
+        journal.write(.notice, "stopped before the first batch")
+        finish(rings: [], signals: signals) { index.close() }
+        return
+      }
+      opened = stream
+    } catch {
+      index.close()
+      throw error
+    }
+    try serve(opened, configuration: configuration, index: index, signals: signals, death: death)
+  }
+
+  /// Everything that a stream needs, opened.
+  private struct OpenedService: Sendable {
+    let stream: OpenedStream
+    let lanes: [StreamPipeline.Lane]
+    /// Where the rings are.
+    let rings: [RingLocation]
+  }
+
+  /// Makes batches until a signal or a failure ends it.
+  private func serve(
+    _ opened: OpenedService, configuration: ServiceConfiguration, index: BatchIndex, signals: SignalInbox,
+    death: RehearsedDeath?
+  ) throws {
+    let stream = opened.stream
+    let lanes = opened.lanes
+    let quarantine = Quarantine(
+      fraction: configuration.limits.maximumBadFraction, total: stream.source.catalog.count)
+    let patience = configuration.limits.waitForMachine
+    let waiting = WaitingWorkers { [journal] shortage in
+      journal.write(.warning, kind: "waiting workers", "a worker waits, for \(patience) s at most: \(shortage)")
+    }
+    let pipeline = makePipeline(
+      configuration, stream: stream, lanes: lanes, quarantine: quarantine, waiting: waiting, index: index,
+      signals: signals, death: death)
+    let instance = Self.uuid(lanes[0].ring.geometry.instance)
+    recordStart(instance, configuration: configuration, stream: stream, startedAt: startedAt.date, index: index)
+    let reporter = StatusReporter(
+      configuration, stream: stream, pipeline: pipeline, quarantine: quarantine, waiting: waiting, index: index,
+      startedAt: startedAt, configurationFile: configurationPath)
+    lock.withLock { self.reporter = reporter }
+    journal.write(
+      .notice,
+      "stream \(configuration.stream.name): \(stream.source.catalog.count) samples, "
+        + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
+        + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.fingerprintText)")
+    pipeline.start()
+    watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
+    lock.withLock { state = .draining }
+    notifier.stopping(status: Self.farewell(lanes))
+    journal.write(.notice, Self.farewell(lanes))
+    @Sendable func recordStop() {
+      index.recordStop(
+        ofInstance: instance, at: .now,
+        facts: ReaderPlaces.facts(of: lanes, fingerprint: stream.fingerprint, batch: configuration.batch))
+    }
+    // Once more when all is done: this one is for an end that takes too long.
+    recordStop()
+    finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
+      pipeline.stop()
+      recordStop()
+      for lane in lanes { lane.ring.close() }
+      journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
+      index.close()
+    }
+    if let failure = pipeline.failure { throw failure }
+  }
+
+  /// What becomes of the batches that there are when it is told to stop.
+  private static func farewell(_ lanes: [StreamPipeline.Lane]) -> String {
+    let counters = lanes.map(\.ring.counters)
+    let made = counters.reduce(0) { $0 + $1.producing }
+    let ready = counters.reduce(0) { $0 + $1.ready }
+    return "stopping: \(made) unfinished batches are given up, "
+      + "\(ready) finished ones stay for readers that are attached"
+  }
+
+  /// Does the `work` of the end, unless it takes too long or a further signal comes: then what others could stumble over is
+  /// removed, and the rest ends with the process.
+  private func finish(
+    rings: [RingLocation], signals: SignalInbox, pipeline: StreamPipeline? = nil, work: @escaping @Sendable () -> Void
+  ) {
+    // A failure asks for the end by a signal of its own, which says nothing new where one was there already.
+    var isFailureTold = false
+    let ending = Ending.of(work, within: Self.endingPatience, signals: signals) {
+      let isFailure = pipeline?.failure != nil && !isFailureTold
+      isFailureTold = isFailureTold || isFailure
+      return !isFailure
+    }
+    journal.finish()
+    guard ending != .complete else { return }
+    for ring in rings { if let path = try? ring.path() { unlink(path) } }
+    guard case .urged(let number) = ending else {
+      return journal.write(
+        .warning, "stopped without waiting for what did not end in time: a file, or the index's disk")
+    }
+    unlink(ServicePlaces(of: current).controlPath)
+    journal.write(.notice, "ended at once, by a further signal")
+    LogStream.standardError.flush(seconds: 0.2)
+    signal(number, SIG_DFL)
+    kill(getpid(), number)
+  }
+
+  /// What `sasslctl status` is told.
+  private func report() -> StatusReport {
+    let (reporter, state, detail) = lock.withLock { (self.reporter, self.state, self.detail) }
+    if let reporter { return reporter.report(state: state) }
+    var report = StatusReport(of: current, state: state, detail: detail)
+    report.process = getpid()
+    report.startedAtSeconds = startedAt.date.timeIntervalSince1970
+    report.uptimeSeconds = startedAt.secondsSince
+    report.cpuPath = KernelPath.selected
+    report.residentBytes = StatusReporter.residentBytes()
+    return report
+  }
+
+  /// Refuses to begin where a limit would end the process without a word later.
+  private func refuseLimits(_ configuration: ServiceConfiguration) throws(StartError) {
+    for finding in Diagnosis(configuration).memoryLimits() where finding.verdict == .problem {
+      throw .limit(finding)
+    }
+  }
+
+  /// Opens what the configuration names and makes the rings, on a thread of its own: reading a large dataset takes minutes, and a signal
+  /// must be able to end it. Returns `nil` when one has.
+  private func open(
+    _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox,
+    death: RehearsedDeath?
+  ) throws -> OpenedService? {
+    let outcome = Outcome<Result<OpenedService, any Error>>()
+    let isStarted = NamedThread.start("sassl.opening") { [self] in
+      outcome.set(
+        Result {
+          let reader = try? BatchIndexReader(path: indexPath)
+          let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { step in
+            lock.withLock { detail = step }
+          }
+          lock.withLock { detail = "reserving shared memory" }
+          return try makeRings(configuration, stream: stream, reader: reader, death: death)
+        })
+    }
+    guard isStarted else { throw StreamFailure.noThread(workers: configuration.workers.resolvedCount) }
+    var told = ""
+    while true {
+      if let result = outcome.value { return try result.get() }
+      let detail = lock.withLock { self.detail }
+      if detail != told { notifier.status(detail) }
+      told = detail
+      if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { break }
+    }
+    // Reading a dataset cannot be interrupted and holds nothing that needs tidying up, but a ring may be ready any moment.
+    notifier.stopping(status: "stopping before the first batch")
+    finish(rings: [], signals: signals) {
+      while true {
+        if let result = outcome.value {
+          if let opened = try? result.get() { for lane in opened.lanes { lane.ring.close() } }
+          return
+        }
+        usleep(10_000)
+      }
+    }
+    return nil
+  }
+
+  private var current: ServiceConfiguration { lock.withLock { configuration } }
+
+  /// Makes the rings of every rank. Where there is no room, rings that dead daemons left are named.
+  private func makeRings(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, reader: BatchIndexReader?, death: RehearsedDeath?
+  ) throws -> OpenedService {
+    let places = ReaderPlaces(lastOf: reader, fingerprint: stream.fingerprint, batch: configuration.batch)
+    let rings = stream.schedules.map { schedule in
+      RingLocation(directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank)
+    }
+    do {
+      let lanes = try zip(rings, stream.schedules).map { location, schedule in
+        try makeLane(
+          configuration, at: location, stream: stream, schedule: schedule,
+          start: places.nextBatch(ofRank: schedule.rank) ?? 0, death: death)
+      }
+      return OpenedService(stream: stream, lanes: lanes, rings: rings)
+    } catch let error as RingError where error.kind == .space {
+      throw StartError.noRoom(
+        error, left: LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name))
+    }
+  }
+
+  private func makeLane(
+    _ configuration: ServiceConfiguration, at location: RingLocation, stream: OpenedStream, schedule: StreamSchedule,
+    start: UInt64, death: RehearsedDeath?
+  ) throws -> StreamPipeline.Lane {
+    let ring = try RingProducer(
+      at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
+      fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
+      fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
+      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
+      start: .resume(else: start), group: configuration.ring.groupNumber, hook: death?.ringHook)
+    if ring.startBatch > 0 {
+      journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
+    }
+    return StreamPipeline.Lane(ring: ring, schedule: schedule)
+  }
+
+  private func makePipeline(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, lanes: [StreamPipeline.Lane], quarantine: Quarantine,
+    waiting: WaitingWorkers, index: BatchIndex, signals: SignalInbox, death: RehearsedDeath?
+  ) -> StreamPipeline {
+    let catalog = stream.source.catalog
+    let loader = SampleLoader(
+      source: stream.source, quarantine: quarantine, waiting: waiting, patience: configuration.limits.waitForMachine
+    ) { [journal] sample, reason in
+      let path = catalog.path(of: sample)
+      journal.write(.warning, kind: "bad files", "\(path) cannot be used and is replaced: \(reason)")
+      index.record(QuarantinedFile(path: path.bytes, sampleID: Int64(sample), reason: reason, seenAt: .now))
+    }
+    return StreamPipeline(
+      source: stream.source, lanes: lanes, loader: loader, workerCount: configuration.workers.resolvedCount,
+      death: death, onPublished: { index.record(BatchRecord($0)) },
+      onRingTrouble: { [journal] in journal.write(.warning, kind: "rings", $0) },
+      onFailure: { [journal] failure in
+        journal.write(.error, "the stream has ended: \(failure)")
+        signals.post(SIGTERM)
+      })
+  }
+
+  private func recordStart(
+    _ instance: String, configuration: ServiceConfiguration, stream: OpenedStream, startedAt: Date, index: BatchIndex
+  ) {
+    index.record(
+      InstanceRecord(
+        identifier: instance, processID: getpid(), startedAt: startedAt,
+        configurationFingerprint: configuration.fingerprint.rawValue,
+        facts: [
+          "name": configuration.stream.name, "dataset": configuration.dataset.path,
+          "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
+          "fingerprint": stream.fingerprintText, "cpu_path": KernelPath.selected,
+        ]))
+  }
+
+  /// Waits for signals, and between them looks at the stream: readiness, watchdog, status line, history, what was consumed.
+  private func watch(
+    _ pipeline: StreamPipeline, reporter: StatusReporter, signals: SignalInbox, index: BatchIndex,
+    quarantine: Quarantine, waiting: WaitingWorkers
+  ) {
+    var history = ThroughputHistory(pipeline: pipeline, index: index, interval: Self.historyInterval)
+    var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
+    var seenSteps: UInt64 = 0
+    while true {
+      switch signals.wait(seconds: isReady ? Self.tick : 0, nanoseconds: isReady ? 0 : Self.shortTick) {
+      case SIGHUP: reload(pipeline: pipeline, quarantine: quarantine)
+      case .some: return
+      case nil: break
+      }
+      journal.tellHeldBack()
+      let counts = pipeline.metrics.snapshot()
+      if counts.images > 0 && !isReady {
+        lock.withLock { state = .running }
+        notifier.ready(status: "first batch ready")
+        journal.write(.notice, "ready: the first batch is in the ring")
+      }
+      guard isReady else { continue }
+      consumption.update()
+      history.update()
+      // No sign of life where nothing moves although some ring has room: that is what the watchdog is for. Not where workers wait
+      // for the machine: their patience has an end of its own.
+      let shortage = waiting.sentence
+      if counts.steps != seenSteps || pipeline.isWaitingForReaders || shortage != nil { notifier.watchdog() }
+      seenSteps = counts.steps
+      reporter.observe()
+      let report = reporter.report(state: .running)
+      notifier.status(
+        shortage
+          ?? String(
+            printf: "%.0f images/s, %d of %d slots ready, %d bad files", report.imagesPerSecond,
+            report.rings.map(\.readyBatches).reduce(0, +), report.rings.map(\.slots).reduce(0, +),
+            report.quarantinedFiles
+          ))
+    }
+  }
+
+  private var isReady: Bool { lock.withLock { state == .running } }
+
+  /// Reads the configuration again; takes over what can change while a stream runs, and refuses the rest by name.
+  private func reload(pipeline: StreamPipeline, quarantine: Quarantine) {
+    notifier.reloading()
+    defer { notifier.ready(status: "configuration read again") }
+    do {
+      let fresh = try ServiceConfiguration.load(path: configurationPath)
+      let refused = fresh.changedKeys(comparedTo: current).filter { !Self.reloadableKeys.contains($0) }
+      guard refused.isEmpty else {
+        journal.write(
+          .error,
+          "configuration not taken over: \(refused.joined(separator: ", ")) cannot change while the stream runs; restart sassld"
+        )
+        return
+      }
+      lock.withLock { configuration = fresh }
+      let workers = pipeline.setWorkerCount(fresh.workers.resolvedCount)
+      quarantine.setMaximumFraction(fresh.limits.maximumBadFraction)
+      let wanted = fresh.workers.resolvedCount
+      journal.write(
+        workers < wanted ? .warning : .notice,
+        "configuration read again: \(workers) workers"
+          + (workers < wanted ? ", because the system has no threads for \(wanted)" : ""))
+    } catch {
+      journal.write(.error, "configuration not taken over: \(error)")
+    }
+  }
+
+  private static func uuid(_ bytes: [UInt8]) -> String {
+    bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)).uuidString.lowercased() }
+  }
+}

@@ -1,0 +1,141 @@
+import Basics
+import BatchIndex
+import BatchRing
+import Configuration
+import Control
+import FoundationEssentials
+import Glibc
+import Machine
+import Pipeline
+import Streams
+import StyleTransfer
+
+/// Puts together what `sasslctl status` shows, from a running daemon's parts.
+final class StatusReporter: Sendable {
+  /// At most this many bad files are listed.
+  private static let listedQuarantine = 100
+
+  private let configuration: ServiceConfiguration
+  private let stream: OpenedStream
+  private let pipeline: StreamPipeline
+  private let quarantine: Quarantine
+  private let waiting: WaitingWorkers
+  private let index: BatchIndex
+  private let startedAt: Moment
+  private let configurationFile: String
+  private let lock = Lock()
+  /// Guarded by `lock`: one for each lane.
+  private nonisolated(unsafe) var windows: [WaitingWindow]
+
+  /// A reporter on a stream that runs, or is about to.
+  init(
+    _ configuration: ServiceConfiguration, stream: OpenedStream, pipeline: StreamPipeline, quarantine: Quarantine,
+    waiting: WaitingWorkers, index: BatchIndex, startedAt: Moment,
+    configurationFile: String
+  ) {
+    self.configuration = configuration
+    self.stream = stream
+    self.pipeline = pipeline
+    self.quarantine = quarantine
+    self.waiting = waiting
+    self.index = index
+    self.startedAt = startedAt
+    self.configurationFile = URL(filePath: configurationFile).absoluteURL.path(percentEncoded: false)
+    windows = pipeline.lanes.map { WaitingWindow(from: Self.mark($0.ring.counters)) }
+  }
+
+  /// Notes who waits for whom; call it every second or so, whether or not anybody asks.
+  func observe() {
+    lock.withLock {
+      for (position, lane) in pipeline.lanes.enumerated() { windows[position].note(Self.mark(lane.ring.counters)) }
+    }
+  }
+
+  private static func mark(_ counters: RingCounters) -> WaitingWindow.Mark {
+    WaitingWindow.Mark(
+      nanoseconds: counters.nowNanoseconds, fullNanoseconds: counters.producerWaitedNanoseconds,
+      starvedNanoseconds: counters.consumerWaitedNanoseconds)
+  }
+
+  /// The whole state now.
+  func report(state: StatusReport.State) -> StatusReport {
+    let counts = pipeline.metrics.snapshot()
+    let catalog = stream.source.catalog
+    var report = StatusReport(
+      of: configuration, state: state, detail: waiting.sentence ?? pipeline.ringTrouble ?? "")
+    report.process = getpid()
+    report.startedAtSeconds = startedAt.date.timeIntervalSince1970
+    report.uptimeSeconds = startedAt.secondsSince
+    report.fingerprint = stream.fingerprintText
+    report.samples = catalog.count
+    report.model = stream.modelName
+    if stream.source.model == nil { report.styleSource = "none" }
+    report.workers = pipeline.workerCount
+    report.cpuPath = KernelPath.selected
+    report.rings = pipeline.lanes.indices.map(ring)
+    report.images = counts.images
+    report.imagesPerSecond = counts.imagesPerSecond
+    report.stages = stages(counts)
+    report.replacedSamples = counts.replaced
+    report.quarantine = quarantine.entries(limit: Self.listedQuarantine).map { entry in
+      StatusReport.QuarantinedSample(
+        sampleID: entry.sample, path: catalog.path(of: entry.sample).description, reason: entry.reason)
+    }
+    report.quarantinedFiles = quarantine.count
+    report.index = Self.sentence(index.health)
+    report.residentBytes = Self.residentBytes()
+    report.configurationFile = configurationFile
+    return report
+  }
+
+  private func ring(_ position: Int) -> StatusReport.Ring {
+    let lane = pipeline.lanes[position]
+    let counters = lane.ring.counters
+    let plan = lane.schedule.batch(counters.nextBatch)
+    let waited = lock.withLock { windows[position].percentages(until: Self.mark(counters)) }
+    let geometry = lane.ring.geometry
+    var ring = StatusReport.Ring(
+      rank: lane.schedule.rank, slots: geometry.slotCount, sizeBytes: Int(geometry.segmentBytes))
+    ring.readyBatches = Int(counters.ready)
+    ring.leasedBatches = Int(counters.leased)
+    ring.publishedBatches = counters.published
+    ring.releasedBatches = counters.released
+    ring.nextBatch = counters.nextBatch
+    ring.epoch = plan.epoch
+    ring.step = UInt64(plan.step)
+    ring.batchesPerEpoch = UInt64(lane.schedule.batchesPerEpoch)
+    ring.readerProcess = counters.consumerIsAlive ? Int32(counters.consumerProcess) : nil
+    ring.fullPercent = waited.full
+    ring.trainerStarvedPercent = waited.starved
+    return ring
+  }
+
+  private func stages(_ counts: PipelineMetrics.Snapshot) -> StatusReport.StageTimes {
+    func each(_ stage: PipelineMetrics.Stage) -> Double {
+      counts.images == 0 ? 0 : Double(counts.times.nanoseconds[stage.rawValue]) / 1000 / Double(counts.images)
+    }
+    var times = StatusReport.StageTimes()
+    times.readMicroseconds = each(.read)
+    times.decodeMicroseconds = each(.decode)
+    times.cropMicroseconds = each(.crop)
+    times.embedMicroseconds = each(.embed)
+    times.stylizeMicroseconds = each(.stylize)
+    times.augmentMicroseconds = each(.augment)
+    return times
+  }
+
+  static func sentence(_ health: IndexHealth) -> String {
+    guard let reason = health.degradedBy else {
+      return health.droppedRecords == 0 ? "ok" : "ok again, \(health.droppedRecords) records were lost"
+    }
+    return
+      "degraded: \(reason); the stream goes on, \(health.waitingRecords) records wait, \(health.droppedRecords) are lost"
+  }
+
+  /// Resident memory of this process from `/proc/self/statm`, in bytes; 0 where that cannot be read.
+  static func residentBytes() -> Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+  }
+}

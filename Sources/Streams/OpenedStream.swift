@@ -1,0 +1,163 @@
+import Augmentation
+import Basics
+import BatchIndex
+import BatchRing
+import Configuration
+import Dataset
+import FoundationEssentials
+import Glibc
+import Imaging
+import Log
+import Pipeline
+import StyleTransfer
+
+/// Opens what a configuration names: model, samples, styles. What `sassld` serves and `sasslctl preview` shows is opened here,
+/// so that they cannot differ.
+package struct OpenedStream: Sendable {
+  /// Everything that the content is made from.
+  package let source: StreamSource
+  /// One schedule for each rank of `batch.ranks`, in that order.
+  package let schedules: [StreamSchedule]
+  /// Hash of everything that determines the stream: configuration, samples, model, styles.
+  package let fingerprint: [UInt8]
+  /// The same in words, one `key = value` line each: whoever meets another fingerprint learns from it what has changed.
+  package let settings: String
+  /// The model, by name.
+  package let modelName: String
+
+  /// The fingerprint in 64 hexadecimal digits, as readers of the ring show it.
+  package var fingerprintText: String { fingerprint.map { String(printf: "%02x", $0) }.joined() }
+
+  /// Opens a stream.
+  ///
+  /// - Parameters:
+  ///   - journal: told of what is skipped or slow; `nil` for silence.
+  ///   - index: where embeddings of style pictures are kept.
+  ///   - reader: where they are looked up.
+  ///   - progress: told now and then what is being done and how far it is.
+  /// - Throws: `DatasetError`, `ModelError` or `StyleFolderError`.
+  package init(
+    _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
+    progress: (String) -> Void = { _ in }
+  ) throws {
+    let recipes = configuration.viewRecipes
+    let limits = configuration.limits.decodeLimits
+    var model: StyleModel?
+    var modelFingerprint: UInt64 = 0
+    if recipes.contains(where: { $0.style != nil }) {
+      let location = ModelLocation(configuration.style.model)
+      let (opened, fingerprint) = try location.loadWithFingerprint()
+      // Blending needs the style of every picture itself, wherever the other style comes from.
+      _ = try opened.requiredPredictorSide(of: location.name)
+      model = opened
+      modelFingerprint = fingerprint
+      modelName = location.name
+    } else {
+      modelName = "none"
+    }
+    progress("reading the dataset")
+    let catalog = try Self.catalog(configuration.dataset) { progress("reading the dataset: \($0) samples so far") }
+    if catalog.leftOut.count > 0 {
+      journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
+    }
+    let styles = try Self.styles(
+      configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
+      index: index, progress: progress)
+    source = StreamSource(
+      seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
+      styleGroupSize: configuration.style.group, limits: limits,
+      appliesOrientation: configuration.dataset.applyOrientation)
+    schedules = try configuration.batch.ranks.map { rank in
+      try StreamSchedule(
+        sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
+        worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
+    }
+    let marks = Marks(
+      configuration: configuration.fingerprint, samples: catalog.fingerprint,
+      model: Fingerprint(rawValue: modelFingerprint), styles: styles.fingerprint)
+    fingerprint = marks.bytes
+    settings = Self.settings(
+      configuration, marks: marks, samples: catalog.count, model: model == nil ? nil : modelName, styles: styles)
+  }
+
+  /// The samples that a configuration names.
+  ///
+  /// - Parameter progress: told now and then how many have been found; not with every layout.
+  /// - Throws: `DatasetError`.
+  package static func catalog(
+    _ dataset: ServiceConfiguration.Dataset, progress: (Int) -> Void = { _ in }
+  ) throws -> SampleCatalog {
+    let path = BytePath(dataset.path)
+    switch dataset.layout {
+    case .imageFolder: return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude, progress: progress)
+    case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
+    case .list: return try SampleCatalog.list(at: path)
+    }
+  }
+
+  private static func styles(
+    _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (String) -> Void
+  ) throws -> StyleSource {
+    guard let model else { return .inBatch }
+    switch configuration.style.source {
+    case .inBatch:
+      return .inBatch
+    case .folder:
+      let bar = ProgressLine("embedding styles")
+      let folder = try StyleFolder(
+        at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
+        limits: limits
+      ) { done, total in
+        bar.update(done, of: total)
+        progress("embedding styles: \(done) of \(total)")
+      }
+      for refusal in folder.refused {
+        journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
+      }
+      return .embeddings(names: folder.names, folder.embeddings)
+    case .bank:
+      let bank = try StyleBank.named(configuration.style.bank, for: model)
+      return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
+    }
+  }
+
+  private static func settings(
+    _ configuration: ServiceConfiguration, marks: Marks, samples: Int, model: String?, styles: StyleSource
+  ) -> String {
+    var settings = configuration.streamSettings
+    settings.append(("dataset", "\(samples) samples, mark \(marks.samples)"))
+    // The marks first, because names can be long and are cut off in messages.
+    if let model { settings.append(("style.model", "mark \(marks.model), \(SettingValue.string(model).toml)")) }
+    if case .embeddings(let names, _) = styles {
+      settings.append(("styles", "\(names.count) styles, mark \(marks.styles)"))
+    }
+    return settings.map { "\($0.key) = \($0.value)\n" }.joined()
+  }
+}
+
+/// Four independent marks, so that equal streams, and only those, agree in all of them.
+private struct Marks {
+  let configuration: Fingerprint
+  let samples: Fingerprint
+  /// Zero where no view is stylized.
+  let model: Fingerprint
+  let styles: Fingerprint
+
+  /// 32 bytes.
+  var bytes: [UInt8] {
+    [configuration, samples, model, styles].flatMap { withUnsafeBytes(of: $0.rawValue.bigEndian, Array.init) }
+  }
+}
+
+extension StyleSource {
+  /// A mark of the embeddings, if there is a list of them.
+  fileprivate var fingerprint: Fingerprint {
+    Fingerprint { digest in
+      guard case .embeddings(_, let list) = self else { return }
+      for embedding in list {
+        for value in embedding.values { digest.append(Int64(value.bitPattern)) }
+      }
+    }
+  }
+}

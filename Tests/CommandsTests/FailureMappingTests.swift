@@ -1,0 +1,48 @@
+import Basics
+import BatchRing
+import Commands
+import Configuration
+import Control
+import Dataset
+import Imaging
+import Lifecycle
+import Pipeline
+import Streams
+import Testing
+
+/// The machine lacks memory for a picture.
+private let shortage = Shortage(ImagingError.outOfMemory(detail: "7 bytes for pixels"), path: "/a.png")!
+
+@Suite("The exit code of an error")
+struct FailureMappingTests {
+  @Test(
+    "is that of sysexits.h which names its kind",
+    arguments: [
+      (ConfigurationError(file: "a.toml", problems: [.init(line: 1, key: nil, message: "is wrong")]), 78),
+      (StreamFailure.machineAtFault(shortage, seconds: 60), 71),
+      (StreamFailure.noThread(workers: 4), 71),
+      (StreamFailure.tooManyBadFiles(bad: 1, total: 2, maximumFraction: 0.05, lastReason: "is empty"), 65),
+      (StreamFailure.noReplacement(sample: 1, attempts: 64), 65),
+      (StreamFailure.ring("is corrupt"), 70),
+      (StyleFolderError.machineAtFault(shortage), 71),
+      (StyleFolderError.nothingUsable(folder: "/styles", reason: "is empty"), 66),
+      (KnownStreamError.invalidName("a/b"), 64),
+      (KnownStreamError.unknown("a", directory: "/etc/sassl", overview: ""), 69),
+      (KnownStreamError.noDefault(installed: "/etc/sassl/sassld.toml", overview: ""), 78),
+      (KnownStreamError.renamed(file: "a.toml", from: "a", to: "b"), 78),
+      (PlaceError.symbolicLink(path: "/a"), 73),
+      (HeldNameError.taken("a", byProcess: 7), 69),
+      (HeldNameError.cannotMake(path: "/a.lock", reason: "Permission denied"), 73),
+      (ControlError.nobodyListens(path: "/a"), 69),
+      (ControlError.pathTooLong(path: "/a", limit: 107), 78),
+      (ImagingError.outOfMemory(detail: "7 bytes"), 71),
+      (ImagingError.empty, 65),
+      (DatasetError.unreadable("/a", errno: 2), 66),
+      (DatasetError.unreadable("/a", errno: 24), 71),
+    ] as [(any Error, Int32)])
+  func codes(error: any Error, code: Int32) {
+    let failure = CommandFailure(for: error)
+    #expect(failure.code.rawValue == code)
+    #expect(failure.message == "\(error)")
+  }
+}
