@@ -94,8 +94,7 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/python -m pytest -q python/tests
-	$(VENV)/bin/python -m pytest -q SamplePictures Tests/System
+	$(VENV)/bin/python -m pytest -q python/tests SamplePictures Tests/System
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run

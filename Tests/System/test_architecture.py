@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT
+from workplace import ROOT
 
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 SOURCE_FILE = re.compile(r"`([\w+-]+(?:/[\w+-]+)*/[\w+-]+\.(?:swift|c|cpp|h|inc|py))`")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
+from workplace import ROOT
 
 PAGES = [ROOT / "docs" / name for name in ("hostile-surroundings.md", "reliability.md")]
 
