@@ -23,7 +23,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-evidence test-distillation evidence reliability soak sanitize fuzz bench bench-peers format install install-documents \
+        test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers format install install-documents \
         clean
 
 help: ## list the targets
@@ -94,8 +94,7 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/python -m pytest -q python/tests
-	$(VENV)/bin/python -m pytest -q SamplePictures Tests/System
+	$(VENV)/bin/python -m pytest -q python/tests SamplePictures Tests/System
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
@@ -147,6 +146,10 @@ sanitize: test-deps $(VENV)/.ready ## run the Swift tests under the thread and t
 
 fuzz: deps ## feed hostile bytes to every parser (SECONDS=60 for each)
 	Tests/Fuzz/run $(or $(SECONDS),60)
+
+docs: build $(VENV)/.ready ## make the documentation of the API, in .build/docs
+	$(VENV)/bin/pip install -q -r packaging/documentation.txt ./python
+	packaging/documentation $(VENV)/bin/python .build/docs
 
 bench: build $(VENV)/.ready ## measure (JSON=1: machine-readable)
 	$(VENV)/bin/pip install -q ./python

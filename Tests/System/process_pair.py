@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import producing
 import sassl
-from conftest import PROGRAMS, ROOT, Workplace, eventually
 from reliability import Table, provocations
 from streams import digest_of_arrays, read
+from workplace import PROGRAMS, ROOT, Workplace, eventually
 
 if TYPE_CHECKING:
-    from conftest import Size
+    from workplace import Size
 
 HERE = Path(__file__).parent
 PRODUCER = Path(producing.__file__)

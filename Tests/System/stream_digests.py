@@ -22,8 +22,8 @@ import zlib
 import numpy as np
 
 import sassl
-from conftest import Size, Workplace
 from picture_files import GOLDEN, png, png_header
+from workplace import Size, Workplace
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
 BATCHES = 5

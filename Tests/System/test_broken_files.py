@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import Workplace, control, eventually, rows
 from keyed_draws import replacements
 from picture_files import MAXIMUM_FILE_BYTES, flat_picture, write_broken, write_good
 from streams import digest_of
+from workplace import Workplace, control, eventually, rows
 
 if TYPE_CHECKING:
-    from conftest import Daemon, Size
+    from workplace import Daemon, Size
 
 GOOD = 150
 SEED = 7

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import sassl
-from conftest import PROGRAMS, Daemon, Size, Workplace, control
+from workplace import PROGRAMS, Daemon, Size, Workplace, control
 
 MARGIN = 8
 

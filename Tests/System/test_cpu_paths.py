@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sassl
-from conftest import Size, Workplace
+from workplace import Size, Workplace
 
 PLAIN = "[[views.view]]\njitter_probability = 0.0\ngrayscale_probability = 0.0\nblur_probability = 0.0\n"
 CPU_FLAGS = pathlib.Path("/proc/cpuinfo").read_text().split()

@@ -13,7 +13,7 @@ import sassl
 from streams import read
 
 if TYPE_CHECKING:
-    from conftest import Size, Workplace
+    from workplace import Size, Workplace
 
 BATCHES = 50
 RESUMED_AT = 23
@@ -22,7 +22,7 @@ RESUMED_AT = 23
 @pytest.fixture(scope="module")
 def expected(pictures: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     """The stream as one worker and two slots make it."""
-    from conftest import Workplace
+    from workplace import Workplace
 
     workplace = Workplace(tmp_path_factory.mktemp("expected"))
     with workplace.daemon(pictures, size, workers__count=1, ring__slots=2) as daemon:

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from conftest import ROOT
+from workplace import ROOT
 
 PAGE = ROOT / "docs" / "environment.md"
 NAME = r"([A-Z][A-Z_]+)"

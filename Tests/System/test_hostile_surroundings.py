@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import Workplace, control, eventually, rows
 from picture_files import flat_picture, write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
+from workplace import Workplace, control, eventually, rows
 
 if TYPE_CHECKING:
-    from conftest import Daemon, Size
     from reliability import Provocations
+    from workplace import Daemon, Size
 
 pytestmark = pytest.mark.reliability
 

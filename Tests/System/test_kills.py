@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Size, Workplace
 from picture_files import write_good
 from process_pair import PRODUCER_STEPS, READER_STEPS, DaemonSource, Failpoint, LibrarySource, ProcessPair
 from reliability import Table
+from workplace import Size, Workplace
 
 pytestmark = pytest.mark.reliability
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import PROGRAMS, Workplace, eventually
 from picture_files import write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
+from workplace import PROGRAMS, Workplace, eventually
 
 if TYPE_CHECKING:
-    from conftest import Size
+    from workplace import Size
 
 PLAIN: dict[str, Any] = {"style__enabled": False}
 COUNT = 12

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import PROGRAMS, ROOT, control
+from workplace import PROGRAMS, ROOT, control
 
 COMMANDS = re.findall(r"^  (\w+) +\S", control("--help").stdout.split("commands:")[1], re.MULTILINE)
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from conftest import ROOT, SHARED, control
+from workplace import ROOT, SHARED, control
 
 Pixels = npt.NDArray[np.uint8]
 needs_references = pytest.mark.skipif(not (SHARED / "golden").is_dir(), reason=f"no reference tensors in {SHARED}")

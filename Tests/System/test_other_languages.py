@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import ROOT
 from producing import Producer, expected
+from workplace import ROOT
 
 
 def run(*command: object) -> str:

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
 import sassl
-from conftest import Size, Workplace
 from picture_files import png
+from workplace import Size, Workplace
 
 SIDE = 64
 # Views that are the picture itself.

@@ -16,13 +16,13 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import sassl
-from conftest import PROGRAMS, ROOT, control, eventually
 from picture_files import write_good
 from streams import read
 from surroundings import MOUNTING, may_mount
+from workplace import PROGRAMS, ROOT, control, eventually
 
 if TYPE_CHECKING:
-    from conftest import Size, Workplace
+    from workplace import Size, Workplace
 
 PLAIN: dict[str, Any] = {"style__enabled": False}
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import sassl
-from conftest import Workplace
 from picture_files import write_good
 from streams import digest_of, digest_of_arrays, read
+from workplace import Workplace
 
 if TYPE_CHECKING:
-    from conftest import Size
     from reliability import Provocations
+    from workplace import Size
 
 pytestmark = pytest.mark.reliability
 

@@ -18,8 +18,8 @@ import pytest
 import tomli_w
 
 import sassl
-from conftest import PROGRAMS, Size, Workplace, control, eventually
 from sassl import serving
+from workplace import PROGRAMS, Size, Workplace, control, eventually
 
 SMALL: dict[str, Any] = {
     "layout": "flat",

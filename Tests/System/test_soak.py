@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sassl
-from conftest import Size
 from picture_files import write_good
 from reliability import Table
 from streams import digest_of
+from workplace import Size
 
 if TYPE_CHECKING:
-    from conftest import Daemon, Workplace
+    from workplace import Daemon, Workplace
 
 pytestmark = pytest.mark.reliability
 

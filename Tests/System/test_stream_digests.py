@@ -7,8 +7,8 @@ import pathlib
 
 import pytest
 
-from conftest import Workplace
 from stream_digests import FILE, STREAMS, digests, write_data
+from workplace import Workplace
 
 
 @pytest.fixture(scope="module")

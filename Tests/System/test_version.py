@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sassl
-from conftest import PROGRAMS, ROOT
+from workplace import PROGRAMS, ROOT
 
 VERSION = (ROOT / "VERSION").read_text().strip()
 

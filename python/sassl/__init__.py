@@ -1,6 +1,6 @@
 """Reads the batches that `sassld` prepares, from shared memory, without a copy.
 
-For example::
+For example:
 
     import sassl
 
@@ -39,7 +39,7 @@ from .errors import (
 from .reader import Epoch, Reader, RingInformation, RingStatus, attach
 from .serving import ServedReader, serve
 
-#: Of this package as it is installed.
+# Of this package as it is installed.
 __version__ = importlib.metadata.version("sassl")
 
 __all__ = [

@@ -40,8 +40,8 @@ class Lease(c.Lease):
 
     def __init__(self, handle: Handle) -> None:
         super().__init__()
-        #: Has to be there as long as this is.
         self.handle = handle
+        """Has to be there as long as this is."""
 
 
 class _Memory:
@@ -66,8 +66,8 @@ class Layout:
         geometry = c.library.sassl_ring_mapping_geometry(mapping).contents
         table = c.library.sassl_ring_mapping_fields(mapping)
         self.batch_size: int = geometry.batch_size
-        #: name: type string, shape, offset
         self.fields: dict[str, tuple[str, tuple[int, ...], int]] = {}
+        """name: type string, shape, offset"""
         for index in range(geometry.field_count):
             field = table[index]
             kind = _DTYPES[field.dtype]
@@ -108,17 +108,18 @@ class Batch:
         self._lease: Lease | None = lease
         self._layout = layout
         self._columns: dict[str, Array] = {}
-        #: Number in the stream; `attach(start=number)` continues here.
         self.number: int = lease.number
+        """Number in the stream; `attach(start=number)` continues here."""
         self.epoch: int = lease.epoch
-        #: Position within the epoch.
+        """Epoch that it belongs to, from 0."""
         self.step: int = lease.step
-        #: Samples in it.
+        """Position within the epoch."""
         self.count: int = lease.count
-        #: When it was published, on the clock of `time.monotonic_ns`: the difference is how long it has been ready.
+        """Samples in it."""
         self.published_ns: int = lease.published_ns
-        #: CRC-32C of all arrays.
+        """When it was published, on the clock of `time.monotonic_ns`: the difference is how long it has been ready."""
         self.checksum: int = lease.checksum
+        """CRC-32C of all arrays."""
 
     def _array(self, name: str) -> Array:
         lease = self._lease

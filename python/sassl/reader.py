@@ -43,46 +43,48 @@ class RingInformation:
     """What a ring holds; does not change during the life of its `sassld`."""
 
     name: str
-    #: Rank of this reader and number of readers of the stream.
+    """Of the stream."""
     rank: int
+    """Of this reader."""
     world_size: int
-    #: Samples in a full batch of this rank.
+    """Number of readers of the stream."""
     batch_size: int
-    #: Batches in an epoch, 0 where unknown.
+    """Samples in a full batch of this rank."""
     batches_per_epoch: int
-    #: Batches that fit the ring.
+    """Batches in an epoch, 0 where unknown."""
     slot_count: int
-    #: Hexadecimal; equal for equal streams.
+    """Batches that fit the ring."""
     fingerprint: str
-    #: What the fingerprint is made of, one `key = value` line each; empty where `sassld` does not say.
+    """Hexadecimal; equal for equal streams."""
     settings: str
-    #: Bytes of one batch.
+    """What the fingerprint is made of, one `key = value` line each; empty where `sassld` does not say."""
     payload_bytes: int
-    #: Process number of `sassld`.
+    """Bytes of one batch."""
     producer_pid: int
-    #: The instructions that its style networks run on: `avx512`, `avx2` or `portable`; `unknown` where it does not say.
-    #: Stylized views have the same bits on one of them; between two, single values differ by a level of 255 or a few.
+    """Process number of `sassld`."""
     cpu_path: str
+    """The instructions that its style networks run on: `avx512`, `avx2` or `portable`; `unknown` where it does not say.
+    Stylized views have the same bits on one of them; between two, single values differ by a level of 255 or a few."""
 
 
 @dataclass(frozen=True)
 class RingStatus:
     """How far both sides are, and who waits for whom, at one moment."""
 
-    #: Batches ready to be read.
     ready: int
-    #: Batches handed out and not released.
+    """Batches ready to be read."""
     held: int
-    #: Batches published by this instance of `sassld`.
+    """Batches handed out and not released."""
     published: int
-    #: Stale batches dropped after seeks.
+    """Batches published by this instance of `sassld`."""
     dropped: int
-    #: Seconds that readers have waited because the ring was empty.
+    """Stale batches dropped after seeks."""
     reader_waited_seconds: float
-    #: Seconds that `sassld` has waited because the ring was full.
+    """Seconds that readers have waited because the ring was empty."""
     daemon_waited_seconds: float
-    #: Whether a live `sassld` fills the ring.
+    """Seconds that `sassld` has waited because the ring was full."""
     daemon_is_alive: bool
+    """Whether a live `sassld` fills the ring."""
 
 
 def _difference(former: str, present: str) -> str:
@@ -105,8 +107,8 @@ def _detach(handle: Handle, is_done: bool) -> None:
         c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
 
 
-#: The readers of this process by ring, so that a forgotten one can make room: a notebook keeps the reader of an
-#: interrupted cell alive through the last traceback.
+# The readers of this process by ring, so that a forgotten one can make room: a notebook keeps the reader of an
+# interrupted cell alive through the last traceback.
 _readers: weakref.WeakValueDictionary[tuple[bytes | None, str, int], Reader] = weakref.WeakValueDictionary()
 
 
@@ -132,7 +134,7 @@ class Reader(Iterator[Batch]):
         owner: str | int | None,
     ) -> None:
         # Until it is attached there is nothing to detach.
-        self._finalizer: weakref.finalize[Any, Reader] | None = None
+        self._finalizer = None
         if "\0" in name:
             raise ValueError(f"{name!r} is not the name of a ring: it holds a NUL")
         if not 0 <= rank < 2**32:
@@ -153,7 +155,7 @@ class Reader(Iterator[Batch]):
             owner_id=c.user_number(owner),
         )
         c.nanoseconds(wait)
-        #: Batches that were handed out and not released.
+        # Batches that were handed out and not released.
         self._held: weakref.WeakSet[Batch] = weakref.WeakSet()
         # What a thread has asked for, by its number: filled by the C library, taken out as its caller gets it.
         self._asked: dict[int, Lease] = {}
@@ -304,7 +306,7 @@ class Reader(Iterator[Batch]):
     def epoch(self) -> Epoch:
         """Iterates over the current epoch, or what is left of it; sized.
 
-        For example::
+        For example:
 
             for epoch in range(100):
                 for batch in reader.epoch():
@@ -530,7 +532,7 @@ def attach(
 ) -> Reader:
     """Attaches to the ring that `sassld` fills under this name.
 
-    For example::
+    For example:
 
         reader = sassl.attach("photos", start=0)
         for epoch in range(100):

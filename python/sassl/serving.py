@@ -59,7 +59,7 @@ def serve(
 ) -> ServedReader:
     """Starts a `sassld` for this process, and reads from it.
 
-    For example::
+    For example:
 
         with sassl.serve("photos", layout="flat", preset="mocov2", batch_size=256) as ring:
             for epoch in range(100):
@@ -120,8 +120,8 @@ class ServedReader(Reader):
         predecessor = self._served.get(name)
         if predecessor is not None:
             predecessor.close()
-        #: The daemon's configuration, for `sasslctl --config`.
         self.configuration: Final = file
+        """The daemon's configuration, for `sasslctl --config`."""
         self._log = folder / "sassld.log"
         with self._log.open("wb") as log:
             self._process = _launch(program, file, log)

@@ -45,8 +45,8 @@ class TensorBatch:
 
     def __init__(self, batch: Batch, tensors: Mapping[str, torch.Tensor] | None = None) -> None:
         self.batch = batch
-        #: Every array by name.
         self.tensors: Mapping[str, torch.Tensor] = _Tensors(batch) if tensors is None else tensors
+        """Every array by name."""
         self.number, self.epoch, self.step, self.count = batch.number, batch.epoch, batch.step, batch.count
 
     @property
@@ -118,7 +118,7 @@ def _place(rank: int | None, world_size: int | None) -> tuple[int, int | None]:
 class RingDataset(IterableDataset[TensorBatch]):
     """A dataset of whole batches, one epoch for each time it is iterated.
 
-    For example::
+    For example:
 
         dataset = RingDataset("photos")
         for epoch in range(100):

@@ -1,1 +1,0 @@
-../../ModelImport/import_model.py
