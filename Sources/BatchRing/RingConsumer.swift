@@ -1,7 +1,7 @@
 import CSASSLRing
 import Synchronization
 
-/// The reading side of a ring, as a trainer uses it. `sassl` for Python is the same C library in other clothes.
+/// The reading side of a ring, as a trainer uses it. `sassl` for Python stands on the same C library.
 ///
 /// For example:
 ///
