@@ -61,9 +61,7 @@ def test_too_little_shared_memory_names_need_and_room(
 
 
 @pytest.mark.parametrize("request_", ["written:0", "written:1:1", "nowhere", ""])
-def test_a_failpoint_that_there_is_not(
-    workplace: Workplace, data: pathlib.Path, size: Size, request_: str
-) -> None:
+def test_a_failpoint_that_there_is_not(workplace: Workplace, data: pathlib.Path, size: Size, request_: str) -> None:
     _, file = workplace.configure(data, size, **PLAIN)
     code, errors = workplace.end(file, ["env", f"SASSL_FAILPOINT={request_}"])
     assert code == 64, errors
