@@ -1,7 +1,8 @@
 import FoundationEssentials
 import Glibc
 
-/// The writing end of the inbox's pipe; set once, before the first handler is installed.
+/// The writing end of the inbox's pipe; set once, before the first handler is installed. In no `Mutex`, because a signal handler may
+/// take no lock.
 private nonisolated(unsafe) var signalPipe: Int32 = -1
 
 /// Receives signals one by one: a handler puts each into a pipe, and `wait` takes it out.
