@@ -538,7 +538,7 @@ struct ConfigurationStreamTests {
     ("[index]\nwindow_batches = 3", []),
     ("[limits]\nmax_bad_fraction = 0.5", []),
     ("[dataset]\npath = \"/moved\"\nlayout = \"flat\"", []),
-    // What is left is part of the data set's own fingerprint.
+    // What is left is part of the data set's own mark.
     ("[dataset]\nexclude = [\"lost+found\"]", []),
     ("[dataset]\napply_orientation = true", []),
     ("[dataset]\napply_orientation = false", ["dataset.apply_orientation"]),
