@@ -47,18 +47,19 @@ let package = Package(
     .target(name: "Log", dependencies: ["Basics"]),
     .target(name: "Machine"),
     .target(name: "KeyedRandom"),
+    .target(name: "Settings"),
     .target(name: "Memory"),
     .target(name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory"]),
     .target(
       name: "Imaging",
       dependencies: ["Memory", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
     .target(name: "StyleTransfer", dependencies: ["Basics", "CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
-    .target(name: "Augmentation", dependencies: ["KeyedRandom", "Imaging", "StyleTransfer"]),
+    .target(name: "Augmentation", dependencies: ["KeyedRandom", "Settings", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
     .target(name: "BatchIndex", dependencies: ["Basics", "CSQLite"]),
     .target(
       name: "Configuration",
-      dependencies: ["Basics", "Machine", "Dataset", "Imaging", "Augmentation", "BatchRing", "CTOML"]),
+      dependencies: ["Basics", "Settings", "Machine", "Dataset", "Imaging", "Augmentation", "BatchRing", "CTOML"]),
     .target(
       name: "Pipeline",
       dependencies: [
@@ -68,7 +69,7 @@ let package = Package(
       name: "Streams",
       dependencies: [
         "Basics", "Log", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
-        "Configuration", "Pipeline",
+        "Configuration", "Settings", "Pipeline",
       ]),
     .target(
       name: "Control",
@@ -112,7 +113,7 @@ let package = Package(
     tests(for: "Dataset", alsoUsing: ["Memory"]),
     tests(for: "Imaging", alsoUsing: ["CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
     tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
-    tests(for: "Augmentation", alsoUsing: ["Imaging"], besides: ["Golden"]),
+    tests(for: "Augmentation", alsoUsing: ["Imaging", "KeyedRandom", "Settings"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
     tests(for: "Log"),

@@ -115,7 +115,7 @@ measure("saturation") { _ in view.adjustSaturation(factor: 0.99) }
 measure("hue") { _ in view.adjustHue(shift: 0.01) }
 for sigma in [0.3, 1, 2] {
   measure("blur, sigma \(sigma)") { _ in
-    view.blur(kernelSize: BlurRecipe.kernelSize(forSide: side), sigma: sigma, workspace: workspace)
+    view.blur(kernelSize: GaussianBlur.kernelSize(forSide: side), sigma: sigma, workspace: workspace)
   }
 }
 measure("solarize") { _ in view.solarize(threshold: 128) }
@@ -125,7 +125,8 @@ try measure("file to two MoCo v2 views", calls: rounds) { call in
   try files[call % files.count].withUnsafeBytes { try decoder.decode($0, into: decoded) }
   for (number, recipe) in recipes.enumerated() {
     let draws = ViewDraws(recipe: recipe, seed: 1, epoch: 0, sample: UInt64(call), view: number)
-    draws.applyCrop(of: decoded, into: view, workspace: workspace)
-    draws.applyAfterStyle(to: view, workspace: workspace)
+    let crop = draws.crop(ofWidth: decoded.originalWidth, height: decoded.originalHeight)
+    draws.applyCrop(crop, of: decoded, into: view, workspace: workspace)
+    for operation in draws.operationsBeforeStyle { operation.apply(to: view, workspace: workspace) }
   }
 }

@@ -12,30 +12,50 @@ package enum RecipePreset: String, Sendable, CaseIterable {
   /// - Parameters:
   ///   - side: width and height of the views in pixels.
   ///   - style: style transfer for the first view, or nil for the method as published.
-  package func views(side: Int, style: StyleTransferRecipe? = StyleTransferRecipe()) -> [ViewRecipe] {
-    let kernelSize = BlurRecipe.kernelSize(forSide: side)
-    var first = ViewRecipe(side: side, flipProbability: 0.5, grayscaleProbability: 0.2)
+  package func views(side: Int, style: StyleTransferStep? = StyleTransferStep()) -> [ViewRecipe] {
+    var views = recipes(side: side)
+    views[0].style = style
+    return views
+  }
+
+  /// How many views the method has.
+  package var viewCount: Int { recipes(side: 224).count }
+
+  private func recipes(side: Int) -> [ViewRecipe] {
+    let kernelSize = GaussianBlur.kernelSize(forSide: side)
     switch self {
     case .simclr:
-      first.cropArea = 0.08...1
-      first.jitter = ColorJitterRecipe(probability: 0.8, brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2)
-      first.blur = BlurRecipe(probability: 0.5, kernelSize: kernelSize)
+      let view = ViewRecipe(
+        RandomResizedCrop(side: side, area: 0.08...1),
+        [
+          HorizontalFlip(probability: 0.5),
+          ColorJitter(probability: 0.8, brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2),
+          Grayscale(probability: 0.2),
+          GaussianBlur(probability: 0.5, kernelSize: kernelSize),
+        ])
+      return [view, view]
     case .mocov2:
-      first.cropArea = 0.2...1
-      first.jitter = ColorJitterRecipe(probability: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1)
-      first.blur = BlurRecipe(probability: 0.5, kernelSize: kernelSize)
+      let view = ViewRecipe(
+        RandomResizedCrop(side: side, area: 0.2...1),
+        [
+          HorizontalFlip(probability: 0.5),
+          ColorJitter(probability: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1),
+          Grayscale(probability: 0.2),
+          GaussianBlur(probability: 0.5, kernelSize: kernelSize),
+        ])
+      return [view, view]
     case .byol:
-      first.cropArea = 0.08...1
-      first.filter = .bicubic
-      first.jitter = ColorJitterRecipe(probability: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1)
-      first.blur = BlurRecipe(probability: 1, kernelSize: kernelSize)
+      let crop = RandomResizedCrop(side: side, area: 0.08...1, filter: .bicubic)
+      let first: [any AugmentationStep] = [
+        HorizontalFlip(probability: 0.5),
+        ColorJitter(probability: 0.8, brightness: 0.4, contrast: 0.4, saturation: 0.2, hue: 0.1),
+        Grayscale(probability: 0.2),
+        GaussianBlur(probability: 1, kernelSize: kernelSize),
+      ]
+      let second: [any AugmentationStep] = [
+        GaussianBlur(probability: 0.1, kernelSize: kernelSize), Solarize(probability: 0.2),
+      ]
+      return [ViewRecipe(crop, first), ViewRecipe(crop, first + second)]
     }
-    var second = first
-    if self == .byol {
-      second.blur = BlurRecipe(probability: 0.1, kernelSize: kernelSize)
-      second.solarize = SolarizeRecipe(probability: 0.2)
-    }
-    first.style = style
-    return [first, second]
   }
 }

@@ -1,127 +1,92 @@
-import Imaging
+import Settings
 
-/// What may happen to one view of an image, and how likely and how strong it is.
-///
-/// The steps are applied in this order: random resized crop, style transfer, horizontal flip, colour jitter, grayscale, Gaussian
-/// blur, solarize. Their semantics are torchvision's on 8-bit images.
-package struct ViewRecipe: Sendable, Equatable {
-  /// Width and height of the view in pixels; a multiple of 4 where style is transferred.
-  package var side: Int
-  /// The part of the image's area that the crop covers, in (0, 1].
-  package var cropArea: ClosedRange<Double>
-  /// Width divided by height of the crop, drawn uniformly on a logarithmic scale.
-  package var cropAspect: ClosedRange<Double>
-  /// How the crop is resampled to the view's size.
-  package var filter: ResamplingFilter
-  /// Style transfer; nil for a view that keeps its style.
-  package var style: StyleTransferRecipe?
-  /// How often the view is mirrored left to right, 0...1.
-  package var flipProbability: Double
-  /// Colour jitter; nil for none.
-  package var jitter: ColorJitterRecipe?
-  /// How often the view becomes gray, 0...1.
-  package var grayscaleProbability: Double
-  /// Gaussian blur; nil for none.
-  package var blur: BlurRecipe?
-  /// Solarization; nil for none.
-  package var solarize: SolarizeRecipe?
+/// What may happen to one view of an image, and how likely and how strong it is: a random resized crop, then steps in their order.
+/// Their semantics are torchvision's on 8-bit images.
+package struct ViewRecipe: Sendable {
+  /// The crop that the view begins with.
+  package var crop: RandomResizedCrop
+  /// What may happen to it then, in this order. Every step is there but style transfer, which only stylized views have; one
+  /// whose probability is 0 never happens.
+  package private(set) var steps: [any AugmentationStep]
+  /// The names of all steps in that order, style transfer included whether or not the view has it.
+  package private(set) var order = AugmentationSteps.names
 
-  /// A recipe; by default a random resized crop and nothing else.
-  package init(
-    side: Int, cropArea: ClosedRange<Double> = 0.08...1, cropAspect: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3),
-    filter: ResamplingFilter = .bilinear, style: StyleTransferRecipe? = nil, flipProbability: Double = 0,
-    jitter: ColorJitterRecipe? = nil, grayscaleProbability: Double = 0, blur: BlurRecipe? = nil,
-    solarize: SolarizeRecipe? = nil
-  ) {
-    self.side = side
-    self.cropArea = cropArea
-    self.cropAspect = cropAspect
-    self.filter = filter
-    self.style = style
-    self.flipProbability = flipProbability
-    self.jitter = jitter
-    self.grayscaleProbability = grayscaleProbability
-    self.blur = blur
-    self.solarize = solarize
+  /// A recipe of these steps, in the usual order; those that are not named never happen.
+  package init(_ crop: RandomResizedCrop, _ steps: [any AugmentationStep] = []) {
+    self.crop = crop
+    self.steps = AugmentationSteps.all.filter { $0 != StyleTransferStep.self }.map { $0.init(side: crop.side) }
+    for step in steps { put(step) }
+  }
+
+  /// Width and height of the view in pixels.
+  package var side: Int { crop.side }
+
+  /// Style transfer; `nil` for a view that keeps its style.
+  package var style: StyleTransferStep? {
+    get { self[StyleTransferStep.self] }
+    set {
+      if let newValue { put(newValue) } else { steps.removeAll { $0 is StyleTransferStep } }
+    }
+  }
+
+  /// A step of the recipe; only style transfer may be missing.
+  package subscript<Step: AugmentationStep>(_ type: Step.Type) -> Step? {
+    get { steps.lazy.compactMap { $0 as? Step }.first }
+    set { if let newValue { put(newValue) } }
+  }
+
+  /// Brings the steps into an order.
+  ///
+  /// - Parameter names: names of steps; those that are missing come last, in the usual order.
+  package mutating func arrange(_ names: [String]) {
+    order = names + AugmentationSteps.names.filter { !names.contains($0) }
+    sort()
+  }
+
+  private mutating func put(_ step: some AugmentationStep) {
+    if let index = steps.firstIndex(where: { type(of: $0) == type(of: step) }) {
+      steps[index] = step
+    } else {
+      steps.append(step)
+      sort()
+    }
+  }
+
+  private mutating func sort() {
+    let order = order
+    steps.sort { order.firstIndex(of: type(of: $0).name)! < order.firstIndex(of: type(of: $1).name)! }
   }
 }
 
-/// Style transfer by Algorithm 1 of the SASSL paper: how often, how far towards the style, and how much of the result is
-/// mixed into the content.
-package struct StyleTransferRecipe: Sendable, Equatable {
-  /// How often a view is stylized, 0...1.
-  package var probability: Double
-  /// How far the content's embedding moves towards the style's, within 0...1.
-  package var alpha: ClosedRange<Double>
-  /// How much of the stylized image replaces the content, within 0...1.
-  package var beta: ClosedRange<Double>
+extension ViewRecipe {
+  /// The keys that each view may have for itself, those of the crop first.
+  package static let settings: [Setting<ViewRecipe>] =
+    RandomResizedCrop.settings.map { $0.within(\.crop) }
+    + AugmentationSteps.all.filter { $0.section == nil }.flatMap { settings(of: $0) }
 
-  /// By default the published strengths, on 80 % of the views.
-  package init(
-    probability: Double = 0.8, alpha: ClosedRange<Double> = 0.1...0.3, beta: ClosedRange<Double> = 0.1...0.3
-  ) {
-    self.probability = probability
-    self.alpha = alpha
-    self.beta = beta
+  private static func settings<Step: AugmentationStep>(of type: Step.Type) -> [Setting<ViewRecipe>] {
+    Step.settings.map { setting in
+      setting.within(get: { $0[Step.self] ?? Step(side: $0.side) }, set: { $1[Step.self] = $0 })
+    }
   }
+
+  /// Everything that decides what may happen to the view, in the order in which it does. Steps that never happen are left out, style
+  /// transfer excepted.
+  package var values: [(key: String, value: SettingValue)] {
+    RandomResizedCrop.settings.compactMap { setting in setting.value(crop).map { (setting.name, $0) } }
+      + steps.filter { $0.probability > 0 || $0 is StyleTransferStep }.flatMap { $0.values }
+  }
+
+  /// What is wrong with the recipe: one clause per value outside its range, naming the value, the range and what was given. Empty
+  /// for a recipe that can be used.
+  package var problems: [String] { crop.problems + steps.flatMap { $0.problems(side: side) } }
 }
 
-/// Colour jitter: four adjustments in random order. A strength x draws a factor from max(0, 1 - x)...(1 + x), the hue a shift from
-/// -x...x of a full turn.
-package struct ColorJitterRecipe: Sendable, Equatable {
-  /// How often the view is jittered at all, 0...1.
-  package var probability: Double
-  /// Strength of the brightness factor, 0 and up.
-  package var brightness: Double
-  /// Strength of the contrast factor, 0 and up.
-  package var contrast: Double
-  /// Strength of the saturation factor, 0 and up.
-  package var saturation: Double
-  /// Strength of the hue shift, 0...0.5.
-  package var hue: Double
-
-  /// Jitter with these strengths.
-  package init(probability: Double, brightness: Double, contrast: Double, saturation: Double, hue: Double) {
-    self.probability = probability
-    self.brightness = brightness
-    self.contrast = contrast
-    self.saturation = saturation
-    self.hue = hue
-  }
-}
-
-/// Gaussian blur with a random width.
-package struct BlurRecipe: Sendable, Equatable {
-  /// How often the view is blurred, 0...1.
-  package var probability: Double
-  /// Standard deviation in pixels, more than 0.
-  package var sigma: ClosedRange<Double>
-  /// Width and height of the kernel in pixels, odd.
-  package var kernelSize: Int
-
-  /// Blur with a kernel of `kernelSize` pixels.
-  package init(probability: Double, sigma: ClosedRange<Double> = 0.1...2, kernelSize: Int) {
-    self.probability = probability
-    self.sigma = sigma
-    self.kernelSize = kernelSize
-  }
-
-  /// The kernel that SimCLR uses: a tenth of the view's side, made odd. 23 for 224 pixels.
-  package static func kernelSize(forSide side: Int) -> Int {
-    max(side / 10 | 1, 3)
-  }
-}
-
-/// Solarization: bright samples are inverted.
-package struct SolarizeRecipe: Sendable, Equatable {
-  /// How often the view is solarized, 0...1.
-  package var probability: Double
-  /// The smallest sample that is inverted.
-  package var threshold: UInt8
-
-  /// Solarization above `threshold`.
-  package init(probability: Double, threshold: UInt8 = 128) {
-    self.probability = probability
-    self.threshold = threshold
+extension ViewRecipe: Equatable {
+  package static func == (left: ViewRecipe, right: ViewRecipe) -> Bool {
+    func everything(_ recipe: ViewRecipe) -> [String] {
+      recipe.steps.flatMap { step in step.values.map { "\($0.key)=\($0.value.toml)" } }
+    }
+    return left.crop == right.crop && everything(left) == everything(right)
   }
 }

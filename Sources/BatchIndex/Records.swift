@@ -60,7 +60,7 @@ package struct StageDurations: Equatable, Sendable {
 
 /// What was drawn for one sample in one view that may be stylized.
 package struct DrawnStyle: Equatable, Sendable {
-  /// The view, counted from 1 as in the settings.
+  /// The view; the first is view 0, as in the ring.
   package var view: Int
   /// The sample or style that lent its style, or -1 where none did.
   package var styleID: Int64

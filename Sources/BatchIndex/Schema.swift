@@ -1,7 +1,7 @@
 /// The tables of the index. Times are microseconds since 1970 (`_us`), like durations.
 enum Schema {
   /// Changes with every change to the tables; a database of another version is thrown away, never converted.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
   /// "SASL" in ASCII: tells the index from any other SQLite database.
   static let applicationID: Int64 = 0x5341_534C
 
@@ -46,7 +46,7 @@ enum Schema {
       replaced_sample_id INTEGER,
       PRIMARY KEY (batch_id, position)
     ) WITHOUT ROWID;
-    -- One row for each view that may be stylized; views are counted from 1, as in the settings.
+    -- One row for each view that may be stylized; the first view is view 0, as in the ring.
     CREATE TABLE style_draw (
       batch_id INTEGER NOT NULL REFERENCES batch ON DELETE CASCADE,
       position INTEGER NOT NULL,

@@ -2,6 +2,7 @@ import Basics
 import Dataset
 import FoundationEssentials
 import Glibc
+import Settings
 
 extension ServiceConfiguration {
   /// The configuration in the file at `path`; keys that the file leaves out have their defaults.
@@ -96,22 +97,22 @@ private struct ConfigurationReader {
       return
     }
     for (index, table) in tables.enumerated() {
-      let view = "views.view[\(index + 1)]"
+      let view = "views.view[\(index)]"
       guard case .table(let entries) = table.content else {
         report(table.line, view, "must be a table, headed by [[views.view]]")
         continue
       }
       lines[view] = table.line
-      var override = ServiceConfiguration.ViewOverride()
+      var described = ViewTable()
       for (name, node) in entries {
-        if let setting = ServiceConfiguration.viewSettings.first(where: { $0.name == name }) {
-          read(setting, "\(view).\(name)", node, into: &override)
+        if let setting = ViewTable.settings.first(where: { $0.name == name }) {
+          read(setting, "\(view).\(name)", node, into: &described)
         } else {
-          let names = ServiceConfiguration.viewSettings.map(\.name)
+          let names = ViewTable.settings.map(\.name)
           report(node.line, "\(view).\(name)", Self.unknown(closest: Spelling.closest(to: name, among: names), names))
         }
       }
-      configuration.views.overrides.append(override)
+      configuration.views.tables.append(described)
     }
   }
 
@@ -154,15 +155,12 @@ private struct ConfigurationReader {
         lines["dataset.exclude"], "dataset.exclude",
         "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
     }
-    for (index, recipe) in configuration.viewRecipes.enumerated() {
-      let view = "views.view[\(index + 1)]"
-      for problem in recipe.problems {
-        report(lines[view] ?? lines["views.side"], view, problem)
-      }
-    }
+    checkViews()
     guard style.enabled else { return }
-    if let view = style.views.first(where: { $0 > configuration.viewCount }) {
-      report(lines["style.views"], "style.views", "there is no view \(view) among \(configuration.viewCount)")
+    if let view = style.views.first(where: { $0 >= configuration.viewCount }) {
+      report(
+        lines["style.views"], "style.views",
+        "there is no view \(view): they are numbered from 0 to \(configuration.viewCount - 1)")
     }
     switch style.source {
     case .inBatch:
@@ -178,6 +176,32 @@ private struct ConfigurationReader {
       }
     case .bank:
       break
+    }
+  }
+
+  private mutating func checkViews() {
+    let views = configuration.views
+    let tables = configuration.tableOfView
+    if tables.count > ServiceConfiguration.maximumViews {
+      return report(
+        lines["views.view[0]"], "views.view",
+        "the tables describe \(tables.count) views, and there may be \(ServiceConfiguration.maximumViews)")
+    }
+    if views.count > 0, tables.count > views.count {
+      report(
+        lines["views.count"], "views.count",
+        "the tables describe \(tables.count) views, which is more than \(views.count)")
+    }
+    if let twice = views.order.first(where: { name in views.order.count { $0 == name } > 1 }) {
+      report(lines["views.order"], "views.order", "names \"\(twice)\" twice")
+    }
+    // Views of one table or of none have the same problems, which are told once.
+    var told: Set<String> = []
+    for (index, recipe) in configuration.viewRecipes.enumerated() {
+      let key = tables.indices.contains(index) ? "views.view[\(tables[index])]" : "views"
+      for problem in recipe.problems where told.insert(key + problem).inserted {
+        report(lines[key] ?? lines["views.side"], key, problem)
+      }
     }
   }
 
@@ -201,7 +225,7 @@ private struct ConfigurationReader {
         return "unknown key; did you mean \(owner.name).\(name)?"
       }
       if section == ServiceConfiguration.viewTables.section,
-        ServiceConfiguration.viewSettings.contains(where: { $0.name == name })
+        ViewTable.settings.contains(where: { $0.name == name })
       {
         return "unknown key; \(name) is a key of single views, below [[views.view]]"
       }

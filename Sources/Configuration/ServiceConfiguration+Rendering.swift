@@ -1,3 +1,5 @@
+import Settings
+
 extension ServiceConfiguration {
   /// The configuration as a TOML text with every key, which reads as this configuration again.
   package var toml: String {
@@ -9,10 +11,10 @@ extension ServiceConfiguration {
       }
       lines.append("")
       guard section.name == Self.viewTables.section else { continue }
-      for override in views.overrides {
+      for table in views.tables {
         lines.append("[[\(Self.viewTables.section).\(Self.viewTables.key)]]")
-        for setting in Self.viewSettings {
-          if let value = setting.value(override) { lines.append("\(setting.name) = \(value.toml)") }
+        for setting in ViewTable.settings {
+          if let value = setting.value(table) { lines.append("\(setting.name) = \(value.toml)") }
         }
         lines.append("")
       }
@@ -28,10 +30,10 @@ extension ServiceConfiguration {
         if let value = setting.value(self) { values.append(("\(section.name).\(setting.name)", value.toml)) }
       }
     }
-    for (index, override) in views.overrides.enumerated() {
-      let view = "\(Self.viewTables.section).\(Self.viewTables.key)[\(index + 1)]"
-      for setting in Self.viewSettings {
-        if let value = setting.value(override) { values.append(("\(view).\(setting.name)", value.toml)) }
+    for (index, table) in views.tables.enumerated() {
+      let view = "\(Self.viewTables.section).\(Self.viewTables.key)[\(index)]"
+      for setting in ViewTable.settings {
+        if let value = setting.value(table) { values.append(("\(view).\(setting.name)", value.toml)) }
       }
     }
     return values
@@ -67,12 +69,12 @@ extension ServiceConfiguration: Encodable {
       for setting in section.settings {
         try container.encodeIfPresent(setting.value(self), forKey: Key(setting.name))
       }
-      guard section.name == Self.viewTables.section, !views.overrides.isEmpty else { continue }
+      guard section.name == Self.viewTables.section, !views.tables.isEmpty else { continue }
       var tables = container.nestedUnkeyedContainer(forKey: Key(Self.viewTables.key))
-      for override in views.overrides {
-        var table = tables.nestedContainer(keyedBy: Key.self)
-        for setting in Self.viewSettings {
-          try table.encodeIfPresent(setting.value(override), forKey: Key(setting.name))
+      for table in views.tables {
+        var keys = tables.nestedContainer(keyedBy: Key.self)
+        for setting in ViewTable.settings {
+          try keys.encodeIfPresent(setting.value(table), forKey: Key(setting.name))
         }
       }
     }

@@ -1,3 +1,6 @@
+import Augmentation
+import Settings
+
 extension ServiceConfiguration {
   /// A section of the file and the keys in it.
   struct Section: Sendable {
@@ -37,6 +40,11 @@ extension ServiceConfiguration {
       settings: [
         .choice("preset", \.views.preset),
         .integer("side", \.views.side, in: 4...4096),
+        .integer("count", \.views.count, in: 0...maximumViews),
+        .strings(
+          "order", \.views.order,
+          accepted: "a list of steps, from " + AugmentationSteps.names.map { "\"\($0)\"" }.joined(separator: ", "),
+          isValid: { AugmentationSteps.names.contains($0) }),
       ]),
     Section(
       name: "style",
@@ -46,10 +54,8 @@ extension ServiceConfiguration {
         .choice("source", \.style.source),
         .string("folder", \.style.folder, accepted: "the path of a folder of images, or \"\""),
         .string("bank", \.style.bank, accepted: "the path of a style bank, or \"\" for the embedded bank"),
-        .number("probability", \.style.probability, in: 0...1),
-        .interval("alpha", \.style.alpha, in: 0...1),
-        .interval("beta", \.style.beta, in: 0...1),
-        .integers("views", \.style.views, in: 1...maximumViews),
+      ] + StyleTransferStep.settings.map { $0.within(\.style.transfer) } + [
+        .integers("views", \.style.views, in: 0...(maximumViews - 1)),
         .integer("group", \.style.group, in: 2...65_536),
       ]),
     Section(name: "workers", settings: [.integer("count", \.workers.count, in: 0...1024)]),
@@ -75,26 +81,6 @@ extension ServiceConfiguration {
         .integer("wait_for_machine", \.limits.waitForMachine, in: 0...86_400),
       ]),
     Section(name: "index", settings: [.integer("window_batches", \.index.windowBatches, in: 1...10_000_000)]),
-  ]
-
-  /// The keys of a `[[views.view]]` table.
-  static let viewSettings: [Setting<ViewOverride>] = [
-    .integer("side", \.side, in: 4...4096),
-    .interval("crop_scale", \.cropScale, in: 0.0001...1),
-    .interval("crop_aspect", \.cropAspect, in: 0.01...100),
-    .choice("interpolation", \.interpolation),
-    .number("flip_probability", \.flipProbability, in: 0...1),
-    .number("jitter_probability", \.jitterProbability, in: 0...1),
-    .number("jitter_brightness", \.jitterBrightness, in: 0...10),
-    .number("jitter_contrast", \.jitterContrast, in: 0...10),
-    .number("jitter_saturation", \.jitterSaturation, in: 0...10),
-    .number("jitter_hue", \.jitterHue, in: 0...0.5),
-    .number("grayscale_probability", \.grayscaleProbability, in: 0...1),
-    .number("blur_probability", \.blurProbability, in: 0...1),
-    .interval("blur_sigma", \.blurSigma, in: 0.01...100),
-    .integer("blur_kernel", \.blurKernel, in: 1...511),
-    .number("solarize_probability", \.solarizeProbability, in: 0...1),
-    .integer("solarize_threshold", \.solarizeThreshold, in: 0...255),
   ]
 
   /// The section and key of the tables that change single views.

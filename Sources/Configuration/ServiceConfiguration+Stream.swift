@@ -1,6 +1,7 @@
 import Augmentation
 import Basics
 import Dataset
+import Settings
 
 extension ServiceConfiguration {
   /// A mark of everything in the configuration that determines the stream's contents.
@@ -34,11 +35,16 @@ extension ServiceConfiguration {
     // What dataset.exclude leaves is part of the data set's own mark.
     if !dataset.applyOrientation { settings.append(("dataset.apply_orientation", .boolean(false))) }
     let recipes = viewRecipes
-    for (index, recipe) in recipes.enumerated() {
-      for (name, value) in Self.settings(of: recipe) {
-        settings.append(("views.view[\(index + 1)].\(name)", value))
-      }
+    if recipes.contains(where: { $0.side != recipes[0].side }) {
+      // Each view's own side has decided how far pictures are reduced since then.
+      settings.append(("stream version of views of several sides", .integer(2)))
     }
+    for (index, recipe) in recipes.enumerated() {
+      for (name, value) in recipe.values { settings.append(("view\(index).\(name)", value)) }
+    }
+    // Without it, a list of other steps in another order might read the same.
+    let order = recipes[0].order
+    if order != AugmentationSteps.names { settings.append(("views.order", .list(order.map { .string($0) }))) }
     if recipes.contains(where: { $0.style != nil }) {
       settings.append(("style.source", .string(style.source.rawValue)))
       if style.source == .inBatch {
@@ -46,49 +52,5 @@ extension ServiceConfiguration {
       }
     }
     return settings.map { ($0.key, $0.1.toml) }
-  }
-
-  private static func settings(of recipe: ViewRecipe) -> [(String, SettingValue)] {
-    func interval(_ range: ClosedRange<Double>) -> SettingValue {
-      .list([.number(range.lowerBound), .number(range.upperBound)])
-    }
-    var settings: [(String, SettingValue)] = [
-      ("side", .integer(Int64(recipe.side))),
-      ("crop_scale", interval(recipe.cropArea)),
-      ("crop_aspect", interval(recipe.cropAspect)),
-      ("interpolation", .string(recipe.filter.rawValue)),
-      ("flip_probability", .number(recipe.flipProbability)),
-      ("grayscale_probability", .number(recipe.grayscaleProbability)),
-    ]
-    if let style = recipe.style {
-      settings += [
-        ("style.probability", .number(style.probability)),
-        ("style.alpha", interval(style.alpha)),
-        ("style.beta", interval(style.beta)),
-      ]
-    }
-    if let jitter = recipe.jitter {
-      settings += [
-        ("jitter_probability", .number(jitter.probability)),
-        ("jitter_brightness", .number(jitter.brightness)),
-        ("jitter_contrast", .number(jitter.contrast)),
-        ("jitter_saturation", .number(jitter.saturation)),
-        ("jitter_hue", .number(jitter.hue)),
-      ]
-    }
-    if let blur = recipe.blur {
-      settings += [
-        ("blur_probability", .number(blur.probability)),
-        ("blur_sigma", interval(blur.sigma)),
-        ("blur_kernel", .integer(Int64(blur.kernelSize))),
-      ]
-    }
-    if let solarize = recipe.solarize {
-      settings += [
-        ("solarize_probability", .number(solarize.probability)),
-        ("solarize_threshold", .integer(Int64(solarize.threshold))),
-      ]
-    }
-    return settings
   }
 }

@@ -91,47 +91,12 @@ package struct ServiceConfiguration: Equatable, Sendable {
     package var preset = RecipePreset.mocov2
     /// Width and height of the views in pixels.
     package var side = 224
-    /// What views do differently, in their order. More tables than the preset has views add views.
-    package var overrides: [ViewOverride] = []
-  }
-
-  /// What one view does differently from its preset; what is nil stays as it is.
-  package struct ViewOverride: Equatable, Sendable {
-    /// Width and height in pixels.
-    package var side: Int?
-    /// The part of the image's area that the crop covers.
-    package var cropScale: ClosedRange<Double>?
-    /// Width divided by height of the crop.
-    package var cropAspect: ClosedRange<Double>?
-    /// How the crop is resampled.
-    package var interpolation: ResamplingFilter?
-    /// How often the view is mirrored.
-    package var flipProbability: Double?
-    /// How often colours are jittered.
-    package var jitterProbability: Double?
-    /// Strength of the brightness jitter.
-    package var jitterBrightness: Double?
-    /// Strength of the contrast jitter.
-    package var jitterContrast: Double?
-    /// Strength of the saturation jitter.
-    package var jitterSaturation: Double?
-    /// Strength of the hue jitter, in turns.
-    package var jitterHue: Double?
-    /// How often the view becomes gray.
-    package var grayscaleProbability: Double?
-    /// How often the view is blurred.
-    package var blurProbability: Double?
-    /// Standard deviation of the blur in pixels.
-    package var blurSigma: ClosedRange<Double>?
-    /// Width and height of the blur's kernel in pixels, odd.
-    package var blurKernel: Int?
-    /// How often the view is solarized.
-    package var solarizeProbability: Double?
-    /// The smallest sample that solarization inverts.
-    package var solarizeThreshold: UInt8?
-
-    /// A view that does nothing differently.
-    package init() {}
+    /// How many views there are; 0 for as many as the preset has, or as the tables describe where those are more.
+    package var count = 0
+    /// The steps in the order in which they are applied, by name; those that are missing come last, in the usual order.
+    package var order: [String] = []
+    /// What views do differently, in their order.
+    package var tables: [ViewTable] = []
   }
 
   /// Style transfer.
@@ -156,14 +121,10 @@ package struct ServiceConfiguration: Equatable, Sendable {
     package var folder = ""
     /// The file of embeddings, for the source `bank`; empty for the embedded bank.
     package var bank = ""
-    /// How often a view is stylized.
-    package var probability = 0.8
-    /// How far the content's embedding moves towards the style's.
-    package var alpha = 0.1...0.3
-    /// How much of the stylized image is mixed into the content.
-    package var beta = 0.1...0.3
-    /// The views that are stylized, counted from 1.
-    package var views = [1]
+    /// How often a view is stylized, and how strongly.
+    package var transfer = StyleTransferStep()
+    /// The views that are stylized; the first is view 0, as in the ring.
+    package var views = [0]
     /// Samples that lend styles to each other, for the source `in-batch`.
     package var group = 32
   }
@@ -274,98 +235,4 @@ extension ServiceConfiguration.Ring {
     guard !group.isEmpty, getgrnam_r(group, &entry, &text, text.count, &found) == 0, found != nil else { return nil }
     return entry.gr_gid
   }
-}
-
-// MARK: - Views
-
-extension ServiceConfiguration {
-  /// What happens to each view, in their order: the preset with its overrides, and style for the views that get it.
-  package var viewRecipes: [ViewRecipe] {
-    (0..<viewCount).map { index in
-      let override = views.overrides.indices.contains(index) ? views.overrides[index] : ViewOverride()
-      // Views beyond the preset's start from its last.
-      let published = views.preset.views(side: override.side ?? views.side, style: nil)
-      var recipe = published[min(index, published.count - 1)]
-      override.apply(to: &recipe)
-      if style.enabled, style.views.contains(index + 1) {
-        recipe.style = StyleTransferRecipe(probability: style.probability, alpha: style.alpha, beta: style.beta)
-      }
-      return recipe
-    }
-  }
-
-  /// The same stream with every key of every view written out, so that it does not depend on what a preset says.
-  package var withEveryViewKey: ServiceConfiguration {
-    var complete = self
-    complete.views.overrides = viewRecipes.map(ViewOverride.init)
-    return complete
-  }
-
-  /// How many views there are.
-  var viewCount: Int { max(2, views.overrides.count) }
-}
-
-extension ServiceConfiguration.ViewOverride {
-  fileprivate func apply(to recipe: inout ViewRecipe) {
-    if let cropScale { recipe.cropArea = cropScale }
-    if let cropAspect { recipe.cropAspect = cropAspect }
-    if let interpolation { recipe.filter = interpolation }
-    if let flipProbability { recipe.flipProbability = flipProbability }
-    if let grayscaleProbability { recipe.grayscaleProbability = grayscaleProbability }
-
-    var jitter = recipe.writtenJitter
-    if let jitterProbability { jitter.probability = jitterProbability }
-    if let jitterBrightness { jitter.brightness = jitterBrightness }
-    if let jitterContrast { jitter.contrast = jitterContrast }
-    if let jitterSaturation { jitter.saturation = jitterSaturation }
-    if let jitterHue { jitter.hue = jitterHue }
-    recipe.jitter = jitter.probability > 0 ? jitter : nil
-
-    var blur = recipe.writtenBlur
-    if let blurProbability { blur.probability = blurProbability }
-    if let blurSigma { blur.sigma = blurSigma }
-    if let blurKernel { blur.kernelSize = blurKernel }
-    recipe.blur = blur.probability > 0 ? blur : nil
-
-    var solarize = recipe.writtenSolarize
-    if let solarizeProbability { solarize.probability = solarizeProbability }
-    if let solarizeThreshold { solarize.threshold = solarizeThreshold }
-    recipe.solarize = solarize.probability > 0 ? solarize : nil
-  }
-}
-
-extension ServiceConfiguration.ViewOverride {
-  /// Every key of a view that a recipe describes.
-  fileprivate init(_ recipe: ViewRecipe) {
-    side = recipe.side
-    cropScale = recipe.cropArea
-    cropAspect = recipe.cropAspect
-    interpolation = recipe.filter
-    flipProbability = recipe.flipProbability
-    let jitter = recipe.writtenJitter
-    jitterProbability = jitter.probability
-    jitterBrightness = jitter.brightness
-    jitterContrast = jitter.contrast
-    jitterSaturation = jitter.saturation
-    jitterHue = jitter.hue
-    grayscaleProbability = recipe.grayscaleProbability
-    let blur = recipe.writtenBlur
-    blurProbability = blur.probability
-    blurSigma = blur.sigma
-    blurKernel = blur.kernelSize
-    let solarize = recipe.writtenSolarize
-    solarizeProbability = solarize.probability
-    solarizeThreshold = solarize.threshold
-  }
-}
-
-/// A step that is left out is written as one with probability 0.
-extension ViewRecipe {
-  fileprivate var writtenJitter: ColorJitterRecipe {
-    jitter ?? ColorJitterRecipe(probability: 0, brightness: 0, contrast: 0, saturation: 0, hue: 0)
-  }
-  fileprivate var writtenBlur: BlurRecipe {
-    blur ?? BlurRecipe(probability: 0, kernelSize: BlurRecipe.kernelSize(forSide: side))
-  }
-  fileprivate var writtenSolarize: SolarizeRecipe { solarize ?? SolarizeRecipe(probability: 0) }
 }

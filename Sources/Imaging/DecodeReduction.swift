@@ -10,11 +10,18 @@ package enum DecodeReduction: Int, Sendable, CaseIterable {
   /// An eighth of the width and height: one pixel per JPEG block.
   case eighth = 8
 
-  /// The strongest reduction after which every crop still has at least `width` x `height` pixels, so that no detail which the view
-  /// could show is lost. `crops` are in full-resolution coordinates; with no crop there is nothing to lose and the answer is `.none`.
-  package static func strongest(for crops: [CropRectangle], width: Int, height: Int) -> DecodeReduction {
-    guard let narrowest = crops.map(\.width).min(), let lowest = crops.map(\.height).min() else { return .none }
-    return allCases.last { narrowest >= width * $0.rawValue && lowest >= height * $0.rawValue } ?? .none
+  /// The strongest reduction after which every crop still has at least as many pixels as the view made from it, so that no detail which
+  /// a view could show is lost.
+  ///
+  /// - Parameters:
+  ///   - crops: in full-resolution coordinates; with no crop there is nothing to lose and the answer is `.none`.
+  ///   - sides: width and height of each crop's view, in pixels.
+  package static func strongest(for crops: [CropRectangle], sides: [Int]) -> DecodeReduction {
+    precondition(crops.count == sides.count, "each crop has its view")
+    guard !crops.isEmpty else { return .none }
+    return allCases.last { reduction in
+      zip(crops, sides).allSatisfy { min($0.width, $0.height) >= $1 * reduction.rawValue }
+    } ?? .none
   }
 
   /// The decoded length of a side with `length` pixels in the file.

@@ -48,19 +48,17 @@ package final class ImageDecoder {
     return header
   }
 
-  /// Decodes the file into `image`, which takes the picture's size.
+  /// Decodes the file, whose header has been read, into `image`, which takes the picture's size.
   ///
   /// - Parameters:
   ///   - bytes: the whole file.
-  ///   - limits: what the file may cost.
+  ///   - header: what `header(of:limits:)` returned for these bytes.
   ///   - reduction: decodes a JPEG at a fraction of its size; crops stay in full-resolution coordinates.
   ///   - image: receives the picture; its content is undefined after an error.
   /// - Throws: ``ImagingError``. A picture that a lenient decoder would complete with gray is an error here.
   package func decode(
-    _ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard, reduction: DecodeReduction = .none,
-    into image: RGBImage
+    _ bytes: UnsafeRawBufferPointer, header: ImageHeader, reduction: DecodeReduction = .none, into image: RGBImage
   ) throws(ImagingError) {
-    let header = try header(of: bytes, limits: limits)
     let reduction = header.format == .jpeg ? reduction : .none
     try image.reshape(for: header, reduction: reduction)
     var target = image.pixels
@@ -70,10 +68,20 @@ package final class ImageDecoder {
       target = stored.pixels
     }
     switch header.format {
-    case .jpeg: try jpeg.decode(bytes, reduction: reduction, into: target)
+    case .jpeg: try jpeg.decode(bytes, header: header, reduction: reduction, into: target)
     case .png: try PNGDecoder.decode(bytes, into: target)
     }
     if header.orientation != .upright { header.orientation.setUpright(stored.pixels, into: image.pixels) }
+  }
+
+  /// Reads the header and decodes the file into `image`.
+  ///
+  /// - Throws: ``ImagingError``.
+  package func decode(
+    _ bytes: UnsafeRawBufferPointer, limits: DecodeLimits = .standard, reduction: DecodeReduction = .none,
+    into image: RGBImage
+  ) throws(ImagingError) {
+    try decode(bytes, header: try header(of: bytes, limits: limits), reduction: reduction, into: image)
   }
 
   /// Decodes the file into a picture of its own.

@@ -7,33 +7,36 @@ struct JPEGDecoder: ~Copyable {
   private var inks = GrowingMemory<UInt8>()
 
   static func header(of bytes: UnsafeRawBufferPointer, appliesOrientation: Bool) throws(ImagingError) -> ImageHeader {
-    let file = try openedFile(bytes)
+    var file = Self.file(bytes)
+    guard jpeg_file_read_header(&file) else { throw failure(of: file) }
     return ImageHeader(
       format: .jpeg, storedWidth: Int(file.width), storedHeight: Int(file.height),
-      orientation: appliesOrientation ? JPEGMarkers(bytes).orientation : .upright)
+      orientation: appliesOrientation ? JPEGMarkers(bytes).orientation : .upright, isCMYK: file.is_cmyk)
   }
 
   /// Decodes the picture as it is stored, at a fraction of its size, into `target` of that size.
   ///
   /// - Precondition: the header was read from these bytes and is within the limits.
   mutating func decode(
-    _ bytes: UnsafeRawBufferPointer, reduction: DecodeReduction, into target: PixelBuffer
+    _ bytes: UnsafeRawBufferPointer, header: ImageHeader, reduction: DecodeReduction, into target: PixelBuffer
   ) throws(ImagingError) {
-    var file = try Self.openedFile(bytes)
     precondition(
-      target.width == reduction.applied(to: Int(file.width))
-        && target.height == reduction.applied(to: Int(file.height)),
+      target.width == reduction.applied(to: header.storedWidth)
+        && target.height == reduction.applied(to: header.storedHeight),
       "the target has the wrong sides")
+    var file = Self.file(bytes)
+    file.width = UInt32(header.storedWidth)
+    file.height = UInt32(header.storedHeight)
+    file.is_cmyk = header.isCMYK
     let samples = file.is_cmyk ? try inks.reserve(target.width * target.height * 4, for: "inks") : target.base
     guard jpeg_file_read_pixels(&file, UInt32(reduction.rawValue), samples) else { throw Self.failure(of: file) }
     if file.is_cmyk { Self.convertInvertedInks(samples, to: target) }
   }
 
-  private static func openedFile(_ bytes: UnsafeRawBufferPointer) throws(ImagingError) -> jpeg_file {
+  private static func file(_ bytes: UnsafeRawBufferPointer) -> jpeg_file {
     var file = jpeg_file()
     file.bytes = bytes.bindMemory(to: UInt8.self).baseAddress
     file.count = bytes.count
-    guard jpeg_file_read_header(&file) else { throw failure(of: file) }
     return file
   }
 

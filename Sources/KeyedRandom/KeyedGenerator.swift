@@ -6,7 +6,7 @@
 /// For example:
 ///
 /// ```swift
-/// var generator = KeyedGenerator(seed: 1, epoch: 0, sample: 4711, view: 1, purpose: .flip)
+/// var generator = KeyedGenerator(seed: 1, epoch: 0, sample: 4711, view: 1, purpose: DrawPurpose(19))
 /// let flipped = generator.chance(0.5)
 /// ```
 package struct KeyedGenerator: RandomNumberGenerator, Sendable {

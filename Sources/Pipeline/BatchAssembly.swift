@@ -78,7 +78,7 @@ package final class BatchAssembly: @unchecked Sendable {
         sampleID: shown, replacedSampleID: shown == Int64(planned) ? nil : Int64(planned),
         styles: zip(source.styledViews, memory.styles).map { view, columns in
           DrawnStyle(
-            view: view + 1, styleID: columns.styleIDs[position], isStyled: columns.applied[position] != 0,
+            view: view, styleID: columns.styleIDs[position], isStyled: columns.applied[position] != 0,
             alpha: columns.alpha[position], beta: columns.beta[position])
         })
     }
@@ -93,30 +93,24 @@ package final class BatchAssembly: @unchecked Sendable {
     }
   }
 
-  /// First stage of one sample: decode, crop every view into place, embed where a style will need it; views that keep
-  /// their style are completed.
+  /// First stage of one sample: decode, crop every view into place, do what comes before its style, and embed where a style will need
+  /// it. Views that are never stylized are completed.
   ///
   /// - Throws: `StreamFailure` when the stream cannot go on.
   package func prepare(_ position: Int, tools: WorkerTools) throws(StreamFailure) {
     let sampleDraws = draws[position]
-    let sample = try loader.load(
+    let loaded = try loader.load(
       planned: plan.sampleIDs[position], epoch: plan.epoch, schedule: schedule, draws: sampleDraws, tools: tools)
-    memory.sampleIDs[position] = Int64(sample)
-    memory.labels[position] = source.catalog.label(of: sample)
+    memory.sampleIDs[position] = Int64(loaded.sample)
+    memory.labels[position] = source.catalog.label(of: loaded.sample)
     for (view, draw) in sampleDraws.enumerated() {
       let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
-      tools.times.measure(.crop) { draw.applyCrop(of: tools.picture, into: picture, workspace: tools.pixelWorkspace) }
-    }
-    for view in source.recipes.indices {
-      let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
-      if let order = source.styledViews.firstIndex(of: view) {
-        if needsEmbedding(position, view: view) {
-          embeddings[order * count + position] = try embed(picture, tools: tools)
-        }
-      } else {
-        tools.times.measure(.augment) {
-          sampleDraws[view].applyAfterStyle(to: picture, workspace: tools.pixelWorkspace)
-        }
+      tools.times.measure(.crop) {
+        draw.applyCrop(loaded.crops[view], of: loaded.picture, into: picture, workspace: tools.pixelWorkspace)
+      }
+      apply(draw.operationsBeforeStyle, to: picture, tools: tools)
+      if let order = source.styledViews.firstIndex(of: view), needsEmbedding(position, view: view) {
+        embeddings[order * count + position] = try embed(picture, tools: tools)
       }
     }
     if source.styledViews.isEmpty { note(nil, style: -1, at: position, in: memory.styles[0]) }
@@ -167,7 +161,13 @@ package final class BatchAssembly: @unchecked Sendable {
       } else {
         note(nil, style: -1, at: position, in: memory.styles[order])
       }
-      tools.times.measure(.augment) { draw.applyAfterStyle(to: picture, workspace: tools.pixelWorkspace) }
+      apply(draw.operationsAfterStyle, to: picture, tools: tools)
+    }
+  }
+
+  private func apply(_ operations: [any PixelOperation], to picture: PixelBuffer, tools: WorkerTools) {
+    tools.times.measure(.augment) {
+      for operation in operations { operation.apply(to: picture, workspace: tools.pixelWorkspace) }
     }
   }
 

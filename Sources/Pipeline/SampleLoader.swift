@@ -40,20 +40,24 @@ package struct SampleLoader: Sendable {
   /// Has all workers that wait for the machine give up, and no other begin to: the stream ends.
   package func giveUp() { waiting.giveUp() }
 
-  /// Decodes `planned`, or its replacement, into the worker's picture, at no more than the resolution that `draws` need.
+  /// Decodes `planned`, or its replacement, at no more than the resolution that `draws` need.
   ///
-  /// - Returns: the sample whose picture it is.
+  /// - Returns: the picture, which is valid until `tools` decode the next one.
   /// - Throws: `StreamFailure` when the stream cannot go on.
   package func load(
     planned: Int, epoch: UInt64, schedule: StreamSchedule, draws: [ViewDraws], tools: WorkerTools
-  ) throws(StreamFailure) -> Int {
+  ) throws(StreamFailure) -> LoadedSample {
     var sample = planned
     for attempt in 0...Self.maximumReplacements {
       if attempt > 0 {
         guard let next = schedule.replacement(for: planned, epoch: epoch, attempt: attempt - 1) else { break }
         sample = next
       }
-      guard let reason = try decode(sample, draws: draws, tools: tools) else { return sample }
+      let reason: String
+      switch try decode(sample, draws: draws, tools: tools) {
+      case .loaded(let loaded): return loaded
+      case .badFile(let fault): reason = fault
+      }
       if quarantine.note(sample: sample, reason: reason) {
         // Told first, so that the file which is one too many is in the index too.
         onBadFile(sample, reason)
@@ -63,21 +67,27 @@ package struct SampleLoader: Sendable {
     throw .noReplacement(sample: planned, attempts: Self.maximumReplacements)
   }
 
-  /// Decodes one sample; returns what is wrong with its file, or `nil`. Faults of the machine are waited out.
-  private func decode(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) throws(StreamFailure) -> String? {
+  /// What came of one sample's file.
+  private enum Decoded {
+    case loaded(LoadedSample)
+    case badFile(String)
+  }
+
+  /// Decodes one sample. Faults of the machine are waited out.
+  private func decode(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) throws(StreamFailure) -> Decoded {
     let began = clockNanoseconds()
     var isWaiting = false
     defer { if isWaiting { waiting.end() } }
     while true {
       switch attempt(sample, draws: draws, tools: tools) {
-      case .decoded: return nil
-      case .badFile(let reason): return reason
+      case .decoded(.loaded(let loaded)): return .loaded(loaded)
+      case .decoded(.badFile(let reason)): return .badFile(reason)
       case .machineAtFault(let shortage):
         let seconds = Int((clockNanoseconds() - began) / 1_000_000_000)
         guard !waiting.isInVain else { throw .machineAtFault(shortage, seconds: seconds) }
         // Once it has been waited for in vain and others could be read, there is no use in waiting again at its next turn.
         if seconds >= patience || quarantine.holds(sample) {
-          if shortage.mayConcernOneFile, isAnotherReadable(than: sample) { return shortage.description }
+          if shortage.mayConcernOneFile, isAnotherReadable(than: sample) { return .badFile(shortage.description) }
           guard seconds < patience else { throw .machineAtFault(shortage, seconds: seconds) }
         }
         if !isWaiting { waiting.begin(shortage) }
@@ -100,8 +110,7 @@ package struct SampleLoader: Sendable {
   }
 
   private enum Outcome {
-    case decoded
-    case badFile(String)
+    case decoded(Decoded)
     /// Nothing is known about the file, so replacing it would make another stream of this one.
     case machineAtFault(Shortage)
   }
@@ -111,24 +120,26 @@ package struct SampleLoader: Sendable {
       let file = try tools.times.measure(.read) {
         try source.catalog.read(sample, limit: source.limits.maximumBytes, into: &tools.file)
       }
-      try tools.times.measure(.decode) { try decode(file, draws: draws, tools: tools) }
-      return .decoded
+      return .decoded(
+        .loaded(try tools.times.measure(.decode) { try decode(sample, file, draws: draws, tools: tools) }))
     } catch {
       let shortage = Shortage(error, path: source.catalog.path(of: sample))
-      return shortage.map(Outcome.machineAtFault) ?? .badFile(Self.reason(for: error))
+      return shortage.map(Outcome.machineAtFault) ?? .decoded(.badFile(Self.reason(for: error)))
     }
   }
 
   private func decode(
-    _ file: UnsafeRawBufferPointer, draws: [ViewDraws], tools: WorkerTools
-  ) throws(ImagingError) {
-    let limits = source.limits
-    let header = try tools.decoder.header(of: file, limits: limits)
+    _ sample: Int, _ file: UnsafeRawBufferPointer, draws: [ViewDraws], tools: WorkerTools
+  ) throws(ImagingError) -> LoadedSample {
+    let header = try tools.decoder.header(of: file, limits: source.limits)
     let crops = draws.map { $0.crop(ofWidth: header.width, height: header.height) }
-    let side = source.recipes.map(\.side).max()!
-    let reduction = DecodeReduction.strongest(for: crops, width: side, height: side)
-    try tools.decoder.decode(file, limits: limits, reduction: reduction, into: tools.picture)
+    let sides = source.recipes.map(\.side)
+    try tools.decoder.decode(
+      file, header: header, reduction: .strongest(for: crops, sides: sides), into: tools.picture)
     // Here, where it can be waited for.
-    for crop in crops { try tools.pixelWorkspace.reserve(forCrop: crop, of: tools.picture, width: side) }
+    for (crop, side) in zip(crops, sides) {
+      try tools.pixelWorkspace.reserve(forCrop: crop, of: tools.picture, width: side)
+    }
+    return LoadedSample(sample: sample, picture: tools.picture, crops: crops)
   }
 }

@@ -69,7 +69,7 @@ package struct BatchPreview {
         canvas.place(
           picture, column: 1 + view, row: row,
           captions: [
-            "view \(view + 1)\(style(of: view, row: row, in: assembly).map { ", \($0.strength)" } ?? "")",
+            "view \(view)\(style(of: view, row: row, in: assembly).map { ", \($0.strength)" } ?? "")",
             style(of: view, row: row, in: assembly)?.name ?? "own style",
           ])
       }

@@ -9,6 +9,7 @@ import Glibc
 import Imaging
 import Log
 import Pipeline
+import Settings
 import StyleTransfer
 
 /// Opens what a configuration names: model, samples, styles. What `sassld` serves and `sasslctl preview` shows is opened here,

@@ -14,7 +14,7 @@ private struct BatchDescription: Encodable {
     let styles: [Style]
   }
 
-  /// One for each view that may be stylized; views are counted from 1, as in the settings.
+  /// One for each view that may be stylized; the first view is view 0, as in the ring.
   struct Style: Encodable {
     let view: Int
     let applied: Bool

@@ -30,7 +30,7 @@ struct CropStatistics: Decodable, CustomTestStringConvertible, Sendable {
 @Suite("Random resized crops")
 struct CropTests {
   private func crops(of statistics: CropStatistics, count: Int) -> [CropRectangle] {
-    let recipe = ViewRecipe(side: 32, cropArea: statistics.smallestArea...statistics.largestArea)
+    let recipe = ViewRecipe(RandomResizedCrop(side: 32, area: statistics.smallestArea...statistics.largestArea))
     return (0..<count).map { sample in
       ViewDraws(recipe: recipe, seed: 5, epoch: 0, sample: UInt64(sample), view: 1)
         .crop(ofWidth: statistics.width, height: statistics.height)
@@ -58,7 +58,7 @@ struct CropTests {
 
   @Test("lie inside the picture, however small or long it is")
   func insidePicture() {
-    let recipe = ViewRecipe(side: 32, cropArea: 0.08...1)
+    let recipe = ViewRecipe(RandomResizedCrop(side: 32, area: 0.08...1))
     for width in Array(1...12) + [1, 1000, 3000] {
       for height in Array(1...12) + [1, 1000, 3000] {
         for sample in 0..<20 {
@@ -73,7 +73,7 @@ struct CropTests {
 
   @Test("fall back to the largest allowed central crop")
   func fallback() {
-    let recipe = ViewRecipe(side: 32, cropArea: 0.9...1)
+    let recipe = ViewRecipe(RandomResizedCrop(side: 32, area: 0.9...1))
     func crop(_ width: Int, _ height: Int) -> CropRectangle {
       ViewDraws(recipe: recipe, seed: 1, epoch: 0, sample: 0, view: 0).crop(ofWidth: width, height: height)
     }

@@ -5,11 +5,28 @@ import Testing
 
 /// A recipe in which every step may happen.
 let eventful = ViewRecipe(
-  side: 32, cropArea: 0.2...0.9, style: StyleTransferRecipe(probability: 0.8, alpha: 0.1...0.3, beta: 0.2...0.6),
-  flipProbability: 0.5,
-  jitter: ColorJitterRecipe(probability: 0.8, brightness: 0.4, contrast: 0.3, saturation: 1.5, hue: 0.1),
-  grayscaleProbability: 0.2, blur: BlurRecipe(probability: 0.6, sigma: 0.1...2, kernelSize: 5),
-  solarize: SolarizeRecipe(probability: 0.3))
+  RandomResizedCrop(side: 32, area: 0.2...0.9),
+  [
+    StyleTransferStep(probability: 0.8, alpha: 0.1...0.3, beta: 0.2...0.6),
+    HorizontalFlip(probability: 0.5),
+    ColorJitter(probability: 0.8, brightness: 0.4, contrast: 0.3, saturation: 1.5, hue: 0.1),
+    Grayscale(probability: 0.2),
+    GaussianBlur(probability: 0.6, sigma: 0.1...2, kernelSize: 5),
+    Solarize(probability: 0.3),
+  ])
+
+extension ViewDraws {
+  /// Whether the view is mirrored.
+  fileprivate var isFlipped: Bool { self[HorizontalFlip.self] != nil }
+  /// Colour jitter, or nil where there is none.
+  fileprivate var jitter: ColorJitterDraw? { self[ColorJitterDraw.self] }
+  /// Whether the view becomes gray.
+  fileprivate var isGray: Bool { self[Grayscale.self] != nil }
+  /// Blur, or nil where there is none.
+  fileprivate var blur: GaussianBlurDraw? { self[GaussianBlurDraw.self] }
+  /// The smallest sample to invert, or nil where nothing is solarized.
+  fileprivate var solarizeThreshold: UInt8? { self[Solarize.self]?.threshold }
+}
 
 private func draws(_ recipe: ViewRecipe, count: Int) -> [ViewDraws] {
   (0..<count).map { ViewDraws(recipe: recipe, seed: 11, epoch: 2, sample: UInt64($0), view: 0) }
@@ -76,13 +93,15 @@ struct ViewDrawsTests {
 
   @Test("probabilities 0 and 1 are never and always; absent steps never happen")
   func extremes() {
-    let never = draws(ViewRecipe(side: 32), count: 500)
+    let never = draws(ViewRecipe(RandomResizedCrop(side: 32)), count: 500)
     #expect(
       never.allSatisfy {
-        $0.style == nil && !$0.isFlipped && $0.jitter == nil && !$0.isGray && $0.blur == nil
+        $0.operationsBeforeStyle.isEmpty && $0.operationsAfterStyle.isEmpty && $0.style == nil && !$0.isFlipped
+          && $0.jitter == nil && !$0.isGray && $0.blur == nil
           && $0.solarizeThreshold == nil
       })
-    let always = draws(ViewRecipe(side: 32, flipProbability: 1, grayscaleProbability: 1), count: 500)
+    let always = draws(
+      ViewRecipe(RandomResizedCrop(side: 32), [HorizontalFlip(probability: 1), Grayscale(probability: 1)]), count: 500)
     #expect(always.allSatisfy { $0.isFlipped && $0.isGray })
   }
 
@@ -91,7 +110,8 @@ struct ViewDrawsTests {
     func draws(seed: UInt64 = 1, epoch: UInt64 = 2, sample: UInt64 = 3, view: Int = 0) -> [String] {
       // The crop and the strengths, as text, without the key itself.
       let always = ViewRecipe(
-        side: 32, jitter: ColorJitterRecipe(probability: 1, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1))
+        RandomResizedCrop(side: 32),
+        [ColorJitter(probability: 1, brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1)])
       let draws = ViewDraws(recipe: always, seed: seed, epoch: epoch, sample: sample, view: view)
       return ["\(draws.crop(ofWidth: 500, height: 375))", "\(draws.jitter!)"]
     }
@@ -104,8 +124,8 @@ struct ViewDrawsTests {
   @Test("changing one step leaves the draws of all others alone")
   func independence() {
     var changed = eventful
-    changed.jitter = nil
-    changed.cropArea = 0.08...1
+    changed[ColorJitter.self]?.probability = 0
+    changed.crop.area = 0.08...1
     changed.style?.probability = 1
     for (before, after) in zip(draws(eventful, count: 200), draws(changed, count: 200)) {
       #expect(before.isFlipped == after.isFlipped)

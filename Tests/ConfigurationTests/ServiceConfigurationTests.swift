@@ -46,7 +46,10 @@ struct ServiceConfigurationTests {
       [views]
       preset = "byol"
       side = 96
+      count = 3
+      order = ["flip", "style"]
       [[views.view]]
+      count = 2
       side = 128
       crop_scale = [0.3, 0.9]
       crop_aspect = [0.5, 2]
@@ -103,32 +106,26 @@ struct ServiceConfigurationTests {
     expected.batch.lastBatch = .wrap
     expected.views.preset = .byol
     expected.views.side = 96
-    var view = ServiceConfiguration.ViewOverride()
-    view.side = 128
-    view.cropScale = 0.3...0.9
-    view.cropAspect = 0.5...2
-    view.interpolation = .bilinear
-    view.flipProbability = 0.1
-    view.jitterProbability = 0.2
-    view.jitterBrightness = 0.3
-    view.jitterContrast = 0.4
-    view.jitterSaturation = 0.5
-    view.jitterHue = 0.05
-    view.grayscaleProbability = 0.6
-    view.blurProbability = 0.7
-    view.blurSigma = 1...3
-    view.blurKernel = 9
-    view.solarizeProbability = 0.8
-    view.solarizeThreshold = 200
-    expected.views.overrides = [view]
+    expected.views.count = 3
+    expected.views.order = ["flip", "style"]
+    var view = ViewTable(
+      everythingOf: ViewRecipe(
+        RandomResizedCrop(side: 128, area: 0.3...0.9, aspect: 0.5...2, filter: .bilinear),
+        [
+          HorizontalFlip(probability: 0.1),
+          ColorJitter(probability: 0.2, brightness: 0.3, contrast: 0.4, saturation: 0.5, hue: 0.05),
+          Grayscale(probability: 0.6),
+          GaussianBlur(probability: 0.7, sigma: 1...3, kernelSize: 9),
+          Solarize(probability: 0.8, threshold: 200),
+        ]))
+    view.count = 2
+    expected.views.tables = [view]
     expected.style.enabled = true
     expected.style.model = "/m"
     expected.style.source = .bank
     expected.style.folder = "/f"
     expected.style.bank = "/b"
-    expected.style.probability = 1
-    expected.style.alpha = 0...1
-    expected.style.beta = 0.5...0.5
+    expected.style.transfer = StyleTransferStep(probability: 1, alpha: 0...1, beta: 0.5...0.5)
     expected.style.views = [1, 2]
     expected.style.group = 16
     expected.workers.count = 3
@@ -147,26 +144,25 @@ struct ServiceConfigurationTests {
     // What was read can be written, and reads as the same again.
     #expect(try parse(configuration.toml) == configuration)
     let written = configuration.toml.split(separator: "\n").filter { $0.contains(" = ") }.count
-    #expect(written == 49)
+    #expect(written == 52)
   }
 
   @Test(
     "writes every key of every view, and is then the same stream whatever the preset says",
     arguments: RecipePreset.allCases.map(\.rawValue),
     [
-      "side = 32", "side = 224\n[style]\nenabled = false", "side = 4096\n[style]\nviews = [2]",
+      "side = 32", "side = 224\n[style]\nenabled = false", "side = 4096\n[style]\nviews = [1]",
       "side = 96\n[[views.view]]\n[[views.view]]\njitter_probability = 0.0\njitter_hue = 0.3\nblur_probability = 0.0",
       "side = 64\n[[views.view]]\nside = 96\n[[views.view]]\nsolarize_probability = 0.5\n[[views.view]]\nblur_kernel = 5",
+      "count = 1\norder = [\"flip\", \"style\"]", "[[views.view]]\ncount = 2\n[[views.view]]\ncount = 6\nside = 96",
     ])
   func everyViewKey(preset: String, rest: String) throws {
     let configuration = try parse("[views]\npreset = \"\(preset)\"\n\(rest)")
     let complete = try parse(configuration.withEveryViewKey.toml)
     #expect(complete.fingerprint == configuration.fingerprint)
     #expect(complete.viewRecipes == configuration.viewRecipes)
-    #expect(complete.views.overrides.count == configuration.viewRecipes.count)
-    for view in complete.views.overrides {
-      #expect(Mirror(reflecting: view).children.allSatisfy { Mirror(reflecting: $0.value).children.count == 1 })
-    }
+    #expect(complete.views.tables.count == configuration.viewRecipes.count)
+    for view in complete.views.tables { #expect(view.values.count == ViewRecipe.settings.count) }
     // Nothing is left for a preset to say.
     let other = RecipePreset.allCases.first { $0 != configuration.views.preset }!
     var another = complete
@@ -183,7 +179,7 @@ struct ServiceConfigurationTests {
 
   @Test("writes itself as JSON with the names of the TOML file")
   func json() throws {
-    let text = "[views]\n[[views.view]]\nside = 96\n[style]\nalpha = [0.25, 0.5]\nviews = [2]"
+    let text = "[views]\n[[views.view]]\nside = 96\n[style]\nalpha = [0.25, 0.5]\nviews = [1]"
     let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(parse(text))) as? [String: Any]
     let style = json?["style"] as? [String: Any]
     #expect(style?["alpha"] as? [Double] == [0.25, 0.5])
@@ -199,8 +195,8 @@ struct ServiceConfigurationTests {
   func changedKeys() throws {
     let old = try parse("[workers]\ncount = 1")
     let new = try parse("[views]\nside = 96\n[[views.view]]\nside = 48\n[workers]\ncount = 2")
-    #expect(new.changedKeys(comparedTo: old) == ["views.side", "workers.count", "views.view[1].side"])
-    #expect(old.changedKeys(comparedTo: new) == ["views.side", "workers.count", "views.view[1].side"])
+    #expect(new.changedKeys(comparedTo: old) == ["views.side", "workers.count", "views.view[0].side"])
+    #expect(old.changedKeys(comparedTo: new) == ["views.side", "workers.count", "views.view[0].side"])
     #expect(old.changedKeys(comparedTo: old).isEmpty)
   }
 }
@@ -236,13 +232,23 @@ struct DefaultConfigurationFileTests {
     let example = text.split(separator: "\n").drop { $0 != "# [[views.view]]" }.prefix { $0.hasPrefix("# ") }
     let uncommented = example.map { $0.dropFirst(2) }.joined(separator: "\n")
     let configuration = try parse(uncommented)
-    let view = try #require(configuration.views.overrides.first)
-    // Every property of the view is set.
-    #expect(Mirror(reflecting: view).children.allSatisfy { Mirror(reflecting: $0.value).children.count == 1 })
+    #expect(try #require(configuration.views.tables.first).values.count == ViewRecipe.settings.count)
     var recipe = configuration.viewRecipes[0]
-    #expect(abs(recipe.cropAspect.upperBound - 4.0 / 3) < 1e-4)
-    recipe.cropAspect = 3.0 / 4...4.0 / 3
+    #expect(abs(recipe.crop.aspect.upperBound - 4.0 / 3) < 1e-4)
+    recipe.crop.aspect = 3.0 / 4...4.0 / 3
     #expect(recipe == ServiceConfiguration().viewRecipes[0])
+  }
+
+  @Test("says of every key of single views what the step's own words say, and names the steps in their order")
+  func words() throws {
+    let lines = try String(contentsOf: Self.file, encoding: .utf8).split(separator: "\n").map(String.init)
+    let shown = lines.drop { $0 != "# [[views.view]]" }.dropFirst().prefix { $0.hasPrefix("# ") }.map { line in
+      let parts = line.dropFirst(2).split(separator: "#", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
+      return "\(parts[0].prefix { $0 != " " }): \(parts.count == 2 ? parts[1] : "")"
+    }
+    #expect(shown == ViewTable.settings.map { "\($0.name): \($0.words)" })
+    let order = AugmentationSteps.names.map { "\"\($0)\"" }.joined(separator: ", ")
+    #expect(lines.contains("# \(order)."))
   }
 }
 
@@ -294,7 +300,7 @@ struct ConfigurationProblemTests {
       ("style", "alpha = [0.3, 0.1]", "must be [lowest, highest], two numbers from 0.0 to 1.0"),
       ("style", "alpha = 0.3", "two numbers from 0.0 to 1.0, for example [0.0, 1.0], not 0.3"),
       ("style", "alpha = [0.1, 0.2, 0.3]", "not [0.1, 0.2, 0.3]"),
-      ("style", "views = [0]", "from 1 to 16"),
+      ("style", "views = [16]", "from 0 to 15"),
       ("limits", "max_bad_fraction = -0.1", "must be a number from 0.0 to 1.0, not -0.1"),
       ("limits", "max_pixels = 99999999999", "not 99999999999"),
       ("ring", "slots = 1", "must be a whole number from 2 to 4096, not 1"),
@@ -322,7 +328,7 @@ struct ConfigurationProblemTests {
         "[views]\ncrop_scale = [0.1, 1]",
         "test.toml:2: views.crop_scale: unknown key; crop_scale is a key of single views, below [[views.view]]"
       ),
-      ("[[views.view]]\ncrop_scal = 1", "test.toml:2: views.view[1].crop_scal: unknown key; did you mean crop_scale?"),
+      ("[[views.view]]\ncrop_scal = 1", "test.toml:2: views.view[0].crop_scal: unknown key; did you mean crop_scale?"),
       ("[[views.views]]\nside = 96", "test.toml:1: views.views: unknown key; did you mean views.view?"),
       ("[ring]\nxyzzy = 1", "test.toml:2: ring.xyzzy: unknown key; the keys here are slots, directory, group"),
     ])
@@ -341,12 +347,16 @@ struct ConfigurationProblemTests {
       ("[batch]\nsize = 48", 2, "style.group", "batch.size = 48 is not a multiple of style.group = 32"),
       ("[style]\ngroup = 60", 2, "style.group", "batch.size = 256 is not a multiple of style.group = 60"),
       ("[style]\n\nsource = \"folder\"", 3, "style.folder", "must be set where style.source is \"folder\""),
-      ("[style]\nviews = [1, 3]", 2, "style.views", "there is no view 3 among 2"),
-      ("[views]\nside = 226", 2, "views.view[1]", "multiple of 4"),
+      ("[style]\nviews = [0, 2]", 2, "style.views", "there is no view 2: they are numbered from 0 to 1"),
+      ("[views]\nside = 226", 2, "views", "multiple of 4"),
       ("[ring]\ngroup = \"no such group\"", 2, "ring.group", "there is no group \"no such group\""),
       ("[ring]\ngroup = \"-1\"", 2, "ring.group", "there is no group \"-1\""),
       ("[ring]\ngroup = \"4294967295\"", 2, "ring.group", "there is no group"),
-      ("[[views.view]]\nblur_kernel = 8", 1, "views.view[1]", "odd"),
+      ("[[views.view]]\nblur_kernel = 8", 1, "views.view[0]", "odd"),
+      ("[[views.view]]\ncount = 3\nblur_kernel = 8", 1, "views.view[0]", "odd"),
+      ("[views]\ncount = 2\n[[views.view]]\ncount = 3", 2, "views.count", "the tables describe 3 views"),
+      ("[[views.view]]\ncount = 9\n[[views.view]]\ncount = 8", 1, "views.view", "the tables describe 17 views"),
+      ("[views]\norder = [\"flip\", \"blur\", \"flip\"]", 2, "views.order", "names \"flip\" twice"),
     ])
   func together(text: String, line: Int, key: String, message: String) throws {
     let error = try #require(throws: ConfigurationError.self) { try parse(text) }
@@ -469,16 +479,16 @@ struct ConfigurationViewTests {
       blur_probability = 0
       solarize_probability = 0.5
       [style]
-      views = [2]
+      views = [1]
       probability = 0.5
       alpha = [0.2, 0.2]
       """)
     var expected = RecipePreset.byol.views(side: 224, style: nil)
     expected[1] = RecipePreset.byol.views(side: 96, style: nil)[1]
-    expected[1].jitter?.hue = 0.3
-    expected[1].blur = nil
-    expected[1].solarize?.probability = 0.5
-    expected[1].style = .init(probability: 0.5, alpha: 0.2...0.2, beta: 0.1...0.3)
+    expected[1][ColorJitter.self]?.hue = 0.3
+    expected[1][GaussianBlur.self]?.probability = 0
+    expected[1][Solarize.self]?.probability = 0.5
+    expected[1].style = StyleTransferStep(probability: 0.5, alpha: 0.2...0.2, beta: 0.1...0.3)
     #expect(configuration.viewRecipes == expected)
   }
 
@@ -488,8 +498,32 @@ struct ConfigurationViewTests {
     let configuration = try parse("[[views.view]]\n[[views.view]]\n" + String(repeating: small, count: 4))
     let recipes = configuration.viewRecipes
     #expect(recipes.map(\.side) == [224, 224, 96, 96, 96, 96])
-    #expect(recipes[2...].allSatisfy { $0.cropArea == 0.05...0.14 && $0.blur?.kernelSize == 9 && $0.style == nil })
+    #expect(
+      recipes[2...].allSatisfy {
+        $0.crop.area == 0.05...0.14 && $0[GaussianBlur.self]?.kernelSize == 9 && $0.style == nil
+      })
     #expect(complaints(String(repeating: small, count: 17)).count == 1)
+    let two = try parse("[[views.view]]\ncount = 2\n[[views.view]]\ncount = 4\nside = 96\ncrop_scale = [0.05, 0.14]")
+    #expect(two.viewRecipes == recipes)
+    #expect(two.fingerprint == configuration.fingerprint)
+  }
+
+  @Test("can be one alone: the first of the preset, or as its table says")
+  func alone() throws {
+    #expect(try parse("[views]\ncount = 1").viewRecipes == [ServiceConfiguration().viewRecipes[0]])
+    let plain = try parse("[views]\ncount = 1\n[[views.view]]\njitter_probability = 0\n[style]\nenabled = false")
+    #expect(plain.viewRecipes.count == 1)
+    #expect(plain.viewRecipes[0][ColorJitter.self]?.probability == 0)
+    #expect(complaints("[views]\ncount = 1\n[style]\nviews = [1]").count == 1)
+  }
+
+  @Test("have their steps in the order that is asked for, which makes another stream")
+  func order() throws {
+    let configuration = try parse("[views]\norder = [\"flip\", \"style\"]")
+    #expect(configuration.viewRecipes[0].order == ["flip", "style", "jitter", "grayscale", "blur", "solarize"])
+    #expect(configuration.fingerprint != ServiceConfiguration().fingerprint)
+    let usual = try parse("[views]\norder = [\"style\", \"flip\"]")
+    #expect(usual.fingerprint == ServiceConfiguration().fingerprint)
   }
 }
 
@@ -517,21 +551,21 @@ struct ConfigurationStreamTests {
     ("[limits]\nmax_pixels = 1000", ["limits.max_pixels"]),
     ("[limits]\nmax_file_bytes = 1000", ["limits.max_file_bytes"]),
     ("[style]\ngroup = 16", ["style.group"]),
-    ("[style]\nalpha = [0, 0.3]", ["views.view[1].style.alpha"]),
-    ("[style]\nbeta = [0, 0.3]", ["views.view[1].style.beta"]),
-    ("[style]\nprobability = 1", ["views.view[1].style.probability"]),
+    ("[style]\nalpha = [0, 0.3]", ["view0.style.alpha"]),
+    ("[style]\nbeta = [0, 0.3]", ["view0.style.beta"]),
+    ("[style]\nprobability = 1", ["view0.style.probability"]),
     ("[style]\nsource = \"folder\"\nfolder = \"/f\"", ["style.source", "style.group"]),
-    ("[[views.view]]\nflip_probability = 0.25", ["views.view[1].flip_probability"]),
-    ("[[views.view]]\n[[views.view]]\nblur_probability = 0.25", ["views.view[2].blur_probability"]),
-    ("[[views.view]]\n[[views.view]]\ncrop_scale = [0.5, 1]", ["views.view[2].crop_scale"]),
+    ("[[views.view]]\nflip_probability = 0.25", ["view0.flip_probability"]),
+    ("[[views.view]]\n[[views.view]]\nblur_probability = 0.25", ["view1.blur_probability"]),
+    ("[[views.view]]\n[[views.view]]\ncrop_scale = [0.5, 1]", ["view1.crop_scale"]),
     (
       "[[views.view]]\nsolarize_probability = 0.1",
-      ["views.view[1].solarize_probability", "views.view[1].solarize_threshold"]
+      ["view0.solarize_probability", "view0.solarize_threshold"]
     ),
     (
       "[style]\nenabled = false",
       [
-        "views.view[1].style.probability", "views.view[1].style.alpha", "views.view[1].style.beta", "style.source",
+        "view0.style.probability", "view0.style.alpha", "view0.style.beta", "style.source",
         "style.group",
       ]
     ),
@@ -556,7 +590,7 @@ struct ConfigurationStreamTests {
   func presets() throws {
     let keys = differences(ServiceConfiguration(), try parse("[views]\npreset = \"simclr\""))
     let changed = ["crop_scale", "jitter_brightness", "jitter_contrast", "jitter_saturation", "jitter_hue"]
-    #expect(keys == Set((1...2).flatMap { view in changed.map { "views.view[\(view)].\($0)" } }))
+    #expect(keys == Set((0...1).flatMap { view in changed.map { "view\(view).\($0)" } }))
   }
 
   @Test("names each setting once, with its value as the file has it")
@@ -566,7 +600,7 @@ struct ConfigurationStreamTests {
     #expect(Set(settings.map(\.key)).count == settings.count)
     let lines = settings.map { "\($0.key) = \($0.value)" }
     #expect(lines[1...3] == ["stream.seed = 3", "batch.size x batch.world_size = 64", "batch.last_batch = \"wrap\""])
-    #expect(lines.contains("views.view[2].crop_scale = [0.2, 1.0]"))
+    #expect(lines.contains("view1.crop_scale = [0.2, 1.0]"))
   }
 
   /// The names of the settings that only one of two configurations has with that value.

@@ -52,13 +52,17 @@ struct ImageTests {
   func strongestReduction() {
     func strongest(_ sides: (Int, Int)...) -> DecodeReduction {
       let crops = sides.map { CropRectangle(x: 0, y: 0, width: $0.0, height: $0.1) }
-      return DecodeReduction.strongest(for: crops, width: 100, height: 100)
+      return DecodeReduction.strongest(for: crops, sides: crops.map { _ in 100 })
     }
     #expect(strongest() == .none)
     #expect(strongest((199, 500)) == .none)
     #expect(strongest((200, 200)) == .half)
     #expect(strongest((900, 900), (420, 401)) == .quarter)
     #expect(strongest((900, 900), (800, 801)) == .eighth)
+    // A small view needs fewer pixels of its small crop than a large view of its own.
+    let crops = [(900, 900), (90, 90)].map { CropRectangle(x: 0, y: 0, width: $0.0, height: $0.1) }
+    #expect(DecodeReduction.strongest(for: crops, sides: [224, 32]) == .half)
+    #expect(DecodeReduction.strongest(for: crops, sides: [224, 224]) == .none)
   }
 
   @Test("errors are whole sentences with something to do")

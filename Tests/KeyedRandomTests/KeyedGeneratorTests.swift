@@ -4,7 +4,7 @@ import Testing
 @Suite("A keyed generator")
 struct KeyedGeneratorTests {
   static func generator(
-    seed: UInt64 = 7, epoch: UInt64 = 3, sample: UInt64 = 11, view: Int = 1, purpose: DrawPurpose = .alpha
+    seed: UInt64 = 7, epoch: UInt64 = 3, sample: UInt64 = 11, view: Int = 1, purpose: DrawPurpose = DrawPurpose(65)
   ) -> KeyedGenerator {
     KeyedGenerator(seed: seed, epoch: epoch, sample: sample, view: view, purpose: purpose)
   }
@@ -22,8 +22,9 @@ struct KeyedGeneratorTests {
   @Test("reads the words of successive Philox blocks")
   func matchesPhilox() {
     let sample: UInt64 = 0xAB_1234_5678
-    let draws = Self.draws(Self.generator(seed: 99, epoch: 5, sample: sample, view: 2, purpose: .beta), count: 4)
-    let purpose = UInt32(DrawPurpose.beta.rawValue)
+    let draws = Self.draws(
+      Self.generator(seed: 99, epoch: 5, sample: sample, view: 2, purpose: DrawPurpose(66)), count: 4)
+    let purpose = UInt32(66)
     let blocks = (0..<2).map { block in
       Philox.block(at: .init(block, 0x1234_5678, 5, purpose << 16 | 2 << 8 | 0xAB), key: 99)
     }
@@ -38,16 +39,9 @@ struct KeyedGeneratorTests {
       Self.generator(seed: 8), Self.generator(seed: 7 | 1 << 63), Self.generator(epoch: 4), Self.generator(sample: 12),
       Self.generator(sample: 11 | 1 << 39), Self.generator(view: 0), Self.generator(view: 2),
     ]
-    generators += DrawPurpose.allCases.filter { $0 != .alpha }.map { Self.generator(purpose: $0) }
+    generators += (1...64).map { Self.generator(purpose: DrawPurpose($0)) }
     let numbers = generators.flatMap { Self.draws($0) }
     #expect(Set(numbers).count == numbers.count)
-  }
-
-  @Test("has fixed raw values for its purposes")
-  func purposes() {
-    // A stream recorded today must be reproducible by every later version.
-    let values = DrawPurpose.allCases.map(\.rawValue)
-    #expect(values == [1, 2, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 64, 65, 66, 67, 68])
   }
 
   @Test("draws uniform numbers with the right mean, variance and bounds")

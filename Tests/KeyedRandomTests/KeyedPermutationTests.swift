@@ -74,7 +74,7 @@ struct KeyedPermutationTests {
   func keys() {
     let permutations = [
       Self.elements(100), Self.elements(100, seed: 2), Self.elements(100, epoch: 1),
-      (0..<100).map { KeyedPermutation(count: 100, seed: 1, epoch: 0, purpose: .styleGroup)[$0] },
+      (0..<100).map { KeyedPermutation(count: 100, seed: 1, epoch: 0, purpose: DrawPurpose(68))[$0] },
     ]
     #expect(Set(permutations).count == 4)
   }

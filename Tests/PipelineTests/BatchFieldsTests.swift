@@ -18,7 +18,7 @@ struct BatchFieldsTests {
 
   @Test("are those that the documents list, by name, type and shape")
   func documentation() throws {
-    let recipes = [32, 48].map { ViewRecipe(side: $0, style: StyleTransferRecipe()) }
+    let recipes = [32, 48].map { ViewRecipe(RandomResizedCrop(side: $0), [StyleTransferStep()]) }
     let written = BatchFields.all(for: recipes, count: 6).map { field in
       // As the table spells them.
       let shape = field.shape.map { $0 == 6 ? "[batch]" : $0 == 3 ? "[3]" : "[side]" }.joined()
@@ -29,11 +29,13 @@ struct BatchFieldsTests {
 
   @Test("have style columns with plain names also where only a later view, or none, is stylized")
   func plainNames() {
-    let plain = ViewRecipe(side: 32)
-    let styled = ViewRecipe(side: 32, style: StyleTransferRecipe())
+    let plain = ViewRecipe(RandomResizedCrop(side: 32))
+    let styled = ViewRecipe(RandomResizedCrop(side: 32), [StyleTransferStep()])
     for recipes in [[plain, plain], [plain, styled], [styled, plain]] {
       let names = BatchFields.all(for: recipes, count: 1).map(\.name)
       #expect(names == ["view0", "view1", "labels", "sample_ids", "style_ids", "applied", "alpha", "beta"])
     }
+    let alone = BatchFields.all(for: [plain], count: 1).map(\.name)
+    #expect(alone == ["view0", "labels", "sample_ids", "style_ids", "applied", "alpha", "beta"])
   }
 }

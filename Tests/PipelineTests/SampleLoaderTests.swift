@@ -22,7 +22,8 @@ final class SampleLoaderTests {
     #expect(truncate(folder + "/0.png", 1 << 60) == 0)
     #expect(FileManager.default.createFile(atPath: folder + "/1.png", contents: try Self.picture()))
     source = StreamSource(
-      seed: 1, catalog: try SampleCatalog.flatFolder(at: BytePath(folder)), recipes: [ViewRecipe(side: 8)], model: nil,
+      seed: 1, catalog: try SampleCatalog.flatFolder(at: BytePath(folder)),
+      recipes: [ViewRecipe(RandomResizedCrop(side: 8))], model: nil,
       styles: .inBatch, styleGroupSize: 1, limits: DecodeLimits(maximumPixels: 1000, maximumBytes: .max))
     schedule = try StreamSchedule(sampleCount: 2, seed: 1, batchSize: 2, worldSize: 1, rank: 0, lastBatch: .drop)
     draws = [ViewDraws(recipe: source.recipes[0], seed: 1, epoch: 0, sample: 0, view: 0)]
@@ -39,6 +40,7 @@ final class SampleLoaderTests {
   private func load(_ waiting: WaitingWorkers, patience: Int) throws(StreamFailure) -> Int {
     let loader = SampleLoader(source: source, quarantine: quarantine, waiting: waiting, patience: patience) { _, _ in }
     return try loader.load(planned: 0, epoch: 0, schedule: schedule, draws: draws, tools: WorkerTools(for: source))
+      .sample
   }
 
   @Test("waits, says so, blames no file, and goes on with the same sample")

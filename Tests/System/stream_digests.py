@@ -60,7 +60,7 @@ STREAMS: dict[str, Stream] = {
     "without style": Stream({"style__enabled": False}),
     "another seed": Stream({"stream__seed": 8}),
     "styles of a bank": Stream({"style__source": "bank"}),
-    "full style on both views": Stream(FULL_STYLE | {"style__views": [1, 2]}),
+    "full style on both views": Stream(FULL_STYLE | {"style__views": [0, 1]}),
     "styles of a whole batch": Stream({"style__group": 16}),
     "last batch wrapped": Stream({"batch__last_batch": "wrap"}),
     "the second of two ranks": Stream({"batch__size": 8, "batch__world_size": 2, "batch__ranks": [1]}),

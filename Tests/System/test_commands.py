@@ -70,7 +70,7 @@ def test_inspect_tells_what_the_batch_holds(workplace: Workplace, pictures: path
     assert (batch["batch"], batch["epoch"], batch["step"]) == (0, 0, 0)
     samples = batch["samples"]
     assert [sample["sample_id"] for sample in samples] == arrays["sample_ids"].tolist()
-    assert_draws(samples, {1: ""}, arrays)
+    assert_draws(samples, {0: ""}, arrays)
 
 
 def assert_draws(samples: list[dict[str, Any]], suffixes: dict[int, str], arrays: dict[str, np.ndarray]) -> None:
@@ -88,14 +88,14 @@ def assert_draws(samples: list[dict[str, Any]], suffixes: dict[int, str], arrays
 def test_inspect_tells_the_draws_of_every_stylized_view(
     workplace: Workplace, pictures: pathlib.Path, size: Size
 ) -> None:
-    with workplace.daemon(pictures, size, style__views=[1, 2]) as daemon:
+    with workplace.daemon(pictures, size, style__views=[0, 1]) as daemon:
         arrays = first_batch(daemon.name)
         samples = inspected(daemon)["samples"]
         shown = daemon.control("inspect", "0").stdout
-    assert_draws(samples, {1: "", 2: "_view1"}, arrays)
+    assert_draws(samples, {0: "", 1: "_view1"}, arrays)
     assert not np.array_equal(arrays["alpha"], arrays["alpha_view1"])
+    assert "view 0" in shown
     assert "view 1" in shown
-    assert "view 2" in shown
     number = int(np.flatnonzero(arrays["applied_view1"])[0])
     (line,) = [line for line in shown.splitlines() if line.split()[:1] == [str(number)]]
     assert f"{arrays['alpha_view1'][number]:.3f}" in line

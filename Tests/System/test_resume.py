@@ -192,7 +192,7 @@ Change = tuple[dict[str, object], str]
 def other_keys(_: pathlib.Path, size: Size) -> Change:
     sides = f"was {size.side} and is {size.side + 4}"
     return {"stream__seed": 8, "views__side": size.side + 4}, (
-        f"stream.seed was 7 and is 8; views.view[1].side {sides}; views.view[2].side {sides}"
+        f"stream.seed was 7 and is 8; view0.side {sides}; view1.side {sides}"
     )
 
 
@@ -219,8 +219,8 @@ def other_styles(_: pathlib.Path, size: Size) -> Change:
 
 def no_styles(_: pathlib.Path, size: Size) -> Change:
     return {"style__enabled": False}, (
-        "views.view[1].style.probability was 0.8 and is unset; views.view[1].style.alpha was [0.1, 0.3] and is unset; "
-        "views.view[1].style.beta was [0.1, 0.3] and is unset; "
+        "view0.style.probability was 0.8 and is unset; view0.style.alpha was [0.1, 0.3] and is unset; "
+        "view0.style.beta was [0.1, 0.3] and is unset; "
         f'style.source was "in-batch" and is unset; style.group was {size.batch // 4} and is unset; '
         'style.model was mark MARK, "embedded" and is unset'
     )

@@ -165,7 +165,7 @@ def test_it_ends_with_the_process_and_not_with_a_thread(pictures: pathlib.Path, 
         ({"presset": "byol"}, "presset: unknown section"),
         ({"directory": "/tmp"}, "directory: unknown key; did you mean directory in [ring]?"),
         ({"preset": "mocov3"}, "views.preset: must be one of"),
-        ({"views": {"view": [{"sied": 4}]}}, "views.view[1].sied: unknown key; did you mean side?"),
+        ({"views": {"view": [{"sied": 4}]}}, "views.view[0].sied: unknown key; did you mean side?"),
     ],
 )
 def test_what_is_not_accepted_is_named_as_in_a_file(settings: dict[str, Any], sentence: str) -> None:

@@ -2,39 +2,27 @@
 ///
 /// Reading, checking, writing and comparing configurations all go through lists of settings, so a key cannot be known to
 /// one of them and forgotten by another.
-struct Setting<Root>: Sendable {
+package struct Setting<Root>: Sendable {
   /// The key within its section.
-  let name: String
+  package let name: String
   /// What the key accepts, as the end of "must be ...".
-  let accepted: String
+  package let accepted: String
+  /// What it means, in a few words; empty where the commented configuration says it at more length.
+  package let words: String
   /// The value in a configuration, or nil where it is not set there.
-  let value: @Sendable (Root) -> SettingValue?
+  package let value: @Sendable (Root) -> SettingValue?
   /// Puts a value into a configuration; false where it is not accepted.
-  let assign: @Sendable (SettingValue, inout Root) -> Bool
+  package let assign: @Sendable (SettingValue, inout Root) -> Bool
 
   /// A setting that is kept at `path`, in the form that `read` and `write` convert from and to.
   private init<Value>(
-    _ name: String, _ path: WritableKeyPath<Root, Value> & Sendable, accepted: String,
+    _ name: String, _ path: WritableKeyPath<Root, Value> & Sendable, accepted: String, words: String = "",
     read: @escaping @Sendable (SettingValue) -> Value?, write: @escaping @Sendable (Value) -> SettingValue
   ) {
     self.name = name
     self.accepted = accepted
+    self.words = words
     value = { write($0[keyPath: path]) }
-    assign = { value, root in
-      guard let value = read(value) else { return false }
-      root[keyPath: path] = value
-      return true
-    }
-  }
-
-  /// A setting as above that may be left unset.
-  private init<Value>(
-    optional name: String, _ path: WritableKeyPath<Root, Value?> & Sendable, accepted: String,
-    read: @escaping @Sendable (SettingValue) -> Value?, write: @escaping @Sendable (Value) -> SettingValue
-  ) {
-    self.name = name
-    self.accepted = accepted
-    value = { $0[keyPath: path].map(write) }
     assign = { value, root in
       guard let value = read(value) else { return false }
       root[keyPath: path] = value
@@ -91,25 +79,17 @@ extension Setting {
   }
 
   /// A whole number.
-  static func integer<Integer: BinaryInteger & Sendable>(
-    _ name: String, _ path: WritableKeyPath<Root, Integer> & Sendable, in range: ClosedRange<Integer>
+  package static func integer<Integer: BinaryInteger & Sendable>(
+    _ name: String, _ path: WritableKeyPath<Root, Integer> & Sendable, in range: ClosedRange<Integer>,
+    words: String = ""
   ) -> Setting {
     Setting(
-      name, path, accepted: "a whole number from \(range.lowerBound) to \(range.upperBound)",
-      read: readInteger(in: range), write: { .integer(Int64($0)) })
-  }
-
-  /// A whole number that may be left unset.
-  static func integer<Integer: BinaryInteger & Sendable>(
-    _ name: String, _ path: WritableKeyPath<Root, Integer?> & Sendable, in range: ClosedRange<Integer>
-  ) -> Setting {
-    Setting(
-      optional: name, path, accepted: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+      name, path, accepted: "a whole number from \(range.lowerBound) to \(range.upperBound)", words: words,
       read: readInteger(in: range), write: { .integer(Int64($0)) })
   }
 
   /// A list of different whole numbers, at least one.
-  static func integers(
+  package static func integers(
     _ name: String, _ path: WritableKeyPath<Root, [Int]> & Sendable, in range: ClosedRange<Int>
   ) -> Setting {
     let readOne: @Sendable (SettingValue) -> Int? = readInteger(in: range)
@@ -125,59 +105,39 @@ extension Setting {
   }
 
   /// A number, also written without a decimal point.
-  static func number(
-    _ name: String, _ path: WritableKeyPath<Root, Double> & Sendable, in range: ClosedRange<Double>
+  package static func number(
+    _ name: String, _ path: WritableKeyPath<Root, Double> & Sendable, in range: ClosedRange<Double>, words: String = ""
   ) -> Setting {
     Setting(
-      name, path, accepted: "a number from \(describe(range))", read: readNumber(in: range), write: { .number($0) })
-  }
-
-  /// A number that may be left unset.
-  static func number(
-    _ name: String, _ path: WritableKeyPath<Root, Double?> & Sendable, in range: ClosedRange<Double>
-  ) -> Setting {
-    Setting(
-      optional: name, path, accepted: "a number from \(describe(range))", read: readNumber(in: range),
+      name, path, accepted: "a number from \(describe(range))", words: words, read: readNumber(in: range),
       write: { .number($0) })
   }
 
   /// An interval that numbers are drawn from, written as a list of its bounds.
-  static func interval(
-    _ name: String, _ path: WritableKeyPath<Root, ClosedRange<Double>> & Sendable, in range: ClosedRange<Double>
+  package static func interval(
+    _ name: String, _ path: WritableKeyPath<Root, ClosedRange<Double>> & Sendable, in range: ClosedRange<Double>,
+    words: String = ""
   ) -> Setting {
-    Setting(name, path, accepted: intervalAccepted(range), read: readInterval(in: range), write: write)
-  }
-
-  /// An interval that may be left unset.
-  static func interval(
-    _ name: String, _ path: WritableKeyPath<Root, ClosedRange<Double>?> & Sendable, in range: ClosedRange<Double>
-  ) -> Setting {
-    Setting(optional: name, path, accepted: intervalAccepted(range), read: readInterval(in: range), write: write)
+    Setting(name, path, accepted: intervalAccepted(range), words: words, read: readInterval(in: range), write: write)
   }
 
   /// One of a few words.
-  static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
-    _ name: String, _ path: WritableKeyPath<Root, Choice> & Sendable
+  package static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
+    _ name: String, _ path: WritableKeyPath<Root, Choice> & Sendable, words: String = ""
   ) -> Setting {
-    Setting(name, path, accepted: choices(Choice.self), read: readChoice(), write: { .string($0.rawValue) })
-  }
-
-  /// One of a few words, which may be left unset.
-  static func choice<Choice: RawRepresentable<String> & CaseIterable & Sendable>(
-    _ name: String, _ path: WritableKeyPath<Root, Choice?> & Sendable
-  ) -> Setting {
-    Setting(optional: name, path, accepted: choices(Choice.self), read: readChoice(), write: { .string($0.rawValue) })
+    Setting(
+      name, path, accepted: choices(Choice.self), words: words, read: readChoice(), write: { .string($0.rawValue) })
   }
 
   /// true or false.
-  static func boolean(_ name: String, _ path: WritableKeyPath<Root, Bool> & Sendable) -> Setting {
+  package static func boolean(_ name: String, _ path: WritableKeyPath<Root, Bool> & Sendable) -> Setting {
     Setting(
       name, path, accepted: "true or false",
       read: { if case .boolean(let boolean) = $0 { boolean } else { nil } }, write: { .boolean($0) })
   }
 
   /// A text without NUL that `isValid` accepts.
-  static func string(
+  package static func string(
     _ name: String, _ path: WritableKeyPath<Root, String> & Sendable, accepted: String,
     isValid: @escaping @Sendable (String) -> Bool = { _ in true }
   ) -> Setting {
@@ -191,7 +151,7 @@ extension Setting {
   }
 
   /// A list of texts without NUL that `isValid` accepts; it may be empty.
-  static func strings(
+  package static func strings(
     _ name: String, _ path: WritableKeyPath<Root, [String]> & Sendable, accepted: String,
     isValid: @escaping @Sendable (String) -> Bool
   ) -> Setting {
@@ -206,5 +166,39 @@ extension Setting {
         return texts.count == values.count ? texts : nil
       },
       write: { .list($0.map { .string($0) }) })
+  }
+}
+
+// MARK: - Settings of a part are settings of the whole
+
+extension Setting {
+  /// The same setting of whatever has this at `path`.
+  package func within<Whole>(_ path: WritableKeyPath<Whole, Root> & Sendable) -> Setting<Whole> {
+    within(get: { $0[keyPath: path] }, set: { $1[keyPath: path] = $0 })
+  }
+
+  /// The same setting of whatever has this in the way that `get` and `set` say.
+  package func within<Whole>(
+    get: @escaping @Sendable (Whole) -> Root?, set: @escaping @Sendable (Root, inout Whole) -> Void
+  ) -> Setting<Whole> {
+    Setting<Whole>(
+      name: name, accepted: accepted, words: words, value: { get($0).flatMap(value) },
+      assign: { given, whole in
+        guard var part = get(whole), assign(given, &part) else { return false }
+        set(part, &whole)
+        return true
+      })
+  }
+
+  /// A setting that is read and written in some other way than at a path.
+  package init(
+    name: String, accepted: String, words: String = "", value: @escaping @Sendable (Root) -> SettingValue?,
+    assign: @escaping @Sendable (SettingValue, inout Root) -> Bool
+  ) {
+    self.name = name
+    self.accepted = accepted
+    self.words = words
+    self.value = value
+    self.assign = assign
   }
 }
