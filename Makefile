@@ -15,7 +15,7 @@ RING := .build/c/libsasslring.so
 # Other loaders and runtimes, which benchmarks compare with.
 PEERS := .venv-peers
 export PEER_PYTHON
-# The interpreter of the project's own environment, which tests and model tools use.
+# The interpreter of the project's own environment, which tests and `sasslctl model import` use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libsqlite3-dev libopenblas-dev \

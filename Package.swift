@@ -120,7 +120,7 @@ let package = Package(
     tests(for: "BatchIndex"),
     tests(for: "Log"),
     tests(for: "Machine"),
-    tests(for: "Configuration", alsoUsing: ["Augmentation", "Dataset"]),
+    tests(for: "Configuration", alsoUsing: ["Augmentation", "Dataset", "Settings"]),
     tests(for: "Pipeline", alsoUsing: ["Augmentation", "Basics", "BatchRing", "Dataset", "Imaging"]),
     tests(for: "Streams", alsoUsing: ["Imaging", "StyleTransfer"]),
     tests(for: "Control", alsoUsing: ["Configuration"]),

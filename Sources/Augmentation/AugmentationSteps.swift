@@ -8,6 +8,7 @@ package enum AugmentationSteps {
     Grayscale.self,
     GaussianBlur.self,
     Solarize.self,
+    Equalize.self,
   ]
 
   /// Their names, in that order.

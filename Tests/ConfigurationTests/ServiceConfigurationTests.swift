@@ -2,6 +2,7 @@ import Augmentation
 import Configuration
 import Dataset
 import Foundation
+import Settings
 import Testing
 
 /// The configuration that a text spells.
@@ -108,17 +109,19 @@ struct ServiceConfigurationTests {
     expected.views.side = 96
     expected.views.count = 3
     expected.views.order = ["flip", "style"]
-    var view = ViewTable(
-      everythingOf: ViewRecipe(
-        RandomResizedCrop(side: 128, area: 0.3...0.9, aspect: 0.5...2, filter: .bilinear),
-        [
-          HorizontalFlip(probability: 0.1),
-          ColorJitter(probability: 0.2, brightness: 0.3, contrast: 0.4, saturation: 0.5, hue: 0.05),
-          Grayscale(probability: 0.6),
-          GaussianBlur(probability: 0.7, sigma: 1...3, kernelSize: 9),
-          Solarize(probability: 0.8, threshold: 200),
-        ]))
-    view.count = 2
+    var view = ViewTable()
+    let values: [(key: String, value: SettingValue)] = [
+      ("count", .integer(2)), ("side", .integer(128)), ("crop_scale", .list([.number(0.3), .number(0.9)])),
+      ("crop_aspect", .list([.number(0.5), .number(2)])), ("interpolation", .string("bilinear")),
+      ("flip_probability", .number(0.1)), ("jitter_probability", .number(0.2)), ("jitter_brightness", .number(0.3)),
+      ("jitter_contrast", .number(0.4)), ("jitter_saturation", .number(0.5)), ("jitter_hue", .number(0.05)),
+      ("grayscale_probability", .number(0.6)), ("blur_probability", .number(0.7)),
+      ("blur_sigma", .list([.number(1), .number(3)])), ("blur_kernel", .integer(9)),
+      ("solarize_probability", .number(0.8)), ("solarize_threshold", .integer(200)),
+    ]
+    for (key, value) in values {
+      #expect(try #require(ViewTable.settings.first { $0.name == key }).assign(value, &view))
+    }
     expected.views.tables = [view]
     expected.style.enabled = true
     expected.style.model = "/m"
@@ -520,7 +523,7 @@ struct ConfigurationViewTests {
   @Test("have their steps in the order that is asked for, which makes another stream")
   func order() throws {
     let configuration = try parse("[views]\norder = [\"flip\", \"style\"]")
-    #expect(configuration.viewRecipes[0].order == ["flip", "style", "jitter", "grayscale", "blur", "solarize"])
+    #expect(configuration.viewRecipes[0].order == ["flip", "style"] + AugmentationSteps.names.filter { !["flip", "style"].contains($0) })
     #expect(configuration.fingerprint != ServiceConfiguration().fingerprint)
     let usual = try parse("[views]\norder = [\"style\", \"flip\"]")
     #expect(usual.fingerprint == ServiceConfiguration().fingerprint)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes what Tests/AugmentationTests compares each augmentation step with: its draw and its pixels, computed by torchvision.
+"""Makes what each augmentation step is compared with: its draw and its pixels, computed by torchvision.
 
 usage: make_step_goldens.py [FOLDER]
 
-Writes steps.json and steps.bin into FOLDER (default: Tests/AugmentationTests/Golden of this checkout). A case is a step with
-its settings, as a table [[views.view]] has them, and what torchvision's v2 functions make of a generated picture with them.
-Numbers that the step draws are drawn here too, from the definition of the stream in keyed_draws.py and not by SASSL.
+Writes steps.json and steps.bin into FOLDER (default: Tests/AugmentationTests/Golden of this checkout). A case is a step
+with its settings, as a table [[views.view]] has them, and what torchvision's v2 functions make of a generated picture with
+them. Numbers that the step draws are drawn here too, from the definition of the stream in keyed_draws.py and not by SASSL.
 
 A new step needs one line in CASES.
 """
@@ -64,7 +64,8 @@ def jitter(image: torch.Tensor, sample: int) -> torch.Tensor:
 
 def blur(image: torch.Tensor, sample: int) -> torch.Tensor:
     """Blur of 7 pixels with a width between 0.5 and 2."""
-    return functional.gaussian_blur(image, [7, 7], [uniform(sample, 40, 0.5, 2.0)] * 2)
+    blurred: torch.Tensor = functional.gaussian_blur(image, [7, 7], [uniform(sample, 40, 0.5, 2.0)] * 2)
+    return blurred
 
 
 #: Step, its settings, what it does, and by how much one of its values may differ.
@@ -79,6 +80,7 @@ CASES: list[tuple[str, dict[str, Any], Apply, int]] = [
     ("grayscale", {}, lambda image, _: functional.rgb_to_grayscale(image, num_output_channels=3), 0),
     ("blur", {"blur_sigma": [0.5, 2.0], "blur_kernel": 7}, blur, 1),
     ("solarize", {"solarize_threshold": 100}, lambda image, _: functional.solarize(image, 100), 0),
+    ("equalize", {}, lambda image, _: functional.equalize(image), 0),
 ]
 
 
