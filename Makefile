@@ -24,7 +24,7 @@ TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
         test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers format install install-documents \
-        clean
+        uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -61,9 +61,30 @@ deb: static ## make the Debian package, in .build/deb
 	packaging/deb .build/deb
 
 .PHONY: test-install
-test-install: wheel deb ## install wheel and package in a bare Debian 12 (as root; minutes; ROOT=folder keeps the Debian)
+test-install: wheel deb ## install wheel and package in a bare Debian 12 and 13 (as root; minutes; ROOT=folder keeps them)
 	@bash .ci/install-packages debootstrap systemd-container
-	Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb
+	for release in bookworm trixie; do Tests/packaging/install .build/wheel/*.whl .build/deb/*.deb $$release || exit 1; done
+
+.PHONY: image test-image
+ENGINE ?= podman
+image: deb ## make a container image of the daemon, called sassl (ENGINE=docker for Docker)
+	$(ENGINE) build $(if $(findstring podman,$(ENGINE)),--format docker) -t sassl -f Containerfile .
+
+test-image: deb ## build the container image and run it, with Podman (as root; minutes)
+	@bash .ci/install-packages debootstrap podman crun
+	Tests/packaging/container
+
+.PHONY: test-slurm
+test-slurm: build $(VENV)/.ready ## run the example for Slurm under a Slurm of one machine (as root; a minute)
+	@bash .ci/install-packages slurm-wlm munge
+	$(VENV)/bin/pip install -q ./python
+	Tests/packaging/slurm
+
+.PHONY: test-processors
+test-processors: build $(VENV)/.ready ## the C parts on aarch64 and sassld without AVX2, under qemu (minutes)
+	@bash .ci/install-packages qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	$(VENV)/bin/pip install -q ./python
+	Tests/Processors/run
 
 .PHONY: test-wheel
 test-wheel: wheel ## install the wheel where there is no toolchain, make batches and read them
@@ -175,7 +196,7 @@ SETTINGS := $(DESTDIR)$(SYSCONFDIR)/sassl
 
 install: install-documents ## install under PREFIX (run `make build` first); DESTDIR stages a package
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/include" "$(PROGRAMS)" "$(LIBRARY)/systemd/system" \
-	  "$(LIBRARY)/sysusers.d" "$(LIBRARY)/tmpfiles.d" "$(SHARE)/sassl/tools" "$(SETTINGS)"
+	  "$(LIBRARY)/systemd/user" "$(LIBRARY)/sysusers.d" "$(LIBRARY)/tmpfiles.d" "$(SHARE)/sassl/tools" "$(SETTINGS)"
 # Programs lie beside the Swift runtime that they were built with, where they look for it: the toolchain may be in
 # somebody's home, which the service cannot read.
 	install -m 755 $(BIN)/sassld $(BIN)/sasslctl "$(PROGRAMS)/"
@@ -185,26 +206,42 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	ln -sf ../lib/sassl/sassld ../lib/sassl/sasslctl "$(DESTDIR)$(PREFIX)/bin/"
 	install -m 644 $(RING) "$(LIBRARY)/"
 	install -m 644 Sources/CSASSLRing/include/sassl_ring.h "$(DESTDIR)$(PREFIX)/include/"
-# One unit file makes two: sassld.service for sassld.toml, and sassld@NAME.service for NAME.toml.
-	sed 's#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g; s#@CONFIG@#sassld#g' systemd/sassld.service \
-	  > "$(LIBRARY)/systemd/system/sassld.service"
-	sed 's#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g; s#@CONFIG@#%i#g' systemd/sassld.service \
-	  > "$(LIBRARY)/systemd/system/sassld@.service"
+# A unit file makes two: sassld.service for sassld.toml, and sassld@NAME.service for NAME.toml; so does that for a user's own daemon.
+	for unit in sassld:sassld sassld@:%i; do \
+	  sed "s#@PREFIX@#$(PREFIX)#g; s#@SYSCONFDIR@#$(SYSCONFDIR)#g; s#@CONFIG@#$${unit#*:}#g" systemd/sassld.service \
+	    > "$(LIBRARY)/systemd/system/$${unit%:*}.service" && \
+	  sed "s#@PROGRAM@#$(PREFIX)/bin/sassld#g; s#@CONFIG@#$${unit#*:}#g" systemd/sassld-user.service \
+	    > "$(LIBRARY)/systemd/user/$${unit%:*}.service" || exit 1; \
+	done
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 ModelImport/import_model.py "$(SHARE)/sassl/tools/"
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
-# The places are named, so that sasslctl finds the service's files whoever runs it.
-	test -e "$(SETTINGS)/sassld.toml" || sed -e 's#^directory = ""#directory = "/var/lib/sassl"#' \
-	  -e 's#^runtime_directory = ""#runtime_directory = "/run/sassl"#' \
-	  -e '/^\[ring\]/,/^\[/ { s#^directory = .*#directory = "/dev/shm/sassl"#; s#^group = .*#group = "sassl"# }' \
-	  Config/sassld.toml > "$(SETTINGS)/sassld.toml"
+	test -e "$(SETTINGS)/sassld.toml" || $(SERVICE_SETTINGS) > "$(SETTINGS)/sassld.toml"
+
+# The service's configuration. The places are named, so that sasslctl finds the service's files whoever runs it.
+SERVICE_SETTINGS = sed -e 's\#^directory = ""\#directory = "/var/lib/sassl"\#' \
+  -e 's\#^runtime_directory = ""\#runtime_directory = "/run/sassl"\#' \
+  -e '/^\[ring\]/,/^\[/ { s\#^directory = .*\#directory = "/dev/shm/sassl"\#; s\#^group = .*\#group = "sassl"\# }' \
+  Config/sassld.toml
 
 # In the places that they have here, so that their links lead somewhere there too.
 install-documents:
 	find README.md CHANGELOG.md LICENSE docs Config python/README.md python/examples Benchmarks \
 	  $(wildcard Research/*/README.md Research/*/studies) -type f \
 	  ! -path '*/__pycache__/*' -exec install -D -m 644 {} "$(SHARE)/doc/sassl/{}" ';'
+
+# What `install` wrote, and nothing else. What the service made lies in /var/lib/sassl, and the user stays.
+uninstall: ## remove what `make install` installed (same PREFIX and DESTDIR); an edited configuration stays
+	rm -rf "$(PROGRAMS)" "$(SHARE)/sassl" "$(SHARE)/doc/sassl"
+	for name in sassld sasslctl; do rm -f "$(DESTDIR)$(PREFIX)/bin/$$name" "$(SHARE)/bash-completion/completions/$$name" \
+	  "$(SHARE)/fish/vendor_completions.d/$$name.fish" "$(SHARE)/zsh/site-functions/_$$name"; done
+	rm -f "$(LIBRARY)/libsasslring.so" "$(DESTDIR)$(PREFIX)/include/sassl_ring.h" "$(LIBRARY)/sysusers.d/sassl.conf" \
+	  "$(LIBRARY)/tmpfiles.d/sassl.conf" "$(LIBRARY)/systemd/"*/sassld.service "$(LIBRARY)/systemd/"*/sassld@.service \
+	  "$(SHARE)/man/man8/sassld.8" "$(SHARE)/man/man5/sassld.toml.5" "$(SHARE)/man/man1/sasslctl.1" \
+	  "$(SHARE)/man/man1/sasslctl-"*.1
+	if $(SERVICE_SETTINGS) | cmp -s - "$(SETTINGS)/sassld.toml"; then rm "$(SETTINGS)/sassld.toml"; fi
+	! test -d "$(SETTINGS)" || rmdir "$(SETTINGS)" 2> /dev/null || echo "kept, for it is not as installed: $(SETTINGS)"
 
 clean: ## remove everything that was built
 	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info

@@ -33,11 +33,16 @@ package enum Checks {
     if need > free {
       let fitting = Int(free / max(1, need / UInt64(slots)))
       let lower = fitting >= 2 ? "set ring.slots to \(fitting) or less" : "lower batch.size"
-      let grow =
-        need < size
-        ? "remove what else lies there"
-        : "'mount -o remount,size=\(mebibytes(need + need / 4, unit: "M")) \(directory)'"
-      return .problem(subject, facts, remedy: "\(lower), or \(grow)")
+      let remove = need < size ? "remove what else lies there, " : ""
+      // What lies there already stays beside the rings.
+      let whole = size - min(size, free) + need
+      return .problem(
+        subject, facts,
+        remedy: "\(lower), \(remove)or give \(directory) \(mebibytes(whole)): "
+          + "'mount -o remount,size=\(mebibytes(whole, unit: "m")) \(directory)', "
+          + "of a container --shm-size=\(mebibytes(whole, unit: "m")), "
+          + "of a volume in Kubernetes sizeLimit: \(mebibytes(whole, unit: "Mi"))"
+      ).needing(fileSystemBytes: whole)
     }
     if !isInMemory {
       return .warning(

@@ -18,6 +18,13 @@ package struct Finding: Encodable, Sendable, Equatable {
   package let found: String
   /// What to do; `nil` where nothing is to be done.
   package let remedy: String?
+  /// How large the file system of the rings must be, in bytes, where it is too small; `nil` where its size is not at fault.
+  package private(set) var fileSystemBytes: UInt64?
+
+  private enum CodingKeys: String, CodingKey {
+    case subject, verdict, found, remedy
+    case fileSystemBytes = "file_system_bytes"
+  }
 
   /// All is well with `subject`.
   package static func ok(_ subject: String, _ found: String) -> Finding {
@@ -32,5 +39,12 @@ package struct Finding: Encodable, Sendable, Equatable {
   /// Something keeps the service from working.
   package static func problem(_ subject: String, _ found: String, remedy: String) -> Finding {
     Finding(subject: subject, verdict: .problem, found: found, remedy: remedy)
+  }
+
+  /// The same finding, with the size that the rings' file system must have.
+  package func needing(fileSystemBytes: UInt64) -> Finding {
+    var finding = self
+    finding.fileSystemBytes = fileSystemBytes
+    return finding
   }
 }

@@ -9,7 +9,7 @@ import Log
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable: a list of findings with subject, verdict, found and remedy"),
+      CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
       CommandOption(
         "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
     ]

@@ -20,7 +20,15 @@ struct ChecksTests {
     #expect(try #require(full.remedy).contains("ring.slots to 7"))
     #expect(try #require(full.remedy).contains("remove what else lies there"))
     // Nothing to remove makes this one fit.
-    #expect(try #require(memory(need: 80, free: 64, size: 64).remedy).contains("mount -o remount,size=100M /dev/shm"))
+    let small = memory(need: 80, free: 64, size: 64)
+    #expect(!(try #require(small.remedy)).contains("remove"))
+    #expect(try #require(small.remedy).contains("mount -o remount,size=80m /dev/shm"))
+    #expect(try #require(small.remedy).contains("--shm-size=80m"))
+    #expect(try #require(small.remedy).contains("sizeLimit: 80Mi"))
+    #expect(small.fileSystemBytes == 80 * mebibyte)
+    // What lies there already stays.
+    #expect(full.fileSystemBytes == 101 * mebibyte)
+    #expect(memory(need: 80, free: 80, size: 100).fileSystemBytes == nil)
     // A ring has at least two slots.
     #expect(try #require(memory(need: 80, free: 15, size: 64).remedy).contains("batch.size"))
     #expect(memory(need: 80, free: 800, size: 900, isInMemory: false).verdict == .warning)

@@ -60,6 +60,40 @@ def test_too_little_shared_memory_names_need_and_room(
     assert any(number <= 1 << 20 for number in told), errors
 
 
+@pytest.mark.skipif(not may_mount(), reason="this user may not mount a file system")
+def test_doctor_says_how_large_the_file_system_of_the_rings_must_be_and_exactly_that_is_enough(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size
+) -> None:
+    small = tmp_path / "shm"
+    small.mkdir()
+    name, file = workplace.configure(data, size, **PLAIN, ring__slots=64, ring__directory=str(small))
+
+    def examined(room: str) -> tuple[int, dict[str, Any]]:
+        mounting = f'mount -t tmpfs -o size={room} tmpfs {small} && exec "$@"'
+        doctor = [str(PROGRAMS / "sasslctl"), "doctor", "--json", "--config", str(file)]
+        done = subprocess.run([*MOUNTING, "sh", "-c", mounting, "sh", *doctor], stdout=subprocess.PIPE, check=False)
+        (finding,) = [finding for finding in json.loads(done.stdout) if finding["subject"] == "shared memory"]
+        return done.returncode, finding
+
+    code, finding = examined("1m")
+    assert code == 1
+    told = re.search(r"--shm-size=(\d+m)", finding["remedy"])
+    assert told
+    whole = told[1]
+    assert f"sizeLimit: {whole[:-1]}Mi" in finding["remedy"]
+    # 64 slots of 16 samples with two views of 64 x 64 x 3 bytes are 24 MiB.
+    assert 64 * size.batch * 2 * size.side**2 * 3 < finding["file_system_bytes"] <= int(whole[:-1]) << 20
+
+    code, finding = examined(whole)
+    assert (code, finding["verdict"]) == (0, "ok")
+    assert "file_system_bytes" not in finding
+    assert examined(f"{int(whole[:-1]) - 1}m")[1]["verdict"] == "problem"
+    # And the daemon finds the same.
+    mounting = f'mount -t tmpfs -o size={whole} tmpfs {small} && exec "$@"'
+    with workplace.running(name, file, [*MOUNTING, "sh", "-c", mounting, "sh"]) as daemon:
+        eventually(lambda: '"rank"' in daemon.control("status", "--json").stdout, "the daemon has made its ring")
+
+
 @pytest.mark.parametrize("request_", ["written:0", "written:1:1", "nowhere", ""])
 def test_a_failpoint_that_there_is_not(workplace: Workplace, data: pathlib.Path, size: Size, request_: str) -> None:
     _, file = workplace.configure(data, size, **PLAIN)
