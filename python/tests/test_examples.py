@@ -19,9 +19,9 @@ torch = pytest.importorskip("torch")
 
 
 @contextlib.contextmanager
-def producing(directory: str) -> Iterator[None]:
+def producing(directory: str, rank: int = 0, world_size: int = 1) -> Iterator[None]:
     stop = threading.Event()
-    with Producer(directory, slots=2) as producer:
+    with Producer(directory, slots=2, rank=rank, world_size=world_size) as producer:
 
         def work() -> None:
             while not stop.is_set():
@@ -65,3 +65,24 @@ def test_a_training_stopped_and_resumed_ends_with_the_same_weights(directory: st
     assert once["data"] == twice["data"]
     for name, weights in once["model"].items():
         assert torch.equal(weights, twice["model"][name]), name
+
+
+def test_the_ranks_of_torchrun_read_their_own_rings_and_train_the_same_weights(directory: str, here: Path) -> None:
+    command: list[object] = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += [here.parent / "examples" / "distributed.py", "test", "--directory", directory, "--steps", "12"]
+    with producing(directory, 0, 2), producing(directory, 1, 2):
+        done = subprocess.run(
+            [str(part) for part in command],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    # Lines of two processes may run together.
+    said = re.findall(r"rank (\d) batch (\d+): loss [\d.]+, weights (-?\d+\.\d{9})", done.stdout)
+    weights = {(int(rank), int(batch)): value for rank, batch, value in said}
+    assert sorted(weights) == [(0, 9), (0, 11), (1, 9), (1, 11)], done.stdout
+    assert weights[0, 9] == weights[1, 9]
+    assert weights[0, 11] == weights[1, 11]
+    assert weights[0, 9] != weights[0, 11]
