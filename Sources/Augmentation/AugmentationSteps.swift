@@ -9,6 +9,7 @@ package enum AugmentationSteps {
     GaussianBlur.self,
     Solarize.self,
     Equalize.self,
+    Posterize.self,
   ]
 
   /// Their names, in that order.

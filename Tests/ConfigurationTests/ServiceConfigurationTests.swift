@@ -523,7 +523,9 @@ struct ConfigurationViewTests {
   @Test("have their steps in the order that is asked for, which makes another stream")
   func order() throws {
     let configuration = try parse("[views]\norder = [\"flip\", \"style\"]")
-    #expect(configuration.viewRecipes[0].order == ["flip", "style"] + AugmentationSteps.names.filter { !["flip", "style"].contains($0) })
+    #expect(
+      configuration.viewRecipes[0].order == ["flip", "style"]
+        + AugmentationSteps.names.filter { !["flip", "style"].contains($0) })
     #expect(configuration.fingerprint != ServiceConfiguration().fingerprint)
     let usual = try parse("[views]\norder = [\"style\", \"flip\"]")
     #expect(usual.fingerprint == ServiceConfiguration().fingerprint)

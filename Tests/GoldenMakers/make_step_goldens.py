@@ -3,9 +3,9 @@
 
 usage: make_step_goldens.py [FOLDER]
 
-Writes steps.json and steps.bin into FOLDER (default: Tests/AugmentationTests/Golden of this checkout). A case is a step
-with its settings, as a table [[views.view]] has them, and what torchvision's v2 functions make of a generated picture with
-them. Numbers that the step draws are drawn here too, from the definition of the stream in keyed_draws.py and not by SASSL.
+Writes steps.json and steps.bin into FOLDER (default: Tests/AugmentationTests/Golden of this checkout). A case is a
+step with its settings, as a table [[views.view]] has them, and what torchvision makes of a generated picture with
+them. Numbers that the step draws are drawn here too, by keyed_draws.py and not by SASSL.
 
 A new step needs one line in CASES.
 """
@@ -81,6 +81,7 @@ CASES: list[tuple[str, dict[str, Any], Apply, int]] = [
     ("blur", {"blur_sigma": [0.5, 2.0], "blur_kernel": 7}, blur, 1),
     ("solarize", {"solarize_threshold": 100}, lambda image, _: functional.solarize(image, 100), 0),
     ("equalize", {}, lambda image, _: functional.equalize(image), 0),
+    ("posterize", {"posterize_bits": 3}, lambda image, _: functional.posterize(image, 3), 0),
 ]
 
 
