@@ -5,7 +5,7 @@ SYSCONFDIR ?= /etc
 DESTDIR    ?=
 PYTHON     ?= python3
 
-# What the demo shows; both may be left empty.
+# What the demo shows and benchmarks read; both may be left empty.
 DATA  ?=
 MODEL ?=
 
@@ -23,8 +23,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers format install install-documents \
-        uninstall clean
+        test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables format install \
+        install-documents uninstall clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -172,12 +172,15 @@ docs: build $(VENV)/.ready ## make the documentation of the API, in .build/docs
 	$(VENV)/bin/pip install -q -r packaging/documentation.txt ./python
 	packaging/documentation $(VENV)/bin/python .build/docs
 
-bench: build $(VENV)/.ready ## measure (JSON=1: machine-readable)
+bench: build $(VENV)/.ready ## measure; keeps the result in Benchmarks/results (DATA=folder of pictures)
 	$(VENV)/bin/pip install -q ./python
-	bash Benchmarks/run $(if $(JSON),--json)
+	$(VENV)/bin/python Benchmarks/run.py $(if $(DATA),--data "$(DATA)")
 
-bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (6 GB)
+bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (7 GB)
 	$(MAKE) bench PEER_PYTHON=$(CURDIR)/$(PEERS)/bin/python
+
+bench-tables: $(VENV)/.ready ## write the documents' figures from a result (RESULT=file)
+	$(VENV)/bin/python Benchmarks/tables.py $(if $(RESULT),"$(RESULT)")
 
 $(PEERS)/.ready: Benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)

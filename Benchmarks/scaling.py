@@ -17,7 +17,7 @@ import tempfile
 import time
 from typing import Any
 
-from pipeline import CONFIGURATION, PROGRAMS, SHARED
+from pipeline import CONFIGURATION, PROGRAMS
 
 import sassl
 
@@ -91,12 +91,7 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--data",
-        type=pathlib.Path,
-        default=SHARED / "images" / "content",
-        help="a folder of JPEGs",
-    )
+    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder of JPEG files")
     parser.add_argument("--model", default="", help="style model file (default: the embedded model)")
     parser.add_argument("--seconds", type=float, default=4, help="for each measurement")
     parser.add_argument("--json", action="store_true")

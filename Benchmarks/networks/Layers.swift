@@ -2,9 +2,43 @@ import CStyleKernels
 import Foundation
 import StyleTransfer
 
-/// Where one thread's time goes: for each layer the milliseconds, the multiply-accumulates of its definition, and what share of
-/// the kernels' peak the arithmetic that is really done reaches.
-func printLayers(of workload: Workload, seconds: Double) {
+/// Where one thread's time goes, layer by layer.
+struct LayerTimes: Encodable {
+  /// One layer, or what lies between two.
+  struct Stage: Encodable {
+    let stage: String
+    /// Median over the pictures.
+    let milliseconds: Double
+    /// Multiply-accumulates of the layer's definition, in millions; nil for what is no convolution, as all that follow.
+    var definedMegaMacs: Double?
+    /// Multiply-accumulates of the matrix products that stand for it, in millions.
+    var doneMegaMacs: Double?
+    var gigaFlopsPerSecond: Double?
+    /// Of the kernels' peak, in percent.
+    var peakPercent: Double?
+    /// Input, output and weights, each once.
+    var megabytes: Double?
+    /// The roofline: no layer is faster than its products at their peak, or than its numbers can be moved.
+    var leastMilliseconds: Double?
+    /// Whether the products are the longer of the two.
+    var isBoundByArithmetic: Bool?
+  }
+
+  let shape: String
+  let network: String
+  let side: Int
+  let path: String
+  /// What one core's matrix product reaches with everything in the first-level cache.
+  let peakGigaFlopsPerSecond: Double
+  /// What one core reads and writes of 16 MB.
+  let movedGigabytesPerSecond: Double
+  let milliseconds: Double
+  let pictures: Int
+  let stages: [Stage]
+}
+
+/// Measures each layer of a workload on one thread.
+func layerTimes(of workload: Workload, shape: String, path: String, seconds: Double) -> LayerTimes {
   let model = workload.model
   let engine = FastEngine(
     predictor: model.predictor, transformer: model.transformer, embeddingCount: model.architecture.embedding)
@@ -59,37 +93,55 @@ func printLayers(of workload: Workload, seconds: Double) {
   }
   let peak = max(peakBefore, peakGigaFLOPs())
   let moved = max(movedBefore, movedGigabytes())
+  let medians = history.mapValues { $0.sorted()[$0.count / 2] }
+  let stages = names.map { name in
+    let each = medians[name] ?? 0
+    var stage = LayerTimes.Stage(stage: name, milliseconds: each * 1e3)
+    if let cost = costs[name] {
+      let rate = 2 * cost.done / each * 1e-9
+      let arithmetic = 2 * cost.done / peak * 1e-6
+      let traffic = cost.bytes / moved * 1e-6
+      stage.definedMegaMacs = cost.defined * 1e-6
+      stage.doneMegaMacs = cost.done * 1e-6
+      stage.gigaFlopsPerSecond = rate
+      stage.peakPercent = 100 * rate / peak
+      stage.megabytes = cost.bytes * 1e-6
+      stage.leastMilliseconds = max(arithmetic, traffic)
+      stage.isBoundByArithmetic = arithmetic > traffic
+    }
+    return stage
+  }
+  return LayerTimes(
+    shape: shape, network: workload.network.rawValue, side: side, path: path, peakGigaFlopsPerSecond: peak,
+    movedGigabytesPerSecond: moved, milliseconds: medians.values.reduce(0, +) * 1e3, pictures: pictures, stages: stages)
+}
+
+/// The same as a table.
+func printLayers(_ times: LayerTimes) {
   print(
     String(
       format: "one core multiplies matrices at %.0f GFLOP/s (fp32, from the first-level cache) and moves %.0f GB/s "
         + "(16 MB, read and written)",
-      peak, moved))
+      times.peakGigaFlopsPerSecond, times.movedGigabytesPerSecond))
   print("    ms  share  MMAC defined  MMAC done  GFLOP/s  of peak   MB touched  at least ms  stage")
-  let medians = history.mapValues { $0.sorted()[$0.count / 2] }
-  let total = medians.values.reduce(0, +)
-  var least = 0.0
-  for name in names {
-    let each = medians[name] ?? 0
-    var line = String(format: "%6.3f %5.1f%%", each * 1e3, 100 * each / total)
-    if let cost = costs[name] {
-      let rate = 2 * cost.done / each * 1e-9
-      // The roofline: no layer is faster than its products at their peak, or than its numbers can be moved.
-      let arithmetic = 2 * cost.done / peak * 1e-6
-      let traffic = cost.bytes / moved * 1e-6
+  for stage in times.stages {
+    var line = String(format: "%6.3f %5.1f%%", stage.milliseconds, 100 * stage.milliseconds / times.milliseconds)
+    if let defined = stage.definedMegaMacs, let done = stage.doneMegaMacs, let rate = stage.gigaFlopsPerSecond,
+      let percent = stage.peakPercent, let megabytes = stage.megabytes, let least = stage.leastMilliseconds
+    {
       line += String(
-        format: "  %12.1f %10.1f %8.1f %7.0f%% %12.2f %8.3f", cost.defined * 1e-6, cost.done * 1e-6, rate,
-        100 * rate / peak, cost.bytes * 1e-6, max(arithmetic, traffic))
-      line += arithmetic > traffic ? " MAC" : " MB "
-      least += max(arithmetic, traffic)
+        format: "  %12.1f %10.1f %8.1f %7.0f%% %12.2f %8.3f", defined, done, rate, percent, megabytes, least)
+      line += stage.isBoundByArithmetic == true ? " MAC" : " MB "
     } else {
       line += String(repeating: " ", count: 68)
     }
-    print(line + "  " + name)
+    print(line + "  " + stage.stage)
   }
+  let least = times.stages.compactMap(\.leastMilliseconds).reduce(0, +)
   print(
     String(
-      format: "%6.3f ms in all, medians of %d pictures; the convolutions take at least %.3f ms\n", total * 1e3,
-      pictures, least))
+      format: "%6.3f ms in all, medians of %d pictures; the convolutions take at least %.3f ms\n", times.milliseconds,
+      times.pictures, least))
 }
 
 /// What a layer costs.

@@ -108,8 +108,13 @@ for shape in shapes {
     for side in wanted {
       let workload = Workload(model: model, network: network, side: side)
       if showsLayers {
-        print("\(name), \(network.rawValue), side \(side), \(path)")
-        printLayers(of: workload, seconds: seconds)
+        let times = layerTimes(of: workload, shape: name, path: path, seconds: seconds)
+        if printsJSON {
+          print(String(decoding: try encoder.encode(times), as: UTF8.self))
+        } else {
+          print("\(name), \(network.rawValue), side \(side), \(path)")
+          printLayers(times)
+        }
         continue
       }
       // The machine's speed drifts: measure before and after the others.

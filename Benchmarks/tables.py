@@ -1,0 +1,271 @@
+#!/usr/bin/env python3
+"""Writes the figures of the documents from a result of `make bench`, between their marks `<!-- measured: NAME -->`.
+
+Without a file it takes the result that docs/performance.md was made from: after an edit of this program, say. A test
+compares the documents with the result, so no figure in them is written by hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "Benchmarks" / "results"
+#: The pages with figures; the first names the result.
+PAGES = (ROOT / "docs" / "performance.md", ROOT / "README.md")
+FORMAT = 1
+#: Of the pipeline, in the order in which a sample passes them.
+STAGES = ("read", "decode", "crop", "embed", "stylize", "augment")
+
+Result = Mapping[str, Any]
+
+
+def number(value: float | None, digits: int | None = None) -> str:
+    """Three digits that count, or as many after the point as are asked for."""
+    if value is None:
+        return "not measured"
+    if digits is None:
+        digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the columns after the first are figures."""
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def doubt(result: Result) -> str | None:
+    """Why the figures of a result say little, in a sentence; None where they can be published."""
+    facts = result["machine"]
+    if result["quick"]:
+        return "These figures were only measured for a moment, to try whether everything runs."
+    if facts["load_average_before_and_after"][0] > 0.25 * facts["cores"]:
+        return "The machine was busy with other work. These figures are too low."
+    return None
+
+
+def machine(result: Result) -> str:
+    facts, data, versions = result["machine"], result["data"], result["versions"]
+    before, after = facts["load_average_before_and_after"]
+    peers = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in ("sassl", "python"))
+    return (
+        f"{facts['processor']}, {facts['cores']} cores, {facts['kernels']} instructions, {facts['system']}; load "
+        f"average {before} before and {after} after.\n"
+        f"sassl {versions['sassl']}, commit {result['commit'] or 'unknown'}, Python {versions['python']}; "
+        f"{peers or 'no peers'}.\n"
+        f"{data['pictures']} pictures of {data['mean_width']} x {data['mean_height']} pixels and "
+        f"{round(data['mean_bytes'] / 1000)} KB in the mean. {result['date']}."
+        + (f"\n\n**{doubt(result)}**" if doubt(result) else "")
+    )
+
+
+def rates(result: Result) -> dict[str, float | None]:
+    return {row["key"]: row["images_per_second"] for row in result["pipeline"]["rows"]}
+
+
+def headline(result: Result) -> str:
+    """The README's claim, which is made of good figures or not at all."""
+    if doubt(result):
+        return "It is measured beside PyTorch's DataLoader, DALI, ONNX Runtime and OpenVINO"
+    ratios = {row["key"]: row.get("ratio") for row in result["pipeline"]["rows"]}
+
+    def times(key: str) -> str:
+        return f"{number(ratios[key], 1)} times" if ratios[key] else "(not measured)"
+
+    cores = result["machine"]["cores"]
+    return (
+        f"{cores} cores turn JPEG files into {number(rates(result)['styled'])} stylized two-view images a second. On "
+        f"the same cores that is\n{times('dataloader-same')} what a PyTorch DataLoader makes with OpenVINO running the "
+        f"same style networks, and {times('dataloader-plain')}\nwhat it makes with no style at all"
+    )
+
+
+def pipeline(result: Result) -> str:
+    rows = [
+        [row["pipeline"], number(row["images_per_second"]), number(row["ratio"]) if row.get("ratio") else ""]
+        for row in result["pipeline"]["rows"]
+    ]
+    return table(["pipeline", "images/s", "sassld with style is faster by"], rows)
+
+
+def stages(result: Result) -> str:
+    spent = next(row["stages"] for row in result["pipeline"]["rows"] if row["key"] == "styled")
+    rows = [[stage, number(spent[f"{stage}_microseconds"] / 1000)] for stage in STAGES]
+    return table(["stage", "core time per image, ms"], rows)
+
+
+def hand_over(result: Result) -> str:
+    rows = [
+        [
+            {"ring": "the ring"}.get(row["hand_over"], f"`{row['hand_over']}`"),
+            number(row["median_microseconds"], 0),
+            number(row["p99_microseconds"], 0),
+            number(row["copied_bytes_per_batch"] / 1e6, 1),
+        ]
+        for row in result["hand_over"]["rows"]
+    ]
+    return table(["hand-over", "median, us", "99 %, us", "copied, MB"], rows)
+
+
+def scaling(result: Result) -> str:
+    rows = [
+        [row["measure"], f"{number(row['value'])} {row['unit']}", number(row["ratio"]) if row["ratio"] else ""]
+        for row in result["scaling"]["rows"]
+    ]
+    return table(["measured", "value", "to the first of its kind"], rows)
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    shape = "embedded" if row["shape"] == "model" else str(row["shape"]).replace("-", " ")
+    return f"{row['network']}, {shape}, {row['side']}"
+
+
+def networks(result: Result) -> str:
+    measured = result["networks"]
+    single = {name_of(row): row["images_per_second"] for row in measured["one_thread"]}
+    reference = {name_of(row): row["images_per_second"] for row in measured["reference_engine"]}
+    rows = [
+        [
+            name_of(row),
+            number(row["images_per_second"]),
+            number(single[name_of(row)]),
+            number(reference[name_of(row)]),
+            number(row.get("best_peer_images_per_second")),
+            number(row.get("ratio")),
+        ]
+        for row in measured["beside_peers"]
+    ]
+    threads = measured["beside_peers"][0]["threads"]
+    return table(
+        ["network, side", f"{threads} threads", "1 thread", "reference engine", "best peer", "ratio to it"], rows
+    )
+
+
+def instructions(result: Result) -> str:
+    measured = result["networks"]
+    every = [*measured["beside_peers"], *measured["other_instructions"]]
+    paths = list(dict.fromkeys(row["path"] for row in every))
+    by_name: dict[str, dict[str, float]] = {}
+    for row in every:
+        by_name.setdefault(name_of(row), {})[row["path"]] = row["images_per_second"]
+    return table(
+        ["network, side", *paths], [[name, *(number(on[path]) for path in paths)] for name, on in by_name.items()]
+    )
+
+
+def sides(result: Result) -> str:
+    rows = [
+        [
+            str(row["side"]),
+            number(row["images_per_second"]),
+            number(1e9 / row["images_per_core_second"] / row["side"] ** 2, 0),
+            number(row["scratch_bytes_per_thread"] / 2**20, 0),
+        ]
+        for row in result["networks"]["sides"]
+    ]
+    return table(["side", "images/s", "ns per pixel and core", "scratch memory per worker, MiB"], rows)
+
+
+def operations(result: Result) -> str:
+    rows = [[row["operation"], number(row["microseconds"], 0)] for row in result["operations"]]
+    return table([f"operation, side {result['operations'][0]['side']}", "core time, us"], rows)
+
+
+def layers(result: Result) -> str:
+    parts = []
+    for times in result["networks"]["layers"]:
+        rows = [
+            [
+                stage["stage"],
+                number(stage["milliseconds"]),
+                number(100 * stage["milliseconds"] / times["milliseconds"], 1),
+                *(
+                    [
+                        number(stage["defined_mega_macs"], 1),
+                        number(stage["done_mega_macs"], 1),
+                        number(stage["peak_percent"], 0),
+                        number(stage["megabytes"], 1),
+                        number(stage["least_milliseconds"]),
+                    ]
+                    if "done_mega_macs" in stage
+                    else [""] * 5
+                ),
+            ]
+            for stage in times["stages"]
+        ]
+        head = ["stage", "ms", "% of all", "MMAC defined", "MMAC done", "% of peak", "MB", "at least, ms"]
+        parts.append(
+            f"The {times['network']} at {times['side']}: {number(times['milliseconds'])} ms. One core multiplies "
+            f"matrices at {number(times['peak_giga_flops_per_second'], 0)} GFLOP/s\nand moves "
+            f"{number(times['moved_gigabytes_per_second'], 0)} GB/s.\n\n{table(head, rows)}"
+        )
+    return "\n\n".join(parts)
+
+
+#: What can stand between marks, by name.
+BLOCKS: dict[str, Callable[[Result], str]] = {
+    "machine": machine,
+    "headline": headline,
+    "pipeline": pipeline,
+    "stages": stages,
+    "hand-over": hand_over,
+    "scaling": scaling,
+    "networks": networks,
+    "instructions": instructions,
+    "sides": sides,
+    "operations": operations,
+    "layers": layers,
+}
+
+MARKED = re.compile(r"^( *)<!-- measured: ([\w-]+) -->\n(.*?)^ *<!-- end -->$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"(\.\./Benchmarks/results/)([\w.-]+\.json)")
+
+
+def written(page: str, result: Result) -> str:
+    """A page with every marked block as `result` has it."""
+
+    def block(found: re.Match[str]) -> str:
+        lines = [f"<!-- measured: {found[2]} -->", *BLOCKS[found[2]](result).splitlines(), "<!-- end -->"]
+        return "\n".join(found[1] + line if line else "" for line in lines)
+
+    return MARKED.sub(block, page)
+
+
+def chosen() -> pathlib.Path:
+    """The result that the documents are made from."""
+    link = LINK.search(PAGES[0].read_text())
+    if link is None:
+        raise SystemExit(f"{PAGES[0]} links to no file in Benchmarks/results")
+    return RESULTS / link[2]
+
+
+def loaded(file: pathlib.Path) -> Result:
+    result: Result = json.loads(file.read_text())
+    if result["format"] != FORMAT:
+        raise SystemExit(
+            f"{file} has format {result['format']}, this program reads {FORMAT}: measure anew (make bench)"
+        )
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("result", type=pathlib.Path, nargs="?", help="a file of Benchmarks/results")
+    options = parser.parse_args()
+    file = options.result or chosen()
+    if file.resolve().parent != RESULTS:
+        sys.exit(f"{file} is not in Benchmarks/results: what the documents say must be there for everybody to look up")
+    result = loaded(file)
+    for page in PAGES:
+        page.write_text(LINK.sub(rf"\g<1>{file.name}", written(page.read_text(), result)))
+
+
+if __name__ == "__main__":
+    main()
