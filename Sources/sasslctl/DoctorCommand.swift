@@ -21,7 +21,7 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
       about:
         "Checks what the service needs: processor, shared memory, limits, directories, model, dataset, and whether logind\n"
         + "would delete the rings at logout. Changes nothing unless told to, and may run beside the service.\n"
-        + "It looks with the eyes of whoever runs it: for the installed service, 'sudo -u sassl sasslctl doctor'.",
+        + "It sees what the user who runs it may see: for the installed service, 'sudo -u sassl sasslctl doctor'.",
       options: options,
       closing: "exit code: 0 nothing keeps the service from working, 1 something does, 78 the configuration is wrong")
   else { return .success }

@@ -17,7 +17,7 @@ func modelCommand(_ arguments: [String]) throws -> ExitCode {
              sasslctl model import --predictor FILE --transformer FILE --out FILE
 
       info    what a model file holds: architecture, parameters, multiply-accumulates, provenance, licence
-      import  makes a model file of package weights
+      import  makes a model file from published weights
       """)
     return .success
   default:

@@ -30,7 +30,7 @@ private let hasModelTools = ["/usr/bin/spin", "/usr/bin/cc"].allSatisfy {
   FileManager.default.isExecutableFile(atPath: $0)
 }
 
-/// Searches every interleaving of the protocol's model. Larger sizes than these take minutes; docs/ring-format.md says
+/// Searches every interleaving of the protocol's model. Larger sizes than these take minutes; docs/reliability.md says
 /// which ones were searched.
 @Suite(.enabled(if: hasModelTools, "needs spin and cc"))
 struct ModelTests {
