@@ -121,11 +121,13 @@ let package = Package(
     tests(for: "Log"),
     tests(for: "Machine"),
     tests(for: "Configuration", alsoUsing: ["Augmentation", "Dataset", "Settings"]),
-    tests(for: "Pipeline", alsoUsing: ["Augmentation", "Basics", "BatchRing", "Dataset", "Imaging"]),
+    tests(
+      for: "Pipeline",
+      alsoUsing: ["Augmentation", "Basics", "BatchIndex", "BatchRing", "Dataset", "Imaging", "StyleTransfer"]),
     tests(for: "Streams", alsoUsing: ["Imaging", "StyleTransfer"]),
     tests(for: "Control", alsoUsing: ["Configuration"]),
     tests(for: "Diagnostics", alsoUsing: ["Machine"]),
-    tests(for: "Lifecycle"),
+    tests(for: "Lifecycle", alsoUsing: ["BatchRing", "Configuration", "Control", "Imaging"]),
     tests(
       for: "Commands",
       alsoUsing: [
