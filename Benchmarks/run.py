@@ -17,6 +17,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,20 @@ def processor() -> str:
     facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     name = " ".join(facts.get("model name", platform.machine()).split())
     return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name
+
+
+def busy_percent(seconds: float = 3) -> int:
+    """How much of all cores is in use while this program waits: by somebody else, that is."""
+
+    def times() -> tuple[int, int]:
+        first = pathlib.Path("/proc/stat").read_text().splitlines()[0]
+        counts = [int(word) for word in first.split()[1:9]]
+        return sum(counts), counts[3] + counts[4]
+
+    total, idle = times()
+    time.sleep(seconds)
+    total_after, idle_after = times()
+    return round(100 * (1 - (idle_after - idle) / (total_after - total)))
 
 
 def versions_of_peers(python: str) -> dict[str, str]:
@@ -97,7 +112,7 @@ def everything(data: pathlib.Path, peer: str, quick: bool) -> dict[str, Any]:
     """The whole result."""
     python = sys.executable
     seconds, epochs, batches = (0.02, 2, 20) if quick else (4.0, 4, 300)
-    load = [round(os.getloadavg()[0], 1)]
+    busy = [busy_percent()]
     result: dict[str, Any] = {
         "format": tables.FORMAT,
         "quick": quick,
@@ -118,13 +133,13 @@ def everything(data: pathlib.Path, peer: str, quick: bool) -> dict[str, Any]:
         python, BENCHMARKS / "pipeline.py", *where, "--epochs", str(epochs), "--peer-python", peer
     )[0]
     result["scaling"] = measured(python, BENCHMARKS / "scaling.py", *where, "--seconds", str(max(1.0, seconds)))[0]
-    load.append(round(os.getloadavg()[0], 1))
+    busy.append(busy_percent())
     result["machine"] = {
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)),
         "kernels": result["networks"]["one_thread"][0]["path"],
         "system": f"{platform.system()} {platform.release()}",
-        "load_average_before_and_after": load,
+        "busy_percent_before_and_after": busy,
     }
     return result
 

@@ -32,7 +32,7 @@ def test_a_kept_result_says_what_was_measured_where_and_when(file: Path) -> None
     result = tables.loaded(file)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", result["date"])
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", result["commit"])
-    assert {"processor", "cores", "kernels", "load_average_before_and_after"} <= result["machine"].keys()
+    assert {"processor", "cores", "kernels", "busy_percent_before_and_after"} <= result["machine"].keys()
     assert {"sassl", "python", "torch", "onnxruntime", "openvino", "nvidia-dali-cuda120"} <= result["versions"].keys()
 
 
