@@ -92,7 +92,7 @@ test-wheel: wheel ## install the wheel where there is no toolchain, make batches
 
 venv: $(VENV)/.ready
 
-$(VENV)/.ready: python/pyproject.toml Tests/requirements.txt Tests/requirements-loops.txt ModelImport/requirements.txt \
+$(VENV)/.ready: python/pyproject.toml Tests/requirements.txt Tests/requirements-loops.txt packaging/ModelImport/requirements.txt \
                 Research/distillation/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
@@ -115,7 +115,7 @@ test-swift: $(VENV)/.ready
 
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
-	$(VENV)/bin/python -m pytest -q python/tests SamplePictures Tests/System
+	$(VENV)/bin/python -m pytest -q python/tests Tests/SamplePictures Tests/System
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
@@ -218,7 +218,7 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	done
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
-	install -m 644 ModelImport/import_model.py "$(SHARE)/sassl/tools/"
+	install -m 644 packaging/ModelImport/import_model.py "$(SHARE)/sassl/tools/"
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 	test -e "$(SETTINGS)/sassld.toml" || $(SERVICE_SETTINGS) > "$(SETTINGS)/sassld.toml"
 

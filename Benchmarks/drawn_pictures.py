@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "SamplePictures"))
+sys.path.insert(0, str(ROOT / "Tests" / "SamplePictures"))
 from scenes import SCENES, scene  # noqa: E402
 
 #: Close to the mean of 480 photographs of ImageNet, which have 85 KB and 453 x 386 pixels.

@@ -132,7 +132,7 @@ private func importTool() throws -> String {
   var folder = program
   for _ in 0..<4 {
     folder.deleteLastPathComponent()
-    folders.append(folder.appendingPathComponent("ModelImport"))
+    folders.append(folder.appendingPathComponent("packaging/ModelImport"))
   }
   for folder in folders {
     let tool = folder.appendingPathComponent("import_model.py").path

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "Research" / "distillation"), str(ROOT / "SamplePictures")]
+sys.path[:0] = [str(ROOT / "Research" / "distillation"), str(ROOT / "Tests" / "SamplePictures")]
 
 from distillation.model_file import load_model  # noqa: E402
 

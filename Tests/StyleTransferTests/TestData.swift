@@ -54,7 +54,7 @@ enum Importer {
 
   /// Runs the tool; returns its exit status and what it said on standard error.
   static func run(_ arguments: [String]) throws -> (status: Int32, message: String) {
-    let tool = TestData.packageRoot.appending(components: "ModelImport", "import_model.py")
+    let tool = TestData.packageRoot.appending(components: "packaging", "ModelImport", "import_model.py")
     return try run(interpreter!, [tool.path] + arguments)
   }
 

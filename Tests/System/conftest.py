@@ -117,7 +117,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         return photographs
     folder = tmp_path_factory.mktemp("pictures")
     subprocess.run(
-        [sys.executable, ROOT / "SamplePictures" / "render_samples.py", "--out", folder],
+        [sys.executable, ROOT / "Tests" / "SamplePictures" / "render_samples.py", "--out", folder],
         check=True,
     )
     return folder

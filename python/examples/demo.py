@@ -93,7 +93,9 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     if options.data is None:
         data = work / "images"
-        subprocess.run([sys.executable, ROOT / "SamplePictures" / "render_samples.py", "--out", data], check=True)
+        subprocess.run(
+            [sys.executable, ROOT / "Tests" / "SamplePictures" / "render_samples.py", "--out", data], check=True
+        )
     else:
         data = options.data.resolve()
     configuration = work / "sassld.toml"

@@ -30,7 +30,7 @@ from .pictures import CROP_SIDE
 PER_PATTERN = 16
 BLENDS = 96
 PROVENANCE = (
-    "SASSL default style bank: embeddings of procedural textures (SamplePictures/textures.py) under the embedded "
+    "SASSL default style bank: embeddings of procedural textures (Tests/SamplePictures/textures.py) under the embedded "
     "model's own predictor. Made by Research/distillation (make_style_bank)."
 )
 

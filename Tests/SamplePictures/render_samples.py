@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Renders sample pictures to try the program on: procedural scenes in one folder per class. Needs numpy only.
 
-    python3 SamplePictures/render_samples.py --out demo/images
+    python3 Tests/SamplePictures/render_samples.py --out demo/images
 
 The same command writes the same bytes every time. Pictures that are already there are kept.
 """
