@@ -125,6 +125,8 @@ let package = Package(
       for: "Pipeline",
       alsoUsing: ["Augmentation", "Basics", "BatchIndex", "BatchRing", "Dataset", "Imaging", "StyleTransfer"]),
     tests(for: "Streams", alsoUsing: ["Imaging", "StyleTransfer"]),
+    tests(for: "Settings"),
+    tests(for: "Preview", alsoUsing: ["Configuration", "Dataset", "Imaging", "Pipeline", "Streams"]),
     tests(for: "Control", alsoUsing: ["Configuration"]),
     tests(for: "Diagnostics", alsoUsing: ["Machine"]),
     tests(for: "Lifecycle", alsoUsing: ["BatchRing", "Configuration", "Control", "Imaging"]),
