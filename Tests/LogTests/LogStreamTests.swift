@@ -35,15 +35,20 @@ struct LogStreamTests {
     let line = String(repeating: "x", count: 999) + "\n"
     // Much more than pipe and buffer hold together; a write that waits would never return.
     for _ in 0..<2000 { stream.write(line) }
-    var kept = 0
+    var further = 0
     let text = Self.read(reading) { text in
       stream.write("the last line\n")
+      further += 1
       return text.hasSuffix("the last line\n")
     }
-    kept = text.split(separator: "\n").count { $0.hasPrefix("x") }
+    let lines = text.split(separator: "\n")
+    let kept = lines.count { $0.hasPrefix("x") }
     #expect(kept > 0 && kept < 2000)
-    let told = text.split(separator: "\n").first { $0.hasSuffix("earlier lines of this log could not be written)") }
-    #expect(told?.hasPrefix("(\(2000 - kept) ") == true, "\(String(describing: told))")
+    let told = lines.filter { $0.hasSuffix(" earlier lines of this log could not be written)") }
+      .compactMap { Int($0.dropFirst().prefix { $0 != " " }) }
+    // Where the thread that writes comes late, some of the further lines find the buffer full too.
+    #expect(
+      (2000 - kept...2000 - kept + further).contains(told.reduce(0, +)), "\(told), \(kept) kept, \(further) further")
   }
 
   @Test("a pipe whose reader is gone ends nothing")
