@@ -14,8 +14,10 @@ package protocol AugmentationStep: Sendable {
   static var settings: [Setting<Self>] { get }
   /// The section of the configuration that its keys stand in; `nil` where each view's table has them.
   static var section: String? { get }
-  /// What its random numbers are drawn for.
-  static var purposes: [DrawPurpose] { get }
+  /// What is drawn to find out whether it happens.
+  static var applied: DrawPurpose { get }
+  /// What its other random numbers are drawn for.
+  static var otherPurposes: [DrawPurpose] { get }
 
   /// How often it happens, 0...1.
   var probability: Double { get set }
@@ -26,12 +28,20 @@ package protocol AugmentationStep: Sendable {
   /// What is wrong with its values in a view of `side` pixels: one clause each.
   func problems(side: Int) -> [String]
 
-  /// What happens to the view that `key` stands for; `nil` where nothing does.
-  func draw(_ key: DrawKey) -> DrawnStep?
+  /// The step with its numbers drawn, for the view that `key` stands for: what happens where it does.
+  func drawn(_ key: DrawKey) -> DrawnStep
 }
 
 extension AugmentationStep {
   package static var section: String? { nil }
+
+  package static var otherPurposes: [DrawPurpose] { [] }
+
+  /// What all its random numbers are drawn for.
+  package static var purposes: [DrawPurpose] { [applied] + otherPurposes }
+
+  /// What happens to the view that `key` stands for; `nil` where nothing does.
+  func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? drawn(key) : nil }
 
   package func problems(side: Int) -> [String] { probabilityProblems }
 
@@ -43,8 +53,11 @@ extension AugmentationStep {
 
   /// Every value, in the order of the settings.
   var values: [(key: String, value: SettingValue)] {
-    Self.settings.compactMap { setting in
-      setting.value(self).map { ((Self.section.map { $0 + "." } ?? "") + setting.name, $0) }
-    }
+    Self.settings.values(in: self).map { ((Self.section.map { $0 + "." } ?? "") + $0.key, $0.value) }
   }
+}
+
+extension AugmentationStep where Self: PixelOperation {
+  // Nothing but whether it happens is drawn.
+  package func drawn(_ key: DrawKey) -> DrawnStep { .pixels(self) }
 }

@@ -23,7 +23,7 @@ package struct ViewDraws: Sendable {
     var isAfter = false
     for step in recipe.steps {
       if step is StyleTransferStep { isAfter = true }
-      guard step.probability > 0, let drawn = step.draw(key) else { continue }
+      guard let drawn = step.draw(key) else { continue }
       switch drawn {
       case .style(let draw): style = draw
       case .pixels(let operation): if isAfter { after.append(operation) } else { before.append(operation) }

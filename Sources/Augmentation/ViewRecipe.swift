@@ -73,7 +73,7 @@ extension ViewRecipe {
   /// Everything that decides what may happen to the view, in the order in which it does. Steps that never happen are left out, style
   /// transfer excepted.
   package var values: [(key: String, value: SettingValue)] {
-    RandomResizedCrop.settings.compactMap { setting in setting.value(crop).map { (setting.name, $0) } }
+    RandomResizedCrop.settings.values(in: crop)
       + steps.filter { $0.probability > 0 || $0 is StyleTransferStep }.flatMap { $0.values }
   }
 
@@ -84,9 +84,6 @@ extension ViewRecipe {
 
 extension ViewRecipe: Equatable {
   package static func == (left: ViewRecipe, right: ViewRecipe) -> Bool {
-    func everything(_ recipe: ViewRecipe) -> [String] {
-      recipe.steps.flatMap { step in step.values.map { "\($0.key)=\($0.value.toml)" } }
-    }
-    return left.crop == right.crop && everything(left) == everything(right)
+    left.crop == right.crop && left.steps.flatMap { $0.values }.elementsEqual(right.steps.flatMap { $0.values }, by: ==)
   }
 }

@@ -6,16 +6,12 @@ extension ServiceConfiguration {
     var lines: [String] = []
     for section in Self.sections {
       lines += ["[\(section.name)]"]
-      for setting in section.settings {
-        if let value = setting.value(self) { lines.append("\(setting.name) = \(value.toml)") }
-      }
+      lines += section.settings.values(in: self).map { "\($0.key) = \($0.value.toml)" }
       lines.append("")
       guard section.name == Self.viewTables.section else { continue }
       for table in views.tables {
         lines.append("[[\(Self.viewTables.section).\(Self.viewTables.key)]]")
-        for setting in ViewTable.settings {
-          if let value = setting.value(table) { lines.append("\(setting.name) = \(value.toml)") }
-        }
+        lines += ViewTable.settings.values(in: table).map { "\($0.key) = \($0.value.toml)" }
         lines.append("")
       }
     }
@@ -26,15 +22,11 @@ extension ServiceConfiguration {
   private var values: [(key: String, value: String)] {
     var values: [(key: String, value: String)] = []
     for section in Self.sections {
-      for setting in section.settings {
-        if let value = setting.value(self) { values.append(("\(section.name).\(setting.name)", value.toml)) }
-      }
+      values += section.settings.values(in: self).map { ("\(section.name).\($0.key)", $0.value.toml) }
     }
     for (index, table) in views.tables.enumerated() {
       let view = "\(Self.viewTables.section).\(Self.viewTables.key)[\(index)]"
-      for setting in ViewTable.settings {
-        if let value = setting.value(table) { values.append(("\(view).\(setting.name)", value.toml)) }
-      }
+      values += ViewTable.settings.values(in: table).map { ("\(view).\($0.key)", $0.value.toml) }
     }
     return values
   }
@@ -66,16 +58,12 @@ extension ServiceConfiguration: Encodable {
     var root = encoder.container(keyedBy: Key.self)
     for section in Self.sections {
       var container = root.nestedContainer(keyedBy: Key.self, forKey: Key(section.name))
-      for setting in section.settings {
-        try container.encodeIfPresent(setting.value(self), forKey: Key(setting.name))
-      }
+      for (key, value) in section.settings.values(in: self) { try container.encode(value, forKey: Key(key)) }
       guard section.name == Self.viewTables.section, !views.tables.isEmpty else { continue }
       var tables = container.nestedUnkeyedContainer(forKey: Key(Self.viewTables.key))
       for table in views.tables {
         var keys = tables.nestedContainer(keyedBy: Key.self)
-        for setting in ViewTable.settings {
-          try keys.encodeIfPresent(setting.value(table), forKey: Key(setting.name))
-        }
+        for (key, value) in ViewTable.settings.values(in: table) { try keys.encode(value, forKey: Key(key)) }
       }
     }
   }

@@ -35,10 +35,6 @@ extension ServiceConfiguration {
     // What dataset.exclude leaves is part of the data set's own fingerprint.
     if !dataset.applyOrientation { settings.append(("dataset.apply_orientation", .boolean(false))) }
     let recipes = viewRecipes
-    if recipes.contains(where: { $0.side != recipes[0].side }) {
-      // Each view's own side has decided how far pictures are reduced since then.
-      settings.append(("stream version of views of several sides", .integer(2)))
-    }
     for (index, recipe) in recipes.enumerated() {
       for (name, value) in recipe.values { settings.append(("view\(index).\(name)", value)) }
     }

@@ -13,7 +13,7 @@ package struct ViewTable: Equatable, Sendable {
 
   /// The table of one view that does everything as a recipe says.
   package init(everythingOf recipe: ViewRecipe) {
-    for setting in ViewRecipe.settings { values[setting.name] = setting.value(recipe) }
+    values = Dictionary(uniqueKeysWithValues: ViewRecipe.settings.values(in: recipe).map { ($0.key, $0.value) })
   }
 
   /// The keys of a table.

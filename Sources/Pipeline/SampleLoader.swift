@@ -80,8 +80,7 @@ package struct SampleLoader: Sendable {
     defer { if isWaiting { waiting.end() } }
     while true {
       switch attempt(sample, draws: draws, tools: tools) {
-      case .decoded(.loaded(let loaded)): return .loaded(loaded)
-      case .decoded(.badFile(let reason)): return .badFile(reason)
+      case .decoded(let decoded): return decoded
       case .machineAtFault(let shortage):
         let seconds = Int((clockNanoseconds() - began) / 1_000_000_000)
         guard !waiting.isInVain else { throw .machineAtFault(shortage, seconds: seconds) }

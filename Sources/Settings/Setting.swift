@@ -202,3 +202,10 @@ extension Setting {
     self.assign = assign
   }
 }
+
+extension Sequence {
+  /// The keys that have a value in `root`, with their values, in the order of the settings.
+  package func values<Root>(in root: Root) -> [(key: String, value: SettingValue)] where Element == Setting<Root> {
+    compactMap { setting in setting.value(root).map { (setting.name, $0) } }
+  }
+}

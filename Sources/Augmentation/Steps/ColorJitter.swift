@@ -37,15 +37,13 @@ package struct ColorJitter: AugmentationStep, Equatable {
     .number("jitter_hue", \.hue, in: 0...0.5, words: "x draws a shift from -x to x of a full turn, at most 0.5"),
   ]
 
-  private static let applied = DrawPurpose(32)
+  package static let applied = DrawPurpose(32)
   private static let order = DrawPurpose(33)
   private static let brightnessPurpose = DrawPurpose(34)
   private static let contrastPurpose = DrawPurpose(35)
   private static let saturationPurpose = DrawPurpose(36)
   private static let huePurpose = DrawPurpose(37)
-  package static let purposes = [
-    applied, order, brightnessPurpose, contrastPurpose, saturationPurpose, huePurpose,
-  ]
+  package static let otherPurposes = [order, brightnessPurpose, contrastPurpose, saturationPurpose, huePurpose]
 
   package func problems(side: Int) -> [String] {
     func problem(_ strength: Double, _ name: String, upTo limit: Double) -> [String] {
@@ -55,8 +53,7 @@ package struct ColorJitter: AugmentationStep, Equatable {
       + problem(saturation, "saturation", upTo: 10) + problem(hue, "hue", upTo: 0.5)
   }
 
-  package func draw(_ key: DrawKey) -> DrawnStep? {
-    guard key.chance(probability, Self.applied) else { return nil }
+  package func drawn(_ key: DrawKey) -> DrawnStep {
     func factor(_ strength: Double, _ purpose: DrawPurpose) -> Double {
       key.uniform(in: max(0, 1 - strength)...(1 + strength), purpose)
     }

@@ -18,10 +18,7 @@ package struct Equalize: AugmentationStep, PixelOperation, Equatable {
       "equalize_probability", \.probability, in: 0...1, words: "how often each channel's histogram is equalized")
   ]
 
-  private static let applied = DrawPurpose(42)
-  package static let purposes = [applied]
-
-  package func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? .pixels(self) : nil }
+  package static let applied = DrawPurpose(42)
 
   package func apply(to view: PixelBuffer, workspace: PixelWorkspace) {
     let samples = view.bytes

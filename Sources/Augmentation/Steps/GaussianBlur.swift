@@ -32,9 +32,9 @@ package struct GaussianBlur: AugmentationStep, Equatable {
       words: "width and height of the kernel in pixels, odd; else a tenth of the side"),
   ]
 
-  private static let applied = DrawPurpose(39)
+  package static let applied = DrawPurpose(39)
   private static let sigmaPurpose = DrawPurpose(40)
-  package static let purposes = [applied, sigmaPurpose]
+  package static let otherPurposes = [sigmaPurpose]
 
   package func problems(side: Int) -> [String] {
     var problems = probabilityProblems
@@ -48,9 +48,8 @@ package struct GaussianBlur: AugmentationStep, Equatable {
     return problems
   }
 
-  package func draw(_ key: DrawKey) -> DrawnStep? {
-    guard key.chance(probability, Self.applied) else { return nil }
-    return .pixels(GaussianBlurDraw(sigma: key.uniform(in: sigma, Self.sigmaPurpose), kernelSize: kernelSize))
+  package func drawn(_ key: DrawKey) -> DrawnStep {
+    .pixels(GaussianBlurDraw(sigma: key.uniform(in: sigma, Self.sigmaPurpose), kernelSize: kernelSize))
   }
 }
 

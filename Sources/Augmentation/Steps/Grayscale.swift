@@ -17,10 +17,7 @@ package struct Grayscale: AugmentationStep, PixelOperation, Equatable {
     .number("grayscale_probability", \.probability, in: 0...1, words: "how often the view becomes gray")
   ]
 
-  private static let applied = DrawPurpose(38)
-  package static let purposes = [applied]
-
-  package func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? .pixels(self) : nil }
+  package static let applied = DrawPurpose(38)
 
   package func apply(to view: PixelBuffer, workspace: PixelWorkspace) { view.convertToGrayscale() }
 }

@@ -17,10 +17,7 @@ package struct HorizontalFlip: AugmentationStep, PixelOperation, Equatable {
     .number("flip_probability", \.probability, in: 0...1, words: "how often the view is mirrored left to right")
   ]
 
-  private static let applied = DrawPurpose(19)
-  package static let purposes = [applied]
-
-  package func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? .pixels(self) : nil }
+  package static let applied = DrawPurpose(19)
 
   package func apply(to view: PixelBuffer, workspace: PixelWorkspace) { view.flipHorizontally() }
 }

@@ -23,14 +23,11 @@ package struct Posterize: AugmentationStep, PixelOperation, Equatable {
     .integer("posterize_bits", \.bits, in: 0...8, words: "how many bits of each sample are kept"),
   ]
 
-  private static let applied = DrawPurpose(43)
-  package static let purposes = [applied]
+  package static let applied = DrawPurpose(43)
 
   package func problems(side: Int) -> [String] {
     probabilityProblems + ((0...8).contains(bits) ? [] : ["the bits of posterize must lie in 0...8, not \(bits)"])
   }
-
-  package func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? .pixels(self) : nil }
 
   package func apply(to view: PixelBuffer, workspace: PixelWorkspace) {
     let mask = UInt8(truncatingIfNeeded: 0xFF << (8 - bits))

@@ -24,10 +24,7 @@ package struct Solarize: AugmentationStep, PixelOperation, Equatable {
       "solarize_threshold", \.threshold, in: 0...255, words: "the smallest of the values 0 to 255 that is inverted"),
   ]
 
-  private static let applied = DrawPurpose(41)
-  package static let purposes = [applied]
-
-  package func draw(_ key: DrawKey) -> DrawnStep? { key.chance(probability, Self.applied) ? .pixels(self) : nil }
+  package static let applied = DrawPurpose(41)
 
   package func apply(to view: PixelBuffer, workspace: PixelWorkspace) { view.solarize(threshold: threshold) }
 }

@@ -33,12 +33,12 @@ package struct StyleTransferStep: AugmentationStep, Equatable {
     .interval("beta", \.beta, in: 0...1, words: "how much of the stylized image is mixed into the content"),
   ]
 
-  private static let applied = DrawPurpose(64)
+  package static let applied = DrawPurpose(64)
   private static let alphaPurpose = DrawPurpose(65)
   private static let betaPurpose = DrawPurpose(66)
   /// Which style of a folder or a bank is used.
   static let choice = DrawPurpose(67)
-  package static let purposes = [applied, alphaPurpose, betaPurpose, choice, InBatchStyles.purpose]
+  package static let otherPurposes = [alphaPurpose, betaPurpose, choice, InBatchStyles.purpose]
 
   package func problems(side: Int) -> [String] {
     func problem(_ share: ClosedRange<Double>, _ name: String) -> [String] {
@@ -50,9 +50,8 @@ package struct StyleTransferStep: AugmentationStep, Equatable {
         ? [] : ["the side must be a multiple of \(multiple) for style transfer, not \(side)"])
   }
 
-  package func draw(_ key: DrawKey) -> DrawnStep? {
-    guard key.chance(probability, Self.applied) else { return nil }
-    return .style(
+  package func drawn(_ key: DrawKey) -> DrawnStep {
+    .style(
       StyleDraw(alpha: key.uniform(in: alpha, Self.alphaPurpose), beta: key.uniform(in: beta, Self.betaPurpose)))
   }
 }
