@@ -35,10 +35,11 @@ package struct ThroughputProbe: Sendable {
 
   /// Opens the stream of a configuration.
   ///
+  /// - Parameter progress: told how far that is.
   /// - Throws: what `sassld` would refuse to start with.
-  package init(_ configuration: ServiceConfiguration) throws {
+  package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
     self.configuration = configuration
-    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
+    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: progress)
   }
 
   /// Makes images with `workers` threads for at least `seconds`, counted from when each of them has made its first ones.
@@ -72,8 +73,7 @@ package struct ThroughputProbe: Sendable {
           tools.times = PipelineMetrics.Times()
           let assembly = BatchAssembly(
             plan: schedule.batch(number), memory: batch.memory, source: source, schedule: schedule, loader: loader)
-          for position in 0..<assembly.count { try assembly.prepare(position, tools: tools) }
-          for position in 0..<assembly.count { try assembly.finish(position, tools: tools) }
+          try assembly.make(tools: tools)
           number += UInt64(workers)
         }
         do throws(StreamFailure) {

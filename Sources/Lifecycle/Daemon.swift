@@ -30,6 +30,7 @@ package final class Daemon: Sendable {
 
   private let configurationPath: String
   private let parent: pid_t?
+  private let onProgress: @Sendable (OpenedStream.Progress) -> Void
   private let journal = Journal()
   private let notifier = ServiceNotifier()
   private let startedAt = Moment()
@@ -47,11 +48,17 @@ package final class Daemon: Sendable {
 
   /// A daemon for the configuration in the file at `configurationPath`.
   ///
-  /// - Parameter parent: the process that started this one, whose end ends it; `nil` for a life of its own.
+  /// - Parameters:
+  ///   - parent: the process that started this one, whose end ends it; `nil` for a life of its own.
+  ///   - onProgress: told how far the opening of the stream is.
   /// - Throws: `ConfigurationError`.
-  package init(configurationPath: String, parent: pid_t? = nil) throws {
+  package init(
+    configurationPath: String, parent: pid_t? = nil,
+    onProgress: @escaping @Sendable (OpenedStream.Progress) -> Void = { _ in }
+  ) throws {
     self.configurationPath = configurationPath
     self.parent = parent
+    self.onProgress = onProgress
     shared = Mutex(Shared(configuration: try ServiceConfiguration.load(path: configurationPath)))
   }
 
@@ -196,13 +203,8 @@ package final class Daemon: Sendable {
   private func report() -> StatusReport {
     let shared = shared.withLock { $0 }
     if let reporter = shared.reporter { return reporter.report(state: shared.state) }
-    var report = StatusReport(of: shared.configuration, state: shared.state, detail: shared.detail)
-    report.process = getpid()
-    report.startedAtSeconds = startedAt.date.timeIntervalSince1970
-    report.uptimeSeconds = startedAt.secondsSince
-    report.cpuPath = KernelPath.selected
-    report.residentBytes = StatusReporter.residentBytes()
-    return report
+    return StatusReport(
+      ofThisProcess: shared.configuration, state: shared.state, detail: shared.detail, startedAt: startedAt)
   }
 
   /// Refuses to begin where a limit would end the process without a word later.
@@ -223,8 +225,9 @@ package final class Daemon: Sendable {
       outcome.set(
         Result {
           let reader = try? BatchIndexReader(path: indexPath)
-          let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { step in
-            shared.withLock { $0.detail = step }
+          let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { progress in
+            shared.withLock { $0.detail = progress.description }
+            onProgress(progress)
           }
           shared.withLock { $0.detail = "reserving shared memory" }
           return try makeRings(configuration, stream: stream, reader: reader, failpoint: failpoint)

@@ -4,11 +4,9 @@ import BatchRing
 import Configuration
 import Control
 import FoundationEssentials
-import Glibc
 import Machine
 import Pipeline
 import Streams
-import StyleTransfer
 
 /// Puts together what `sasslctl status` shows, from a running daemon's parts.
 final class StatusReporter: Sendable {
@@ -61,16 +59,13 @@ final class StatusReporter: Sendable {
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     var report = StatusReport(
-      of: configuration, state: state, detail: waiting.sentence ?? pipeline.ringTrouble ?? "")
-    report.process = getpid()
-    report.startedAtSeconds = startedAt.date.timeIntervalSince1970
-    report.uptimeSeconds = startedAt.secondsSince
+      ofThisProcess: configuration, state: state, detail: waiting.sentence ?? pipeline.ringTrouble ?? "",
+      startedAt: startedAt)
     report.fingerprint = stream.fingerprintText
     report.samples = catalog.count
     report.model = stream.modelName
     if stream.source.model == nil { report.styleSource = "none" }
     report.workers = pipeline.workerCount
-    report.cpuPath = KernelPath.selected
     report.rings = pipeline.lanes.indices.map(ring)
     report.images = counts.images
     report.imagesPerSecond = counts.imagesPerSecond
@@ -82,7 +77,6 @@ final class StatusReporter: Sendable {
     }
     report.quarantinedFiles = quarantine.count
     report.index = Self.sentence(index.health)
-    report.residentBytes = Self.residentBytes()
     report.configurationFile = configurationFile
     return report
   }
@@ -129,12 +123,5 @@ final class StatusReporter: Sendable {
     }
     return
       "degraded: \(reason); the stream goes on, \(health.waitingRecords) records wait, \(health.droppedRecords) are lost"
-  }
-
-  /// Resident memory of this process from `/proc/self/statm`, in bytes; 0 where that cannot be read.
-  static func residentBytes() -> Int {
-    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
-    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
   }
 }

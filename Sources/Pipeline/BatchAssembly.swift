@@ -91,6 +91,14 @@ package final class BatchAssembly: @unchecked Sendable {
     }
   }
 
+  /// Makes the whole batch on this thread.
+  ///
+  /// - Throws: `StreamFailure` when the stream cannot go on.
+  package func make(tools: WorkerTools) throws(StreamFailure) {
+    for position in 0..<count { try prepare(position, tools: tools) }
+    for position in 0..<count { try finish(position, tools: tools) }
+  }
+
   /// First stage of one sample: decode, crop every view into place, do what comes before its style, and embed where a style will need
   /// it. Views that are never stylized are completed.
   ///

@@ -17,10 +17,11 @@ package struct BatchPreview {
 
   /// Opens the stream that a configuration describes.
   ///
+  /// - Parameter progress: told how far that is.
   /// - Throws: what `sassld` would refuse to start with.
-  package init(_ configuration: ServiceConfiguration) throws {
+  package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
     self.configuration = configuration
-    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil)
+    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: progress)
   }
 
   /// Makes batch `number` of the first rank and returns a picture of its first `rows` samples.

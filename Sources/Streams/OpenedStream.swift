@@ -39,7 +39,7 @@ package struct OpenedStream: Sendable {
   /// - Throws: `DatasetError`, `ModelError` or `StyleFolderError`.
   package init(
     _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
-    progress: (String) -> Void = { _ in }
+    progress: (Progress) -> Void
   ) throws {
     let recipes = configuration.viewRecipes
     let limits = configuration.limits.decodeLimits
@@ -56,8 +56,8 @@ package struct OpenedStream: Sendable {
     } else {
       modelName = "none"
     }
-    progress("reading the dataset")
-    let catalog = try Self.catalog(configuration.dataset) { progress("reading the dataset: \($0) samples so far") }
+    progress(.readingDataset(samples: nil))
+    let catalog = try Self.catalog(configuration.dataset) { progress(.readingDataset(samples: $0)) }
     if catalog.leftOut.count > 0 {
       journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
     }
@@ -99,20 +99,18 @@ package struct OpenedStream: Sendable {
 
   private static func styles(
     _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
-    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (String) -> Void
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (Progress) -> Void
   ) throws -> StyleSource {
     guard let model else { return .inBatch }
     switch configuration.style.source {
     case .inBatch:
       return .inBatch
     case .folder:
-      let bar = ProgressLine("embedding styles")
       let folder = try StyleFolder(
         at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
         limits: limits
       ) { done, total in
-        bar.update(done, of: total)
-        progress("embedding styles: \(done) of \(total)")
+        progress(.embeddingStyles(done: done, total: total))
       }
       for refusal in folder.refused {
         journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")

@@ -26,7 +26,7 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
   let kind = try PictureOutput(path: out)
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
   let rows = try parsed.number("rows", in: 1...64) ?? 6
-  let preview = try BatchPreview(try loadConfiguration(parsed))
+  let preview = try BatchPreview(try loadConfiguration(parsed), progress: showOpening())
   try write(try kind.encode(preview.picture(batch: batch, rows: rows)), to: out)
   return .success
 }

@@ -4,7 +4,6 @@ import Configuration
 import FoundationEssentials
 import Glibc
 import Imaging
-import Log
 import Streams
 
 /// `sasslctl styles add FOLDER` and `sasslctl styles list`.

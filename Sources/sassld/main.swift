@@ -37,6 +37,6 @@ runReporting("sassld") {
     return .success
   }
   let parent = try parsed.number("parent", in: 1...pid_t.max)
-  try Daemon(configurationPath: path, parent: parent).run()
+  try Daemon(configurationPath: path, parent: parent, onProgress: showOpening()).run()
   return .success
 }

@@ -91,8 +91,7 @@ private final class Studio: Sendable {
       let batch = PrivateBatch(recipes: source.recipes, count: schedule.batchSize)
       let assembly = BatchAssembly(
         plan: schedule.batch(UInt64(number)), memory: batch.memory, source: source, schedule: schedule, loader: loader)
-      for position in 0..<assembly.count { try assembly.prepare(position, tools: tools) }
-      for position in 0..<assembly.count { try assembly.finish(position, tools: tools) }
+      try assembly.make(tools: tools)
       return withExtendedLifetime(batch) { batch.bytes }
     }
   }

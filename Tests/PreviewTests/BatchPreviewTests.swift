@@ -28,9 +28,9 @@ struct BatchPreviewTests {
       style.group = 4
       """
     let configuration = try ServiceConfiguration.parse(Array(text.utf8), file: "test.toml")
-    let sheet = try BatchPreview(configuration).picture(batch: 0, rows: 2)
+    let sheet = try BatchPreview(configuration, progress: { _ in }).picture(batch: 0, rows: 2)
 
-    let source = try OpenedStream(configuration, journal: nil, reader: nil, index: nil).source
+    let source = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: { _ in }).source
     let batches = try PlainBatches(source, size: 4)
     let margin = 8
     for view in 0..<2 {
@@ -56,9 +56,7 @@ private final class PlainBatches {
       source: source, quarantine: Quarantine(fraction: 0, total: size), patience: 0, onBadFile: { _, _ in })
     let assembly = BatchAssembly(
       plan: schedule.batch(0), memory: batch.memory, source: source, schedule: schedule, loader: loader)
-    let tools = WorkerTools(for: source)
-    for position in 0..<size { try assembly.prepare(position, tools: tools) }
-    for position in 0..<size { try assembly.finish(position, tools: tools) }
+    try assembly.make(tools: WorkerTools(for: source))
   }
 
   /// A row of pixels of the first sample.

@@ -1,6 +1,8 @@
 import Basics
 import FoundationEssentials
 import Glibc
+import Log
+import Streams
 
 /// How far a long job is: a bar on a terminal, a line every tenth elsewhere.
 package final class ProgressLine: Sendable {
@@ -30,5 +32,13 @@ package final class ProgressLine: Sendable {
         LogStream.standardError.write("\(title): \(done)/\(total)\n")
       }
     }
+  }
+}
+
+/// Shows on standard error how far a stream's opening is, as far as it takes long enough for a bar: embedding its styles.
+package func showOpening() -> @Sendable (OpenedStream.Progress) -> Void {
+  let bar = ProgressLine("embedding styles")
+  return { progress in
+    if case .embeddingStyles(let done, let total) = progress { bar.update(done, of: total) }
   }
 }
