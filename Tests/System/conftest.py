@@ -9,9 +9,11 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
+from picture_files import write_good
 from reliability import Provocations, Table
+from streams import read
 from surroundings import directory as directory
-from workplace import ROOT, SHARED, Size, Workplace
+from workplace import PLAIN, ROOT, SHARED, Size, Workplace
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -121,3 +123,18 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         check=True,
     )
     return folder
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A flat folder of 70 small pictures."""
+    folder = tmp_path_factory.mktemp("data")
+    write_good(folder, 70)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(data: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """The first batches of those pictures without style, made while nothing happens."""
+    with Workplace(tmp_path_factory.mktemp("undisturbed")).daemon(data, size, **PLAIN) as daemon:
+        return read(daemon.name, 0, 24)

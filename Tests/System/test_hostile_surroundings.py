@@ -26,7 +26,7 @@ import sassl
 from picture_files import flat_picture, write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
-from workplace import Workplace, control, eventually, rows
+from workplace import PLAIN, Workplace, control, eventually, rows
 
 if TYPE_CHECKING:
     from reliability import Provocations
@@ -36,22 +36,12 @@ pytestmark = pytest.mark.reliability
 
 COUNT = 24
 SECONDS_A_YEAR = 31_556_952
-PLAIN: dict[str, Any] = {"style__enabled": False}
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_good(folder, 70)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(data: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+@pytest.fixture
+def expected(undisturbed: list[bytes]) -> list[bytes]:
     """The stream undisturbed."""
-    workplace = Workplace(tmp_path_factory.mktemp("expected"))
-    with workplace.daemon(data, size, **PLAIN) as daemon:
-        return read(daemon.name, 0, COUNT)
+    return undisturbed[:COUNT]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,27 +18,18 @@ import sassl
 from picture_files import write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
-from workplace import PROGRAMS, Workplace, eventually
+from workplace import PLAIN, PROGRAMS, Workplace, eventually
 
 if TYPE_CHECKING:
     from workplace import Size
 
-PLAIN: dict[str, Any] = {"style__enabled": False}
 COUNT = 12
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    folder = tmp_path_factory.mktemp("data")
-    write_good(folder, 70)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def expected(data: pathlib.Path, size: Size, tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+@pytest.fixture
+def expected(undisturbed: list[bytes]) -> list[bytes]:
     """The stream undisturbed."""
-    with Workplace(tmp_path_factory.mktemp("expected")).daemon(data, size, **PLAIN) as daemon:
-        return read(daemon.name, 0, COUNT)
+    return undisturbed[:COUNT]
 
 
 class Failing:

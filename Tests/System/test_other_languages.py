@@ -7,13 +7,12 @@ import mmap
 import shutil
 import struct
 import subprocess
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from producing import Producer, expected
+from producing import Producer, expected, stream
 from workplace import ROOT
 
 
@@ -29,20 +28,8 @@ def test_a_plain_c_program_reads_the_ring(directory: str, here: Path, tmp_path: 
     program = tmp_path / "consumer"
     flags = ["-std=gnu17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
     run("cc", *flags, "-I", ring / "include", here / "consumer.c", *ring.glob("*.c"), "-o", program, "-pthread")
-    stop = threading.Event()
-    with Producer(directory) as producer:
-
-        def work() -> None:
-            while not stop.is_set():
-                producer.produce(timeout=0.02)
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            lines = run(program, directory, "test", 25).splitlines()
-        finally:
-            stop.set()
-            worker.join()
+    with stream(directory):
+        lines = run(program, directory, "test", 25).splitlines()
     assert lines == [f"{n} {n // 10} {n % 10} {expected(n)['sample_ids'].sum()}" for n in range(25)]
 
 

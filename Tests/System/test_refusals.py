@@ -19,12 +19,10 @@ import sassl
 from picture_files import write_good
 from streams import read
 from surroundings import MOUNTING, may_mount
-from workplace import PROGRAMS, ROOT, control, eventually
+from workplace import PLAIN, PROGRAMS, ROOT, control, eventually
 
 if TYPE_CHECKING:
     from workplace import Size, Workplace
-
-PLAIN: dict[str, Any] = {"style__enabled": False}
 
 
 @pytest.fixture(scope="module")

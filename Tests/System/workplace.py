@@ -22,6 +22,10 @@ PROGRAMS = ROOT / ".build" / "release"
 SHARED = pathlib.Path(os.environ.get("SASSL_SHARED", ROOT.parent / "shared"))
 
 
+#: Settings of a stream without style, which is made fast.
+PLAIN: dict[str, Any] = {"style__enabled": False}
+
+
 @dataclasses.dataclass(frozen=True)
 class Size:
     """How large the batches of a test are."""

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from producing import Producer
+from producing import stream
 
 torch = pytest.importorskip("torch")
-
-
-@contextlib.contextmanager
-def producing(directory: str, rank: int = 0, world_size: int = 1) -> Iterator[None]:
-    stop = threading.Event()
-    with Producer(directory, slots=2, rank=rank, world_size=world_size) as producer:
-
-        def work() -> None:
-            while not stop.is_set():
-                producer.produce(timeout=0.02)
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            worker.join()
 
 
 def train(here: Path, directory: str, steps: int, checkpoint: Path) -> str:
@@ -51,10 +30,10 @@ def train(here: Path, directory: str, steps: int, checkpoint: Path) -> str:
 
 
 def test_a_training_stopped_and_resumed_ends_with_the_same_weights(directory: str, here: Path, tmp_path: Path) -> None:
-    with producing(directory):
+    with stream(directory, slots=2):
         whole = train(here, directory, 16, tmp_path / "whole.pt")
         train(here, directory, 9, tmp_path / "parts.pt")
-    with producing(directory):  # a new daemon, and a reader that begins in the middle of an epoch
+    with stream(directory, slots=2):  # a new daemon, and a reader that begins in the middle of an epoch
         rest = train(here, directory, 16, tmp_path / "parts.pt")
     assert "resumed after 9 batches" in rest
     last = re.compile(r"batch 15 \(epoch 1, step 5\): loss (\d+\.\d+)")
@@ -70,7 +49,7 @@ def test_a_training_stopped_and_resumed_ends_with_the_same_weights(directory: st
 def test_the_ranks_of_torchrun_read_their_own_rings_and_train_the_same_weights(directory: str, here: Path) -> None:
     command: list[object] = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += [here.parent / "examples" / "distributed.py", "test", "--directory", directory, "--steps", "12"]
-    with producing(directory, 0, 2), producing(directory, 1, 2):
+    with stream(directory, 2, rank=0, world_size=2), stream(directory, 2, rank=1, world_size=2):
         done = subprocess.run(
             [str(part) for part in command],
             env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import sassl
-from producing import BATCH_SIZE, FIELDS, HEIGHT, WIDTH, Producer, expected
+from producing import BATCH_SIZE, FIELDS, HEIGHT, WIDTH, Producer, expected, stream
 
 
 def assert_is(batch: sassl.Batch, number: int) -> None:
@@ -32,24 +32,12 @@ def attach(directory: str, **options: object) -> sassl.Reader:
 
 
 def test_a_loop_reads_every_batch_once_and_in_order(directory: str) -> None:
-    with Producer(directory) as producer:
-        stop = threading.Event()
-
-        def work() -> None:
-            while not stop.is_set():
-                producer.produce(timeout=0.02)
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            reader = attach(directory, verify=True)
-            for number, batch in zip(range(200), reader, strict=False):
-                assert_is(batch, number)
-                assert (batch.epoch, batch.step, batch.count) == (number // 10, number % 10, BATCH_SIZE)
-            reader.close()
-        finally:
-            stop.set()
-            worker.join()
+    with stream(directory) as producer:
+        reader = attach(directory, verify=True)
+        for number, batch in zip(range(200), reader, strict=False):
+            assert_is(batch, number)
+            assert (batch.epoch, batch.step, batch.count) == (number // 10, number % 10, BATCH_SIZE)
+        reader.close()
         assert producer.counters().dropped == 0
     assert os.listdir(directory) == []
 
