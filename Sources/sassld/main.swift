@@ -18,7 +18,7 @@ runReporting("sassld") {
     let parsed = try ParsedArguments(
       Array(CommandLine.arguments.dropFirst()), of: "sassld", usage: "sassld [options]",
       about:
-        "Keeps stylized two-view batches ready in shared memory, ahead of a trainer that reads them without a copy.\n"
+        "Keeps batches of stylized views ready in shared memory, ahead of a trainer that reads them without a copy.\n"
         + "Runs in the foreground, under systemd or by hand, and reports to standard error.",
       options: options,
       closing:
