@@ -39,7 +39,7 @@ package struct ThroughputProbe: Sendable {
   /// - Throws: what `sassld` would refuse to start with.
   package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
     self.configuration = configuration
-    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: progress)
+    stream = try OpenedStream(withoutDaemon: configuration, progress: progress)
   }
 
   /// Makes images with `workers` threads for at least `seconds`, counted from when each of them has made its first ones.

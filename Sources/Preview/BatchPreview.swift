@@ -21,7 +21,7 @@ package struct BatchPreview {
   /// - Throws: what `sassld` would refuse to start with.
   package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
     self.configuration = configuration
-    stream = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: progress)
+    stream = try OpenedStream(withoutDaemon: configuration, progress: progress)
   }
 
   /// Makes batch `number` of the first rank and returns a picture of its first `rows` samples.

@@ -82,6 +82,17 @@ package struct OpenedStream: Sendable {
       styles: styles)
   }
 
+  /// Opens a stream for a command that makes batches without a daemon. Embeddings that the stream's index has are used; nothing is
+  /// written to it.
+  ///
+  /// - Parameter progress: told now and then what is being done and how far it is.
+  /// - Throws: as the other initialiser.
+  package init(withoutDaemon configuration: ServiceConfiguration, progress: (Progress) -> Void) throws {
+    // An index that is not there, or not for this user, costs no more than embedding the styles once more.
+    let reader = try? BatchIndexReader(path: ServicePlaces(of: configuration).indexPath)
+    try self.init(configuration, journal: nil, reader: reader, index: nil, progress: progress)
+  }
+
   /// The samples that a configuration names.
   ///
   /// - Parameter progress: told now and then how many have been found; not with every layout.

@@ -18,7 +18,7 @@ func stylesCommand(_ arguments: [String]) throws -> ExitCode {
       arguments, of: command,
       usage: "\(command) add FOLDER [options]\n       \(command) list [options]",
       about:
-        "add   embeds every picture of a folder now, so that a daemon with style.source = \"folder\" starts at once\n"
+        "add   embeds every picture of a folder now, so that daemon, preview and bench with style.source = \"folder\" start at once\n"
         + "list  shows the style folders whose embeddings are in the index",
       options: options)
   else { return .success }

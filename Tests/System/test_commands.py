@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
+import sqlite3
 import subprocess
 import time
 from typing import Any
@@ -129,6 +131,40 @@ def test_a_style_folder_is_embedded_once_and_its_styles_are_used(
     assert set(arrays["style_ids"][applied].tolist()) <= {0, 1, 2}
     assert len(set(arrays["style_ids"][applied].tolist())) > 1
     assert (arrays["style_ids"][~applied] == -1).all()
+
+
+def content_hash(file: pathlib.Path) -> int:
+    """FNV-1a of a file's bytes, as SQLite keeps it: signed."""
+    state = 0xCBF29CE484222325
+    for byte in file.read_bytes():
+        state = (state ^ byte) * 0x100000001B3 % 2**64
+    return state - (state >> 63 << 64)
+
+
+def test_preview_and_bench_use_the_embeddings_that_the_index_has(
+    workplace: Workplace, pictures: pathlib.Path, size: Size, styles: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    name, configuration = workplace.configure(
+        pictures, size, style__source="folder", style__folder=str(styles), style__probability=1.0
+    )
+    assert control("styles", "add", str(styles), "--config", str(configuration)).returncode == 0
+    # The style of a file that no decoder would take can only come from the index.
+    (index,) = (tmp_path / name / "state").glob("*.sqlite")
+    with contextlib.closing(sqlite3.connect(index)) as database, database:
+        database.execute(
+            "UPDATE style_embedding SET content_hash = ? WHERE content_hash = ?",
+            (content_hash(styles / "broken.png"), content_hash(styles / "style0.png")),
+        )
+    for picture in styles.glob("style*.png"):
+        picture.unlink()
+    for command in (["preview", "--out", str(tmp_path / "x.png"), "--rows", "1"], ["bench", "--seconds", "1"]):
+        run = control(*command, "--config", str(configuration))
+        assert run.returncode == 0, run.stderr
+    index.unlink()
+    for command in (["preview", "--out", str(tmp_path / "y.png")], ["bench", "--seconds", "1"]):
+        run = control(*command, "--config", str(configuration))
+        assert run.returncode == 66, run.stderr
+        assert "none of the pictures in the style folder" in run.stderr
 
 
 def test_the_embedded_bank_needs_no_file(workplace: Workplace, pictures: pathlib.Path, size: Size) -> None:
