@@ -51,10 +51,11 @@ let package = Package(
     .target(name: "KeyedRandom"),
     .target(name: "Settings"),
     .target(name: "Memory"),
-    .target(name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory"]),
+    .target(name: "ImageFormats"),
+    .target(name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory", "ImageFormats"]),
     .target(
       name: "Imaging",
-      dependencies: ["Memory", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
+      dependencies: ["Memory", "ImageFormats", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
     .target(name: "StyleTransfer", dependencies: ["Basics", "CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Settings", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),

@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import ImageFormats
 
 /// Why a data set cannot be used at all.
 package enum DatasetError: Error, Equatable, Sendable {

@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import ImageFormats
 
 /// The images below one directory, in an order that does not depend on the file system.
 ///

@@ -1,3 +1,5 @@
+import ImageFormats
+
 /// Turns the bytes of JPEG and PNG files into upright RGB pictures.
 ///
 /// A decoder owns the scratch memory that unusual files need, so a worker keeps one for life. Nothing else is carried from file to

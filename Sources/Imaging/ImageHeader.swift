@@ -1,3 +1,5 @@
+import ImageFormats
+
 /// What a file says about its picture before any pixel is decoded.
 package struct ImageHeader: Sendable, Equatable {
   /// The file format.

@@ -1,3 +1,4 @@
+import ImageFormats
 import Memory
 
 /// Why bytes could not become pixels, or pixels bytes. The description is a sentence for the person who has to act.

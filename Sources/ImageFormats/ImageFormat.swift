@@ -1,4 +1,5 @@
-/// The file formats that can be decoded, told apart by their first bytes and never by their names.
+/// The file formats that can be decoded. What a file holds is told by its first bytes and never by its name; which files of a folder are
+/// looked at is told by their names alone, as torchvision's `ImageFolder` does.
 package enum ImageFormat: String, Sendable, CaseIterable {
   /// JPEG: baseline or progressive; grayscale, YCbCr, RGB, CMYK or YCCK; 8 bits per sample.
   case jpeg
@@ -10,6 +11,14 @@ package enum ImageFormat: String, Sendable, CaseIterable {
     switch self {
     case .jpeg: "JPEG"
     case .png: "PNG"
+    }
+  }
+
+  /// The endings under which `ImageFolder` takes a file for an image, in lower case.
+  var listedExtensions: [String] {
+    switch self {
+    case .jpeg: [".jpg", ".jpeg"]
+    case .png: [".png"]
     }
   }
 

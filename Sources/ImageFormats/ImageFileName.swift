@@ -1,13 +1,13 @@
 /// Which file names are taken for images.
-enum ImageFileName {
-  /// The extensions of torchvision's `ImageFolder`, so that sample numbers agree with it; files in formats that cannot
-  /// be decoded are reported when their turn comes.
-  static let extensions = [".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"]
+package enum ImageFileName {
+  /// The endings of torchvision's `ImageFolder`, so that sample numbers agree with it.
+  package static let extensions =
+    ImageFormat.allCases.flatMap(\.listedExtensions) + [".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"]
 
   private static let patterns = extensions.map { Array($0.utf8) }
 
   /// Whether a file name ends in one of the extensions, in upper or lower case.
-  static func matches(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+  package static func matches(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
     patterns.contains { pattern in
       guard name.count >= pattern.count else { return false }
       let start = name.count - pattern.count
