@@ -14,6 +14,8 @@ VENV := .venv
 RING := .build/c/libsasslring.so
 # Other loaders and runtimes, which benchmarks compare with.
 PEERS := .venv-peers
+# Ray, for what reaches past one machine.
+RAY := .venv-ray
 export PEER_PYTHON
 # The interpreter of the project's own environment, which tests and `sasslctl model import` use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
@@ -79,6 +81,16 @@ test-slurm: build $(VENV)/.ready ## run the example for Slurm under a Slurm of o
 	@bash .ci/install-packages slurm-wlm munge
 	$(VENV)/bin/pip install -q ./python
 	Tests/packaging/slurm
+
+.PHONY: test-ray
+test-ray: build $(RAY)/.ready ## run clusters of three Ray nodes and kill parts of them (minutes)
+	$(RAY)/bin/pip install -q ./python
+	SASSL_PYTHON=$(CURDIR)/$(RAY)/bin/python $(RAY)/bin/python -m pytest -q python/tests/test_ray_parts.py $(wildcard Tests/System/test_ray*.py)
+
+$(RAY)/.ready: Tests/requirements-ray.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/pip install -q -r $<
+	touch $@
 
 .PHONY: test-processors
 test-processors: build $(VENV)/.ready ## the C parts on aarch64 and sassld without AVX2, under qemu (minutes)
@@ -247,4 +259,4 @@ uninstall: ## remove what `make install` installed (same PREFIX and DESTDIR); an
 	! test -d "$(SETTINGS)" || rmdir "$(SETTINGS)" 2> /dev/null || echo "kept, for it is not as installed: $(SETTINGS)"
 
 clean: ## remove everything that was built
-	rm -rf .build $(VENV) $(PEERS) demo python/build python/*.egg-info
+	rm -rf .build $(VENV) $(PEERS) $(RAY) demo python/build python/*.egg-info

@@ -41,7 +41,7 @@ def publish(directory: str, name: str, side: int, batch: int, count: int, wanted
             time.sleep(
                 0.002
             )  # The reader has long been waiting by now; the work of making a batch is not what is measured.
-            producer.publish(reservation, count=4)
+            producer.publish_batch(reservation, count=4)
         wanted.acquire()
 
 

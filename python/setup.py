@@ -26,10 +26,10 @@ class AnyPythonWheel(bdist_wheel):
 def brought() -> dict[str, Any]:
     """What a wheel with the programs has besides."""
     if not Path("sassl_programs/lib").is_dir():
-        return {"packages": ["sassl"]}
+        return {"packages": ["sassl", "sassl.ray"]}
     programs = ["sassld", "sasslctl"]
     return {
-        "packages": ["sassl", "sassl_programs"],
+        "packages": ["sassl", "sassl.ray", "sassl_programs"],
         "data_files": [
             (str(folder.relative_to("data")), [str(file) for file in folder.iterdir() if file.is_file()])
             for folder in Path("data").rglob("*/")

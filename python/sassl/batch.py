@@ -215,6 +215,20 @@ class Batch:
         return f"<sassl.Batch {self.number}: epoch {self.epoch}, step {self.step}, {self.count} samples>"
 
 
+def lease_of(batch: Batch) -> Lease:
+    """What the ring has handed out for a batch. Raises `BatchReleasedError` where that was given back."""
+    if batch._lease is None:
+        raise BatchReleasedError(f"batch {batch.number} was released")
+    return batch._lease
+
+
+def payload_of(batch: Batch) -> Array:
+    """All arrays of a batch as the bytes that they are in the ring, uint8; not copied, and kept as its views are."""
+    lease = lease_of(batch)
+    count = c.library.sassl_ring_mapping_geometry(lease.mapping).contents.payload_bytes
+    return np.asarray(_Memory(lease, 0, "|u1", (count,)))
+
+
 def lease_pointer(lease: Lease) -> Any:
     """Where the C library writes the batch that it hands out."""
     return ctypes.byref(lease)

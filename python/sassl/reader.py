@@ -87,7 +87,7 @@ class RingStatus:
     """Whether a live `sassld` fills the ring."""
 
 
-def _difference(former: str, present: str) -> str:
+def settings_difference(former: str, present: str) -> str:
     """How two texts of settings differ, in words; nothing where one of them is empty, or where they are the same."""
     words = ctypes.create_string_buffer(_DIFFERENCE_BYTES)
     texts = [text.encode(errors="replace") for text in (former, present)]
@@ -447,7 +447,7 @@ class Reader(Iterator[Batch]):
         ours = self.information
         if state["fingerprint"] != ours.fingerprint and not force:
             # States of earlier versions have no settings.
-            difference = _difference(state.get("settings", ""), ours.settings) or (
+            difference = settings_difference(state.get("settings", ""), ours.settings) or (
                 f"its fingerprint was {state['fingerprint'][:12]} and is {ours.fingerprint[:12]}"
             )
             raise ConfigurationChangedError(

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 import uuid
 import weakref
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import tomli_w
 
+from ._daemon import DRAIN_SECONDS, Daemon, new_folder, shown
 from .batch import Batch
-from .errors import DaemonFailedError, DaemonGoneError, NoDaemonError, ReaderBusyError
+from .errors import DaemonGoneError, NoDaemonError, ReaderBusyError
 from .reader import Reader
 
 # Settings that are paths: relative ones start at the working directory, as everywhere in Python.
@@ -39,13 +37,6 @@ _PATHS: Final = frozenset(
 _LOOK_SECONDS: Final = 0.1
 # How long a ring that another process reads may be in the way of a sassld that has not found out yet.
 _BUSY_SECONDS: Final = 10.0
-# The control socket is in that folder, and the kernel takes no more than 107 bytes for its path: with the folder
-# at a place as long as this, the longest name of a stream still fits.
-_FOLDER_BYTES: Final = 20
-# How long sassld may take to finish the batches in work.
-_DRAIN_SECONDS: Final = 30.0
-# How many of its last lines go into an exception.
-_LAST_WORDS: Final = 20
 
 
 def serve(
@@ -86,25 +77,33 @@ def serve(
     :raises DaemonFailedError: sassld did not start, with what it said.
     :raises FileNotFoundError: sassld is not installed.
     """
-    if config is not None and (dataset is not None or settings):
-        raise TypeError("give a configuration file or settings, not both: what a file says is changed in the file")
-    program = _program("sassld")
-    short = len(os.fsencode(tempfile.gettempdir())) <= _FOLDER_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="sassl-", dir=None if short else "/tmp"))
+    folder = new_folder()
     try:
-        if config is None:
-            if dataset is not None:
-                settings = {"dataset_path": dataset, **settings}
-            file = folder / "sassld.toml"
-            # Nothing set: what it shows is every key there is.
-            file.touch()
-            file.write_text(tomli_w.dumps(_document(settings, _shown(file), folder)), encoding="utf-8")
-        else:
-            file = Path(config).absolute()
-        return ServedReader(program, file, folder, rank=rank, start=start, verify=verify)
+        file = configuration_file(folder, dataset, config, settings)
+        return ServedReader(file, folder, rank=rank, start=start, verify=verify)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def configuration_file(
+    folder: Path,
+    dataset: str | os.PathLike[str] | None,
+    config: str | os.PathLike[str] | None,
+    settings: Mapping[str, Any],
+) -> Path:
+    """The configuration file that the arguments of `serve` mean: `config`, or one that is written into `folder`."""
+    if config is not None and (dataset is not None or settings):
+        raise TypeError("give a configuration file or settings, not both: what a file says is changed in the file")
+    if config is not None:
+        return Path(config).absolute()
+    if dataset is not None:
+        settings = {"dataset_path": dataset, **settings}
+    file = folder / "sassld.toml"
+    # Nothing set: what it shows is every key there is.
+    file.touch()
+    file.write_text(tomli_w.dumps(_document(settings, shown(file), folder)), encoding="utf-8")
+    return file
 
 
 class ServedReader(Reader):
@@ -113,8 +112,8 @@ class ServedReader(Reader):
     # The living ones of this process, by the stream's name.
     _served: Final[weakref.WeakValueDictionary[str, ServedReader]] = weakref.WeakValueDictionary()
 
-    def __init__(self, program: str, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool) -> None:
-        configuration = _shown(file)
+    def __init__(self, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool) -> None:
+        configuration = shown(file)
         name = configuration["stream"]["name"]
         rank = configuration["batch"]["ranks"][0] if rank is None else rank
         predecessor = self._served.get(name)
@@ -122,10 +121,9 @@ class ServedReader(Reader):
             predecessor.close()
         self.configuration: Final = file
         """The daemon's configuration, for `sasslctl --config`."""
-        self._log = folder / "sassld.log"
-        with self._log.open("wb") as log:
-            self._process = _launch(program, file, log)
-        self._ending = weakref.finalize(self, _end, self._process, folder, os.getpid())
+        self._daemon = Daemon(file, folder)
+        self._process = self._daemon.process
+        self._ending = weakref.finalize(self, _end, self._daemon, folder, os.getpid())
         try:
             self._attach_to_own(
                 name, rank, start, verify, configuration["ring"]["directory"], configuration["batch"]["world_size"]
@@ -166,13 +164,7 @@ class ServedReader(Reader):
                     raise
                 time.sleep(_LOOK_SECONDS)
             if self._process.poll() is not None:
-                raise self._failure()
-
-    def _failure(self) -> DaemonFailedError:
-        code = self._process.returncode
-        words = self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
-        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
-        return DaemonFailedError("\n".join([f"sassld has ended ({how}). Its last words:", *words]), code)
+                raise self._daemon.failure()
 
     def next(self, timeout: float = float("inf")) -> Batch:
         """As `Reader.next`. Raises `DaemonFailedError` where the daemon has ended, with what it said last."""
@@ -181,8 +173,8 @@ class ServedReader(Reader):
         except DaemonGoneError as error:
             # The kernel tells of its end a moment after its ring does.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_DRAIN_SECONDS)
-                raise self._failure() from error
+                self._process.wait(DRAIN_SECONDS)
+                raise self._daemon.failure() from error
             raise
 
     def close(self) -> None:
@@ -204,57 +196,11 @@ class ServedReader(Reader):
             self._ending()
 
 
-def _launch(program: str, file: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        # It looks whether its parent lives: a signal from the kernel at the parent's death would follow the thread that
-        # starts it, not the process.
-        [program, "--config", str(file), "--parent", str(os.getpid())],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=log,
-        # Ctrl-C is for the trainer, which may catch it and go on.
-        start_new_session=True,
-    )
-
-
-def _end(process: subprocess.Popen[bytes], folder: Path, owner: int) -> None:
+def _end(daemon: Daemon, folder: Path, owner: int) -> None:
     """Ends the daemon and removes its folder; in a child of the process that started it, does nothing."""
-    if os.getpid() != owner:
-        return
-    process.terminate()
-    try:
-        process.wait(_DRAIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _program(name: str) -> str:
-    """Where a program is: brought by this package's wheel, or on PATH."""
-    spec = importlib.util.find_spec("sassl_programs")
-    if spec is not None and spec.origin is not None:
-        program = Path(spec.origin).parent / "lib" / "sassl" / name
-        if program.exists():
-            return str(program)
-    found = shutil.which(name)
-    if found is None:
-        raise FileNotFoundError(
-            f"{name} is not installed: this package was built from source and has the reader only; install the wheel, "
-            "which brings the programs, or put the directory of sassld and sasslctl into PATH"
-        )
-    return found
-
-
-def _shown(file: Path) -> dict[str, Any]:
-    """A configuration file as sasslctl shows it, defaults filled in."""
-    shown = subprocess.run(
-        [_program("sasslctl"), "config", "show", "--json", "--config", str(file)], capture_output=True, check=False
-    )
-    if shown.returncode != 0:
-        raise DaemonFailedError(shown.stderr.decode(errors="replace").strip(), shown.returncode)
-    configuration: dict[str, Any] = json.loads(shown.stdout)
-    return configuration
+    if os.getpid() == owner:
+        daemon.end()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _document(settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]], folder: Path) -> dict[str, Any]:

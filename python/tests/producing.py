@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ctypes
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from sassl import _library as c
+from sassl._producer import Reservation, RingField, RingProducer
 
 BATCH_SIZE, HEIGHT, WIDTH = 4, 6, 5
 BATCHES_PER_EPOCH = 10
@@ -52,8 +50,8 @@ def expected(number: int) -> dict[str, np.ndarray]:
     }
 
 
-class Producer:
-    """Fills a ring, one batch at a time."""
+class Producer(RingProducer):
+    """Fills a ring, one batch at a time, with what `expected` says."""
 
     def __init__(
         self,
@@ -61,77 +59,37 @@ class Producer:
         name: str = "test",
         *,
         slots: int = 3,
-        start: int = 0,
         rank: int = 0,
         world_size: int = 1,
-        resume: bool = True,
         fingerprint: bytes = b"f" * 32,
-        settings: str = "",
-        cpu_path: int = 0,
         fields: list[tuple[str, int, tuple[int, ...]]] = FIELDS,
-        space_timeout: float = 0.0,
-        hook: Callable[[int], bool] | None = None,
+        **options: Any,
     ) -> None:
-        table = (c.Field * len(fields))()
-        for entry, (field_name, dtype, shape) in zip(table, fields, strict=True):
-            entry.name, entry.dtype, entry.dimensions = field_name.encode(), dtype, len(shape)
-            entry.shape[: len(shape)] = shape
-        options = c.ProducerOptions(
-            directory=os.fsencode(directory),
-            name=name.encode(),
+        super().__init__(
+            directory,
+            name,
+            slots=slots,
             rank=rank,
             world_size=world_size,
             batch_size=BATCH_SIZE,
-            slot_count=slots,
-            fields=table,
-            field_count=len(fields),
-            resume=resume,
-            start_batch=start,
+            fields=[RingField(*field) for field in fields],
             batches_per_epoch=BATCHES_PER_EPOCH,
-            settings=settings.encode(),
-            cpu_path=cpu_path,
-            group_id=-1,
-            space_timeout_ns=c.nanoseconds(space_timeout),
+            fingerprint=fingerprint,
+            **options,
         )
-        options.fingerprint[:] = fingerprint
-        if hook is not None:
-            self._hook = c.Hook(lambda step, _: int(hook(step)))
-            options.hook = self._hook
-        handle, error = ctypes.c_void_p(), c.Error()
-        result = c.library.sassl_ring_producer_create(ctypes.byref(options), ctypes.byref(handle), ctypes.byref(error))
-        if result != c.OK:
-            c.raise_error(result, error)
-        self.handle: int | None = handle.value
-        self.payload_bytes = c.library.sassl_ring_producer_geometry(handle).contents.payload_bytes
-        offsets = c.library.sassl_ring_producer_fields(handle)
-        self.offsets = {offsets[index].name.decode(): offsets[index].offset for index in range(len(fields))}
 
-    def reserve(self, timeout: float = 0.0) -> c.Reservation | None:
-        reservation, error = c.Reservation(), c.Error()
-        result = c.library.sassl_ring_producer_reserve(
-            self.handle, c.nanoseconds(timeout), ctypes.byref(reservation), ctypes.byref(error)
-        )
-        if result == c.TIMEOUT:
-            return None
-        if result != c.OK:
-            c.raise_error(result, error)
-        return reservation
-
-    def publish(self, reservation: c.Reservation, count: int = BATCH_SIZE) -> bool:
-        error = c.Error()
+    def publish_batch(self, reservation: Reservation, count: int = BATCH_SIZE) -> bool:
+        """Publishes a slot that was filled."""
         epoch, step = divmod(reservation.number, BATCHES_PER_EPOCH)
-        batch = c.BatchInformation(epoch=epoch, step=step, count=count)
-        result = c.library.sassl_ring_producer_publish(
-            self.handle, ctypes.byref(reservation), ctypes.byref(batch), ctypes.byref(error)
-        )
-        if result not in (c.OK, c.VOID):
-            c.raise_error(result, error)
-        return bool(result == c.OK)
+        return self.publish(reservation, epoch=epoch, step=step, count=count)
 
-    def fill(self, reservation: c.Reservation) -> None:
+    def fill(self, reservation: Reservation) -> None:
+        """Writes what the batch holds."""
+        payload = self.payload(reservation)
         for name, array in expected(reservation.number).items():
             if name in self.offsets:
-                ctypes.memmove(reservation.payload + self.offsets[name], array.ctypes.data, array.nbytes)
+                offset = self.offsets[name]
+                payload[offset : offset + array.nbytes] = array.reshape(-1).view(np.uint8)
 
     def produce(self, timeout: float = 0.0) -> int | None:
         """Publishes the next batch if there is room, and returns its number."""
@@ -139,31 +97,10 @@ class Producer:
         if reservation is None:
             return None
         self.fill(reservation)
-        return reservation.number if self.publish(reservation) else None
-
-    def counters(self) -> c.Counters:
-        counters = c.Counters()
-        c.library.sassl_ring_producer_counters(self.handle, ctypes.byref(counters))
-        return counters
-
-    def close(self) -> None:
-        if self.handle is not None:
-            c.library.sassl_ring_producer_close(self.handle)
-            self.handle = None
-
-    def abandon(self) -> None:
-        """What a kill does."""
-        if self.handle is not None:
-            c.library.sassl_ring_producer_abandon(self.handle)
-            self.handle = None
+        return reservation.number if self.publish_batch(reservation) else None
 
     def __enter__(self) -> Producer:
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @contextlib.contextmanager

@@ -120,7 +120,7 @@ def test_a_short_batch_is_cut_to_its_samples(directory: str) -> None:
     with Producer(directory) as producer, attach(directory) as reader:
         reservation = producer.reserve()
         assert reservation is not None
-        producer.publish(reservation, count=3)
+        producer.publish_batch(reservation, count=3)
         batch = next(reader)
         assert batch.count == len(batch.labels) == len(batch.views[0]) == 3
 

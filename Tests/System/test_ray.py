@@ -1,0 +1,71 @@
+"""Batches that the nodes of a Ray cluster make are those of one machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray")
+
+import sassl
+from ray_cluster import SETTINGS, cluster, on_one_machine, served
+from streams import digest_of, digest_of_arrays, digests
+
+__all__ = ["cluster", "on_one_machine"]
+
+
+@pytest.fixture(autouse=True)
+def connected(cluster: Any) -> None:
+    """Every test here needs the cluster."""
+
+
+def test_batches_from_three_nodes_are_those_of_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
+    with served(data, makers=3) as deployment, deployment.attach(start=0, verify=True) as reader:
+        assert digests(reader, 20) == on_one_machine[:20]
+        (rank,) = deployment.status()["ranks"]
+        assert {maker["state"] for maker in rank["makers"]} == {"running"}
+        assert sum(maker["slices"] for maker in rank["makers"]) == rank["slices"] == 4
+        assert all(maker["slices"] > 0 for maker in rank["makers"])
+
+
+def test_the_slices_of_two_ranks_make_up_the_batch_of_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
+    halves = {"batch_size": 16, "world_size": 2}
+    with served(data, makers=2, **halves) as deployment:
+        readers = [deployment.attach(rank, start=0, verify=True) for rank in range(2)]
+        for expected in on_one_machine[:10]:
+            parts = [reader.next(timeout=60) for reader in readers]
+            assert digest_of_arrays(*(part.arrays for part in parts)) == expected
+            for part in parts:
+                part.release()
+        for reader in readers:
+            reader.close()
+
+
+def test_a_trainer_seeks_and_resumes_as_with_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
+    with served(data, makers=2) as deployment:
+        with deployment.attach(start=0) as reader:
+            assert digests(reader, 3) == on_one_machine[:3]
+            reader.seek(30)
+            assert digests(reader, 4) == on_one_machine[30:34]
+            reader.seek(1)
+            assert digests(reader, 2) == on_one_machine[1:3]
+            state = json.loads(json.dumps(reader.state_dict()))
+        assert state["batch"] == 3
+    # The checkpoint of a cluster goes on with one daemon, and the other way round.
+    with sassl.serve(data, **SETTINGS, workers_count=2) as reader:
+        reader.load_state_dict(state)
+        assert digests(reader, 3) == on_one_machine[3:6]
+        state = reader.state_dict()
+    with served(data, makers=2) as deployment, deployment.attach(start=0) as reader:
+        reader.load_state_dict(state)
+        assert digest_of(reader.next(timeout=60)) == on_one_machine[6]
+
+
+def test_a_ring_whose_file_is_removed_is_made_anew(data: Path, on_one_machine: list[bytes]) -> None:
+    with served(data, makers=1) as deployment, deployment.attach(start=0) as reader:
+        assert digests(reader, 2) == on_one_machine[:2]
+        (Path(deployment.directory) / f"sassl.{deployment.name}.0").unlink()
+        assert digests(reader, 10) == on_one_machine[2:12]

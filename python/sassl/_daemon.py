@@ -1,0 +1,94 @@
+"""A `sassld` of one's own: where the program is, what it makes of a configuration, how it starts and ends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from .errors import DaemonFailedError
+
+# The control socket is in that folder, and the kernel takes no more than 107 bytes for its path: with the folder
+# at a place as long as this, the longest name of a stream still fits.
+_FOLDER_BYTES: Final = 20
+# How long sassld may take to finish the batches in work.
+DRAIN_SECONDS: Final = 30.0
+# How many of its last lines go into an exception.
+_LAST_WORDS: Final = 20
+
+
+def program(name: str) -> str:
+    """Where a program is: brought by this package's wheel, or on PATH."""
+    spec = importlib.util.find_spec("sassl_programs")
+    if spec is not None and spec.origin is not None:
+        brought = Path(spec.origin).parent / "lib" / "sassl" / name
+        if brought.exists():
+            return str(brought)
+    found = shutil.which(name)
+    if found is None:
+        raise FileNotFoundError(
+            f"{name} is not installed: this package was built from source and has the reader only; install the wheel, "
+            "which brings the programs, or put the directory of sassld and sasslctl into PATH"
+        )
+    return found
+
+
+def new_folder() -> Path:
+    """A temporary folder for configuration, log, index and socket, at a place that is short enough for a socket."""
+    short = len(os.fsencode(tempfile.gettempdir())) <= _FOLDER_BYTES
+    return Path(tempfile.mkdtemp(prefix="sassl-", dir=None if short else "/tmp"))
+
+
+def shown(file: Path) -> dict[str, Any]:
+    """A configuration file as sasslctl shows it, defaults filled in."""
+    run = subprocess.run(
+        [program("sasslctl"), "config", "show", "--json", "--config", str(file)], capture_output=True, check=False
+    )
+    if run.returncode != 0:
+        raise DaemonFailedError(run.stderr.decode(errors="replace").strip(), run.returncode)
+    configuration: dict[str, Any] = json.loads(run.stdout)
+    return configuration
+
+
+class Daemon:
+    """A running `sassld`, the child of this process. Its log lies in `folder`, which is its own."""
+
+    def __init__(self, file: Path, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._log = folder / "sassld.log"
+        self._owner = os.getpid()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                # It looks whether its parent lives: a signal from the kernel at the parent's death would follow the
+                # thread that starts it, not the process.
+                [program("sassld"), "--config", str(file), "--parent", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=None if environment is None else {**os.environ, **environment},
+                # Ctrl-C is for the trainer, which may catch it and go on.
+                start_new_session=True,
+            )
+
+    def failure(self) -> DaemonFailedError:
+        """Why it has ended: how, and its last words."""
+        code = self.process.returncode
+        words = self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        how = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return DaemonFailedError("\n".join([f"sassld has ended ({how}). Its last words:", *words]), code)
+
+    def end(self) -> None:
+        """Ends it; in a child of the process that started it, does nothing."""
+        if os.getpid() != self._owner:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(DRAIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()

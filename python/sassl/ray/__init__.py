@@ -1,0 +1,16 @@
+"""Past one machine: the nodes of a Ray cluster make batches for the trainers on some of them.
+
+For example:
+
+    import ray
+    import sassl.ray
+
+    ray.init(address="auto")
+    with sassl.ray.serve(config="sassld.toml", makers=4) as serving:
+        for batch in serving.attach(start=0):
+            train(batch.views)
+"""
+
+from .deployment import Deployment, serve
+
+__all__ = ["Deployment", "serve"]

@@ -1,0 +1,411 @@
+"""Makers and feeders of one stream on a Ray cluster: where they are placed, started, counted and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from .._daemon import new_folder, shown
+from ..errors import DaemonFailedError, SasslError
+from ..reader import Reader, attach
+from ..serving import configuration_file
+from .feeder import Feeder, FeederOptions
+from .known_makers import NAMESPACE
+from .maker import Maker
+from .scaling import needed_makers
+from .slices import Division, chosen_count, possible_counts, slice_configuration
+
+# Batches of each slice that a maker's ring holds: one that is made while one is handed out.
+_MAKER_SLOTS: Final = 2
+# How often to look whether more or fewer makers are needed.
+_SCALING_SECONDS: Final = 15.0
+# For how many makers the slices are cut where their number is not said.
+_MAKERS_FORESEEN: Final = 8
+# How long an actor may take to tidy up.
+_STOP_SECONDS: Final = 45.0
+_LOOK_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that makers and feeders are told. Made by `planned`."""
+
+    configuration: dict[str, Any]
+    """Of the stream, as `sasslctl config show --json` has it."""
+    division: Division
+    ranks_of: dict[str, tuple[int, ...]]
+    """The ranks that train on each node, by the node's number in Ray."""
+    makers: int | None
+    """How many for each node that trains; nothing for as many as are needed."""
+    cpus: int
+    """Cores of each maker."""
+    environment: dict[str, str]
+    """Of the makers' daemons."""
+
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+        name: str = self.configuration["stream"]["name"]
+        return name
+
+    def makers_prefix(self, node: str) -> str:
+        """What the names of the makers begin with that make slices for the ranks on a node."""
+        return f"{self.name}.maker.{node[:8]}."
+
+    def feeder_name(self, rank: int) -> str:
+        """Of a rank's feeder."""
+        return f"{self.name}.feeder.{rank}"
+
+
+def planned(
+    configuration: Mapping[str, Any],
+    *,
+    makers: int | None,
+    slices: int | None,
+    cpus: int | None,
+    trainers: Sequence[str] | None,
+    cpu_path: str | None,
+) -> Plan:
+    """The plan for a stream on the cluster that this process is connected to. Raises ValueError for what cannot be."""
+    batch, style = configuration["batch"], configuration["style"]
+    if makers is not None and makers < 1:
+        raise ValueError(f"makers={makers}: at least one has to make batches")
+    nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    trained_on = _nodes_named(trainers, nodes)
+    world_size: int = batch["world_size"]
+    if world_size % len(trained_on):
+        raise ValueError(
+            f"{world_size} ranks (batch.world_size) cannot be divided among {len(trained_on)} nodes evenly"
+        )
+    each = world_size // len(trained_on)
+    # The daemon demands whole groups only where styles come from the batch.
+    group: int = style["group"] if style["enabled"] and style["source"] == "in-batch" else 1
+    if slices is None:
+        most = each * possible_counts(batch["size"], group)[-1]
+        slices = chosen_count(batch["size"], group, each, makers or min(_MAKERS_FORESEEN, most))
+    if slices not in possible_counts(batch["size"], group):
+        raise ValueError(
+            f"slices={slices}: a batch of {batch['size']} in style groups of {group} can be cut into "
+            f"{', '.join(map(str, possible_counts(batch['size'], group)))}"
+        )
+    return Plan(
+        configuration=dict(configuration),
+        division=Division(batch["size"], world_size, slices),
+        ranks_of={node: tuple(range(index * each, (index + 1) * each)) for index, node in enumerate(trained_on)},
+        makers=makers,
+        cpus=cpus if cpus is not None else _cpus_of_a_maker(nodes, trained_on),
+        environment={} if cpu_path is None else {"SASSL_CPU": cpu_path},
+    )
+
+
+def _nodes_named(trainers: Sequence[str] | None, nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The numbers of nodes that are given by number, address or name; this process's own where none are."""
+    if trainers is None:
+        return [ray.get_runtime_context().get_node_id()]
+    found = []
+    for trainer in trainers:
+        fitting = [
+            number
+            for number, node in nodes.items()
+            if trainer in (number, node["NodeManagerAddress"], node["NodeManagerHostname"])
+        ]
+        if len(fitting) != 1:
+            known = ", ".join(sorted(f"{node['NodeManagerAddress']} ({number})" for number, node in nodes.items()))
+            raise ValueError(f"{trainer!r} names {len(fitting)} nodes of the cluster; there are: {known}")
+        found += fitting
+    return found
+
+
+def _cpus_of_a_maker(nodes: Mapping[str, Mapping[str, Any]], trained_on: Sequence[str]) -> int:
+    """All cores of the smallest node that does not train; where all train, half of those of the smallest."""
+    others = [int(node["Resources"].get("CPU", 0)) for number, node in nodes.items() if number not in trained_on]
+    if any(others):
+        return min(cores for cores in others if cores)
+    return max(1, min(int(nodes[number]["Resources"].get("CPU", 1)) for number in trained_on) // 2)
+
+
+class Deployment:
+    """The makers and feeders of a stream. Made by `serve`; they end with `close`, and with the process that made them.
+
+    :param detached: they outlive the process that made them.
+    """
+
+    def __init__(self, plan: Plan, *, detached: bool = False) -> None:
+        self.plan: Final = plan
+        self._detached = detached
+        self._numbers: dict[str, int] = dict.fromkeys(plan.ranks_of, 0)
+        self._stopping = threading.Event()
+        self._scaler: threading.Thread | None = None
+        # An actor that is not detached lives as long as there is a handle to it.
+        self._handles: dict[str, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Of the stream: what trainers attach to."""
+        return self.plan.name
+
+    @property
+    def directory(self) -> str:
+        """Where the rings are, on the nodes that train."""
+        directory: str = self.plan.configuration["ring"]["directory"]
+        return directory
+
+    def start(self) -> None:
+        """Starts everything that is not there yet."""
+        for node, ranks in self.plan.ranks_of.items():
+            for _ in range((self.plan.makers or 1) - len(self._makers(node))):
+                self.add_maker(node)
+            for rank in ranks:
+                self._start_feeder(node, rank)
+        if self.plan.makers is None:
+            self._scaler = threading.Thread(target=self._scale, name="scaling", daemon=True)
+            self._scaler.start()
+
+    def wait(self, timeout: float = 600.0) -> None:
+        """Waits until every rank has its ring. Raises `SasslError`, with what makers and feeders say, where not."""
+        deadline = time.monotonic() + timeout
+        while True:
+            reports = self.status()["ranks"]
+            if all(report["state"] == "running" for report in reports):
+                return
+            failed = [report for report in reports if report["state"] == "failed"]
+            if failed:
+                raise SasslError(f"rank {failed[0]['rank']} cannot be fed: {failed[0]['detail']}")
+            makers = [maker for report in reports for maker in report.get("makers", [])]
+            broken = [maker for maker in makers if maker["state"] == "failed"]
+            if makers and len(broken) == len(makers):
+                raise DaemonFailedError(f"no maker can start. {broken[0]['name']}: {broken[0]['detail']}")
+            if time.monotonic() > deadline:
+                raise SasslError(f"not every rank has batches after {timeout:.0f} s: {self._what_lacks(reports)}")
+            time.sleep(_LOOK_SECONDS)
+
+    def _what_lacks(self, reports: Sequence[Mapping[str, Any]]) -> str:
+        states = [
+            f"rank {report['rank']} is {report['state']}"
+            + "".join(f"; {maker['name']} is {maker['state']} {maker['detail']}" for maker in report.get("makers", []))
+            for report in reports
+        ]
+        return f"{'. '.join(states)}. Makers ask for {self.plan.cpus} CPUs each; `ray status` says which are free"
+
+    def attach(self, rank: int = 0, *, start: Any = 0, **options: Any) -> Reader:
+        """Attaches to the ring of a rank on this node. The arguments are those of `sassl.attach`."""
+        return attach(
+            self.name,
+            rank,
+            start=start,
+            world_size=self.plan.division.world_size,
+            directory=self.directory,
+            **options,
+        )
+
+    def add_maker(self, node: str | None = None) -> str:
+        """Starts one more maker for the ranks on a node, by default the first that trains; returns its name."""
+        node = node or next(iter(self.plan.ranks_of))
+        existing = self._makers(node)
+        number = self._numbers[node] = max(
+            [self._numbers[node], *(int(name.rpartition(".")[2]) + 1 for name in existing)]
+        )
+        self._numbers[node] += 1
+        name = f"{self.plan.makers_prefix(node)}{number}"
+        configuration = slice_configuration(self.plan.configuration, self.plan.division, self.plan.ranks_of[node])
+        configuration["workers"] = {"count": self.plan.cpus}
+        configuration["ring"] = {**configuration["ring"], "slots": _MAKER_SLOTS, "group": ""}
+        # The first is where the trainer is, if there are cores: what it makes crosses no network.
+        strategy = "SPREAD" if existing else NodeAffinitySchedulingStrategy(node, soft=True)
+        self._create(
+            Maker, name, configuration, self.plan.environment, num_cpus=self.plan.cpus, scheduling_strategy=strategy
+        )
+        return name
+
+    def remove_maker(self, name: str) -> None:
+        """Ends a maker; the others make its slices."""
+        self._end(name)
+
+    def _start_feeder(self, node: str, rank: int) -> None:
+        name = self.plan.feeder_name(rank)
+        if name in _names():
+            return
+        options = FeederOptions(
+            name=self.name,
+            rank=rank,
+            ranks=self.plan.ranks_of[node],
+            division=self.plan.division,
+            directory=self.directory,
+            slots=self.plan.configuration["ring"]["slots"],
+            group=self.plan.configuration["ring"]["group"],
+            makers=self.plan.makers_prefix(node),
+        )
+        self._create(
+            Feeder,
+            name,
+            options,
+            num_cpus=0,
+            max_concurrency=4,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False),
+        )
+
+    def _create(self, kind: type, name: str, *arguments: Any, **options: Any) -> None:
+        actor: Any = ray.remote(kind).options(
+            name=name,
+            namespace=NAMESPACE,
+            # What is wrong with a node or a process passes; what is wrong with the stream is told in the reports.
+            max_restarts=-1,
+            lifetime="detached" if self._detached else None,
+            **options,
+        )
+        self._handles[name] = actor.remote(*arguments)
+
+    def _makers(self, node: str) -> list[str]:
+        return sorted(name for name in _names() if name.startswith(self.plan.makers_prefix(node)))
+
+    def status(self) -> dict[str, Any]:
+        """How everything is doing; the form is that of `sassl-ray status --json`."""
+        return status_of(self.plan)
+
+    def _scale(self) -> None:
+        """The life of the thread that starts and ends makers by need."""
+        while not self._stopping.wait(_SCALING_SECONDS):
+            with contextlib.suppress(RayError, ValueError):
+                for node, ranks in self.plan.ranks_of.items():
+                    self._scale_node(node, [report for report in self.status()["ranks"] if report["rank"] in ranks])
+
+    def _scale_node(self, node: str, reports: Sequence[Mapping[str, Any]]) -> None:
+        if any(report["state"] != "running" for report in reports):
+            return
+        names = self._makers(node)
+        running = {maker["name"] for report in reports for maker in report["makers"] if maker["state"] == "running"}
+        if len(running) < len(names):
+            # Those on their way count first.
+            return
+        wanted = needed_makers(
+            len(names),
+            starved=max(report["ring"]["trainer_starved_percent"] for report in reports) / 100,
+            full=min(report["ring"]["full_percent"] for report in reports) / 100,
+            most=self.plan.division.count * len(reports),
+        )
+        if wanted > len(names) and ray.available_resources().get("CPU", 0) >= self.plan.cpus:
+            self.add_maker(node)
+        elif wanted < len(names):
+            # The latest is the farthest away.
+            self.remove_maker(max(names, key=lambda name: int(name.rpartition(".")[2])))
+
+    def _end(self, *names: str) -> None:
+        """Lets actors tidy up, all at once, and ends them."""
+        handles: list[Any] = []
+        for name in names:
+            with contextlib.suppress(ValueError, RayError):
+                handles.append(ray.get_actor(name, namespace=NAMESPACE))
+        ended: list[Any] = [handle.stop.remote() for handle in handles]
+        if ended:
+            ray.wait(ended, num_returns=len(ended), timeout=_STOP_SECONDS)
+        for handle in handles:
+            with contextlib.suppress(RayError):
+                ray.kill(handle)
+        for name in names:
+            self._handles.pop(name, None)
+
+    def close(self) -> None:
+        """Ends everything: the rings are removed, and nothing is left on any node."""
+        self._stopping.set()
+        if self._scaler is not None:
+            self._scaler.join()
+        names = _names()
+        # Feeders first, so that none asks makers that have gone.
+        self._end(*(name for name in names if name.startswith(f"{self.name}.feeder.")))
+        self._end(*(name for name in names if name.startswith(f"{self.name}.maker.")))
+
+    def __enter__(self) -> Deployment:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _names() -> set[str]:
+    """The actors of all streams."""
+    listed = ray.util.list_named_actors(all_namespaces=True)
+    return {entry["name"] for entry in listed if entry["namespace"] == NAMESPACE}
+
+
+def status_of(plan: Plan) -> dict[str, Any]:
+    """How the makers and feeders of a plan are doing."""
+    reports: list[dict[str, Any]] = []
+    for ranks in plan.ranks_of.values():
+        for rank in ranks:
+            starting = {"rank": rank, "state": "starting", "detail": "its feeder does not answer", "makers": []}
+            try:
+                feeder: Any = ray.get_actor(plan.feeder_name(rank), namespace=NAMESPACE)
+                report: dict[str, Any] = ray.get(feeder.report.remote(), timeout=5)
+                reports.append(report)
+            except (ValueError, RayError):
+                reports.append(starting)
+    return {
+        "format_version": 1,
+        "name": plan.name,
+        "world_size": plan.division.world_size,
+        "batch_size": plan.division.batch_size,
+        "ranks": reports,
+    }
+
+
+def serve(
+    dataset: str | os.PathLike[str] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    makers: int | None = None,
+    slices: int | None = None,
+    cpus: int | None = None,
+    trainers: Sequence[str] | None = None,
+    cpu_path: str | None = None,
+    wait: float = 600.0,
+    **settings: Any,
+) -> Deployment:
+    """Makes batches on the nodes of the Ray cluster that this process is connected to, for trainers on some of them.
+
+    For example:
+
+        ray.init(address="auto")
+        with sassl.ray.serve("/data/imagenet/train", preset="mocov2", batch_size=256, makers=4) as serving:
+            reader = serving.attach(start=0)          # or sassl.attach(NAME) in any process of this node
+
+    Data set and settings, or the configuration file, are those of `sassl.serve`; paths must mean the same on every
+    node. The stream is that of one daemon with that configuration, and so are the batches, byte for byte.
+
+    :param makers: how many daemons make batches for each node that trains, the first on that node itself; by default as
+        many as its trainers need, beginning with one.
+    :param slices: into how many slices each batch is cut; by default enough for every maker to have its share.
+    :param cpus: cores of each maker; by default all of the smallest node that does not train.
+    :param trainers: the nodes that train, by address or by their number in Ray, the ranks in their order; by default
+        the node of this process alone.
+    :param cpu_path: the instructions for every maker's style networks, `avx2` say; by default the best of each node.
+    :param wait: seconds to wait for the first batches.
+    :raises DaemonFailedError: no maker's `sassld` starts, with what it said.
+    :raises SasslError: a ring cannot be made, or not in time.
+    """
+    folder = new_folder()
+    try:
+        configuration = shown(configuration_file(folder, dataset, config, settings))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    plan = planned(configuration, makers=makers, slices=slices, cpus=cpus, trainers=trainers, cpu_path=cpu_path)
+    deployment = Deployment(plan)
+    try:
+        deployment.start()
+        deployment.wait(wait)
+    except BaseException:
+        deployment.close()
+        raise
+    return deployment
