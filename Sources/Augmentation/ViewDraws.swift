@@ -53,6 +53,12 @@ package struct ViewDraws: Sendable {
     return generator.index(below: count)
   }
 
+  /// The standard normal numbers by which this view's style is drawn, where styles are drawn from a Gaussian.
+  package func styleNormals(count: Int) -> [Double] {
+    var generator = key.generator(StyleTransferStep.sample)
+    return generator.normals(count: count)
+  }
+
   /// Fills `view` with `rectangle` of `image`: the first step of a view, straight into its final memory.
   package func applyCrop(
     _ rectangle: CropRectangle, of image: RGBImage, into view: PixelBuffer, workspace: PixelWorkspace

@@ -17,7 +17,7 @@ extension CommandFailure {
     case let failure as CommandFailure: self = failure
     case let error as ConfigurationError: self.init(.configuration, error.description)
     case let error as RingError: self.init(Self.code(for: error), error.description)
-    case let error as ModelError: self.init(error.code == .unreadable ? .noInput : .badData, error.description)
+    case let error as ModelError: self.init(Self.code(for: error), error.description)
     case let error as DatasetError: self.init(Self.code(for: error), error.description)
     case let error as ImagingError: self.init(error.isTransient ? .systemResource : .badData, error.description)
     case let error as StreamFailure: self.init(Self.code(for: error), error.description)
@@ -38,6 +38,14 @@ extension CommandFailure {
     case .space, .system: .systemResource
     case .argument: .configuration
     default: .software
+    }
+  }
+
+  private static func code(for error: ModelError) -> ExitCode {
+    switch error.code {
+    case .unreadable: .noInput
+    case .unwritable: .cannotCreate
+    default: .badData
     }
   }
 

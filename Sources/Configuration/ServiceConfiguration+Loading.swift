@@ -174,7 +174,7 @@ private struct ConfigurationReader {
       if style.folder.isEmpty {
         report(lines["style.source"], "style.folder", "must be set where style.source is \"folder\"")
       }
-    case .bank:
+    case .bank, .sampled:
       break
     }
   }

@@ -109,6 +109,8 @@ package struct ServiceConfiguration: Equatable, Sendable {
       case folder
       /// A file of embeddings.
       case bank
+      /// Drawn from the Gaussian in such a file.
+      case sampled
     }
 
     /// Whether styles are transferred at all.
@@ -119,7 +121,7 @@ package struct ServiceConfiguration: Equatable, Sendable {
     package var source = Source.inBatch
     /// The folder of style images, for the source `folder`.
     package var folder = ""
-    /// The file of embeddings, for the source `bank`; empty for the embedded bank.
+    /// The file of embeddings, for the sources `bank` and `sampled`; empty for the embedded bank.
     package var bank = ""
     /// How often a view is stylized, and how strongly.
     package var transfer = StyleTransferStep()

@@ -33,11 +33,17 @@ extension Diagnosis {
       } catch {
         return .problem("styles", error.description, remedy: "set style.folder to a folder of pictures")
       }
-    case .bank:
+    case .bank, .sampled:
       let path = configuration.style.bank
       do throws(ModelError) {
-        let bank = try StyleBank.named(path, for: try ModelLocation(configuration.style.model).load())
-        return .ok("styles", "\(path.isEmpty ? "embedded bank" : path), \(bank.entries.count) styles")
+        let (model, fingerprint) = try ModelLocation(configuration.style.model).loadWithFingerprint()
+        let bank = try StyleBank.named(path, for: model, modelFingerprint: fingerprint)
+        let name = StyleBank.name(of: path)
+        guard configuration.style.source == .sampled else {
+          return .ok("styles", "\(name), \(bank.entries.count) styles")
+        }
+        _ = try bank.requiredDistribution(at: name)
+        return .ok("styles", "\(name), drawn from its Gaussian")
       } catch {
         return .problem("styles", error.description, remedy: "set style.bank to a bank of this model's styles")
       }

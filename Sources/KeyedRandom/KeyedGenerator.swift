@@ -1,3 +1,5 @@
+import Glibc
+
 /// A random number generator that is completely determined by what is being drawn.
 ///
 /// Two generators with the same key give the same numbers, on any worker, machine and day; generators whose keys differ
@@ -58,6 +60,20 @@ package struct KeyedGenerator: RandomNumberGenerator, Sendable {
   package mutating func uniform(in range: ClosedRange<Double>) -> Double {
     // Rounding could step past the upper bound by one unit in the last place.
     min(range.lowerBound + uniform() * (range.upperBound - range.lowerBound), range.upperBound)
+  }
+
+  /// Standard normal numbers, by the method of G. E. P. Box and M. E. Muller (1958): each two uniform ones give two, the cosine's first.
+  package mutating func normals(count: Int) -> [Double] {
+    var numbers: [Double] = []
+    numbers.reserveCapacity(count + 1)
+    while numbers.count < count {
+      // One less the number, which is never 1, so that the logarithm is of none that is 0.
+      let radius = (-2 * log(1 - uniform())).squareRoot()
+      let angle = 2 * Double.pi * uniform()
+      numbers.append(radius * cos(angle))
+      numbers.append(radius * sin(angle))
+    }
+    return Array(numbers.prefix(count))
   }
 
   /// A whole number drawn uniformly from 0..<`bound`; `bound` is at least 1.

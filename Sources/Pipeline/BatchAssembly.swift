@@ -187,6 +187,8 @@ package final class BatchAssembly: @unchecked Sendable {
     case .embeddings(_, let list):
       let choice = draw.styleChoice(of: list.count)
       return (Int64(choice), list[choice])
+    case .sampled(let distribution):
+      return (-1, distribution.embedding(at: draw.styleNormals(count: distribution.mean.count)))
     }
   }
 

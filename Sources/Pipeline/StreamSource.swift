@@ -46,6 +46,7 @@ package struct StreamSource: Sendable {
     switch styles {
     case .inBatch: catalog.relativePath(of: Int(identifier)).description
     case .embeddings(let names, _): names[Int(identifier)]
+    case .sampled: "drawn"
     }
   }
 }

@@ -6,4 +6,6 @@ package enum StyleSource: Sendable {
   case inBatch
   /// A fixed list of named embeddings: those of a style folder or of a bank.
   case embeddings(names: [String], [StyleEmbedding])
+  /// Styles without end, drawn from the Gaussian of a bank.
+  case sampled(StyleDistribution)
 }

@@ -128,8 +128,13 @@ package struct OpenedStream: Sendable {
       }
       return .embeddings(names: folder.names, folder.embeddings)
     case .bank:
-      let bank = try StyleBank.named(configuration.style.bank, for: model)
+      let bank = try StyleBank.named(configuration.style.bank, for: model, modelFingerprint: modelFingerprint)
       return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
+    case .sampled:
+      let path = configuration.style.bank
+      return .sampled(
+        try StyleBank.named(path, for: model, modelFingerprint: modelFingerprint)
+          .requiredDistribution(at: StyleBank.name(of: path)))
     }
   }
 
@@ -140,8 +145,12 @@ package struct OpenedStream: Sendable {
     settings.append(("dataset", "\(samples) samples, hash \(fingerprints.samples)"))
     // The hashes first, because names can be long and are cut off in messages.
     if let model { settings.append(("style.model", "hash \(fingerprints.model), \(SettingValue.string(model).toml)")) }
-    if case .embeddings(let names, _) = styles {
+    switch styles {
+    case .inBatch: break
+    case .embeddings(let names, _):
       settings.append(("styles", "\(names.count) styles, hash \(fingerprints.styles)"))
+    case .sampled(let distribution):
+      settings.append(("styles", "a Gaussian of \(distribution.mean.count) numbers, hash \(fingerprints.styles)"))
     }
     return settings.map { "\($0.key) = \($0.value)\n" }.joined()
   }
@@ -162,13 +171,16 @@ private struct Fingerprints {
 }
 
 extension StyleSource {
-  /// The fingerprint of the embeddings, if there is a list of them.
+  /// The fingerprint of the embeddings or of the Gaussian, if there are any.
   fileprivate var fingerprint: Fingerprint {
-    Fingerprint { digest in
-      guard case .embeddings(_, let list) = self else { return }
-      for embedding in list {
-        for value in embedding.values { digest.append(Int64(value.bitPattern)) }
+    let numbers =
+      switch self {
+      case .inBatch: [[Float]]()
+      case .embeddings(_, let list): list.map(\.values)
+      case .sampled(let distribution): [distribution.mean, distribution.factor]
       }
+    return Fingerprint { digest in
+      for value in numbers.joined() { digest.append(Int64(value.bitPattern)) }
     }
   }
 }

@@ -30,6 +30,10 @@ package struct ModelError: Error, Sendable, Equatable {
     case invalidPictureSize
     /// An embedding does not have the model's length.
     case invalidEmbedding
+    /// The embeddings of a bank are of another model.
+    case otherModel
+    /// A bank has no Gaussian to draw styles from.
+    case noDistribution
   }
 
   /// The kind of the refusal.
@@ -46,6 +50,13 @@ package struct ModelError: Error, Sendable, Equatable {
     self.place = place
     self.problem = problem
     self.remedy = remedy
+  }
+
+  /// A file that cannot be written.
+  package static func unwritable(_ path: String, reason: String) -> ModelError {
+    ModelError(
+      .unwritable, at: path, "cannot be written: \(reason)",
+      remedy: "name a file in a directory that this user may write to")
   }
 }
 

@@ -82,9 +82,7 @@ package struct SafetensorsContents: Sendable {
     do {
       try encoded.write(to: url, options: .atomic)
     } catch {
-      throw ModelError(
-        .unwritable, at: url.path, "cannot be written: \(systemReason(of: error))",
-        remedy: "name a file in a directory that this user may write to")
+      throw .unwritable(url.path, reason: systemReason(of: error))
     }
   }
 }

@@ -30,6 +30,11 @@ package struct StyleBank: Sendable {
   package let provenance: String
   /// The licence of the embeddings.
   package let licence: String
+  /// The Gaussian of its styles, from which others are drawn; `nil` in a file without one.
+  package let distribution: StyleDistribution?
+  /// The hash of the model whose predictor wrote the embeddings down, in sixteen hexadecimal digits; `nil` where the file does not say,
+  /// and they are for every model that shares their space.
+  package let modelHash: String?
 
   /// A bank from its parts.
   ///
@@ -38,10 +43,13 @@ package struct StyleBank: Sendable {
   ///   - entries: named styles, at least one; names must be distinct.
   ///   - provenance: where the embeddings come from.
   ///   - licence: their licence.
+  ///   - distribution: the Gaussian of the styles, of the same length.
+  ///   - modelHash: the hash of the model that they belong to alone.
   /// - Throws: ``ModelError`` with code `invalidMetadata` when a name occurs twice or there is nothing in the bank, and
   ///   `invalidEmbedding` when a length is wrong.
   package init(
-    embeddingLength: Int, entries: [Entry], provenance: String, licence: String
+    embeddingLength: Int, entries: [Entry], provenance: String, licence: String, distribution: StyleDistribution? = nil,
+    modelHash: String? = nil
   ) throws(ModelError) {
     var names: Set<String> = []
     for entry in entries {
@@ -63,6 +71,8 @@ package struct StyleBank: Sendable {
     self.embeddingLength = embeddingLength
     self.provenance = provenance
     self.licence = licence
+    self.distribution = distribution
+    self.modelHash = modelHash
   }
 
   /// Loads a bank.
@@ -89,7 +99,6 @@ package struct StyleBank: Sendable {
         "embeddings", "a style bank needs it, as a matrix with one row for each style and 1 to 4096 columns",
         remedy: "write the bank as docs/model-format.md says")
     }
-    // The two last were a distribution that nothing draws from; files that still have them are as good as others.
     for surplus in file.tensors.keys.sorted() where !["embeddings", "mean", "factor"].contains(surplus) {
       throw file.invalidTensor(
         surplus, "a style bank has no such tensor", remedy: "leave it out; is this a model file?")
@@ -106,12 +115,18 @@ package struct StyleBank: Sendable {
     guard count > 0 else {
       throw file.invalidTensor("embeddings", "it holds no styles", remedy: "add at least one")
     }
+    var distribution: StyleDistribution?
+    if file.tensors["mean"] != nil || file.tensors["factor"] != nil {
+      distribution = StyleDistribution(
+        mean: try file.floats("mean", shape: [length]), factor: try file.floats("factor", shape: [length, length]))
+    }
     try self.init(
       embeddingLength: length,
       entries: names.enumerated().map { index, name in
         Entry(name: name, embedding: StyleEmbedding(Array(values[index * length..<(index + 1) * length])))
       },
-      provenance: file.requiredMetadata("provenance"), licence: file.requiredMetadata("licence"))
+      provenance: file.requiredMetadata("provenance"), licence: file.requiredMetadata("licence"),
+      distribution: distribution, modelHash: file.metadata["model"])
   }
 
   /// Writes the bank as a file that ``init(contentsOf:)`` reads.
@@ -123,20 +138,45 @@ package struct StyleBank: Sendable {
     contents.metadata["names"] = String(decoding: try! JSONEncoder().encode(entries.map(\.name)), as: UTF8.self)
     contents.metadata["provenance"] = provenance
     contents.metadata["licence"] = licence
+    contents.metadata["model"] = modelHash
     contents.add(
       "embeddings", shape: [entries.count, embeddingLength], values: entries.flatMap(\.embedding.values))
+    if let distribution {
+      contents.add("mean", shape: [embeddingLength], values: distribution.mean)
+      contents.add("factor", shape: [embeddingLength, embeddingLength], values: distribution.factor)
+    }
     try contents.write(to: url)
   }
 
-  /// Refuses a bank whose embeddings are not of a model's length.
+  /// Refuses a bank whose embeddings are not of a model's length, or were written down by another model.
+  ///
+  /// - Parameters:
+  ///   - modelHash: the model's hash, in sixteen hexadecimal digits.
+  ///   - name: what the error calls the bank.
+  /// - Throws: ``ModelError`` with code `invalidEmbedding` or `otherModel`.
+  package func checkFit(to model: StyleModel, modelHash: String, at name: String) throws(ModelError) {
+    let remedy = "use a style bank that was made for this model: 'sasslctl styles export --model' makes one"
+    let wanted = model.architecture.embedding
+    guard embeddingLength == wanted else {
+      throw ModelError(
+        .invalidEmbedding, at: name, "its embeddings have \(embeddingLength) numbers, and those of the model \(wanted)",
+        remedy: remedy)
+    }
+    guard self.modelHash == nil || self.modelHash == modelHash else {
+      throw ModelError(
+        .otherModel, at: name, "its embeddings are of the model with the hash \(self.modelHash!), not \(modelHash)",
+        remedy: remedy)
+    }
+  }
+
+  /// The Gaussian of its styles.
   ///
   /// - Parameter name: what the error calls the bank.
-  /// - Throws: ``ModelError`` with code `invalidEmbedding`.
-  package func checkFit(to model: StyleModel, at name: String) throws(ModelError) {
-    let wanted = model.architecture.embedding
-    if embeddingLength == wanted { return }
+  /// - Throws: ``ModelError`` with code `noDistribution`.
+  package func requiredDistribution(at name: String) throws(ModelError) -> StyleDistribution {
+    if let distribution { return distribution }
     throw ModelError(
-      .invalidEmbedding, at: name, "its embeddings have \(embeddingLength) numbers, and those of the model \(wanted)",
-      remedy: "use a style bank that was made for this model")
+      .noDistribution, at: name, "it has no Gaussian to draw styles from",
+      remedy: "use a bank that 'sasslctl styles export' has made of at least two different styles")
   }
 }

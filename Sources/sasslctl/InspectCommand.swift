@@ -125,7 +125,8 @@ private func show(_ batch: BatchDescription) {
   for (position, sample) in batch.samples.enumerated() {
     let styles = sample.styles.map { style in
       style.applied
-        ? String(printf: "%15d %8.3f %8.3f", style.styleId, style.alpha, style.beta)
+        ? (style.styleId < 0 ? "          drawn" : String(printf: "%15d", style.styleId))
+          + String(printf: " %8.3f %8.3f", style.alpha, style.beta)
         : "              -                  "
     }
     let replaced = sample.replacedSampleId.map { "  in place of \($0), which is bad" } ?? ""

@@ -8,6 +8,7 @@ import Imaging
 import Lifecycle
 import Pipeline
 import Streams
+import StyleTransfer
 import Testing
 
 /// The machine lacks memory for a picture.
@@ -26,6 +27,7 @@ struct FailureMappingTests {
       (StreamFailure.ring("is corrupt"), 70),
       (StyleFolderError.machineAtFault(shortage), 71),
       (StyleFolderError.nothingUsable(folder: "/styles", reason: "is empty"), 66),
+      (ModelError.unwritable("/bank", reason: "Permission denied"), 73),
       (KnownStreamError.invalidName("a/b"), 64),
       (KnownStreamError.unknown("a", directory: "/etc/sassl", overview: ""), 69),
       (KnownStreamError.noDefault(installed: "/etc/sassl/sassld.toml", overview: ""), 78),

@@ -63,6 +63,25 @@ struct KeyedGeneratorTests {
     #expect(abs(variance - 3) < 5 * (7.2 / Double(count)).squareRoot())
   }
 
+  @Test("draws normal numbers, independent ones, whatever their number is")
+  func normals() {
+    var generator = Self.generator()
+    let count = 100_000
+    let numbers = generator.normals(count: count)
+    // The deciles of the standard normal distribution.
+    let deciles = [-1.281552, -0.841621, -0.524401, -0.253347, 0, 0.253347, 0.524401, 0.841621, 1.281552]
+    var bins = [Int](repeating: 0, count: 10)
+    for number in numbers { bins[deciles.count { $0 < number }] += 1 }
+    #expect(chiSquare(bins) <= chiSquareBound(degreesOfFreedom: 9))
+    // Two from one pair of uniform numbers, and those beside each other: a correlation has a standard error of 1 / sqrt(n).
+    for distance in 1...2 {
+      let correlation = zip(numbers, numbers.dropFirst(distance)).reduce(0) { $0 + $1.0 * $1.1 } / Double(count)
+      #expect(abs(correlation) < 5 / Double(count).squareRoot())
+    }
+    var again = Self.generator()
+    #expect(again.normals(count: 7) == Array(numbers.prefix(7)))
+  }
+
   @Test("draws the only number of a range that holds one")
   func degenerateRange() {
     var generator = Self.generator()

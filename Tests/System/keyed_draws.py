@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 _WORD = 2**32 - 1
 #: What is drawn when a sample's own picture cannot be used.
 REPLACEMENT = 2
+#: What is drawn for a style from a Gaussian.
+STYLE_SAMPLE = 69
 
 
 def philox(counter: tuple[int, int, int, int], key: int) -> tuple[int, int, int, int]:
@@ -40,3 +43,18 @@ def replacements(seed: int, epoch: int, sample: int, count: int) -> Iterator[int
         if value * width % 2**64 >= 2**64 % width:
             drawn = value * width >> 64
             yield drawn if drawn < sample else drawn + 1
+
+
+def uniforms(seed: int, epoch: int, sample: int, view: int, purpose: int) -> Iterator[float]:
+    """Numbers from [0, 1), of which each has 53 bits."""
+    for value in bits(seed, epoch, sample, view, purpose):
+        yield (value >> 11) * 2.0**-53
+
+
+def normals(seed: int, epoch: int, sample: int, view: int, purpose: int) -> Iterator[float]:
+    """Standard normal numbers, two from two uniform ones (Box and Muller, 1958)."""
+    source = uniforms(seed, epoch, sample, view, purpose)
+    while True:
+        radius, angle = math.sqrt(-2 * math.log(1 - next(source))), 2 * math.pi * next(source)
+        yield radius * math.cos(angle)
+        yield radius * math.sin(angle)

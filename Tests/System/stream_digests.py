@@ -60,6 +60,7 @@ STREAMS: dict[str, Stream] = {
     "without style": Stream({"style__enabled": False}),
     "another seed": Stream({"stream__seed": 8}),
     "styles of a bank": Stream({"style__source": "bank"}),
+    "sampled styles": Stream({"style__source": "sampled"} | FULL_STYLE),
     "full style on both views": Stream(FULL_STYLE | {"style__views": [0, 1]}),
     "styles of a whole batch": Stream({"style__group": 16}),
     "last batch wrapped": Stream({"batch__last_batch": "wrap"}),

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 import sassl
+from streams import fnv1a
 from workplace import PROGRAMS, Daemon, Size, Workplace, control
 
 MARGIN = 8
@@ -133,14 +134,6 @@ def test_a_style_folder_is_embedded_once_and_its_styles_are_used(
     assert (arrays["style_ids"][~applied] == -1).all()
 
 
-def content_hash(file: pathlib.Path) -> int:
-    """FNV-1a of a file's bytes, as SQLite keeps it: signed."""
-    state = 0xCBF29CE484222325
-    for byte in file.read_bytes():
-        state = (state ^ byte) * 0x100000001B3 % 2**64
-    return state - (state >> 63 << 64)
-
-
 def test_preview_and_bench_use_the_embeddings_that_the_index_has(
     workplace: Workplace, pictures: pathlib.Path, size: Size, styles: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -148,13 +141,14 @@ def test_preview_and_bench_use_the_embeddings_that_the_index_has(
         pictures, size, style__source="folder", style__folder=str(styles), style__probability=1.0
     )
     assert control("styles", "add", str(styles), "--config", str(configuration)).returncode == 0
-    # The style of a file that no decoder would take can only come from the index.
+    # The style of a file that no decoder would take can only come from the index. SQLite's numbers have a sign.
+    broken, taken = (
+        int.from_bytes(fnv1a((styles / name).read_bytes()).to_bytes(8, "little"), "little", signed=True)
+        for name in ("broken.png", "style0.png")
+    )
     (index,) = (tmp_path / name / "state").glob("*.sqlite")
     with contextlib.closing(sqlite3.connect(index)) as database, database:
-        database.execute(
-            "UPDATE style_embedding SET content_hash = ? WHERE content_hash = ?",
-            (content_hash(styles / "broken.png"), content_hash(styles / "style0.png")),
-        )
+        database.execute("UPDATE style_embedding SET content_hash = ? WHERE content_hash = ?", (broken, taken))
     for picture in styles.glob("style*.png"):
         picture.unlink()
     for command in (["preview", "--out", str(tmp_path / "x.png"), "--rows", "1"], ["bench", "--seconds", "1"]):

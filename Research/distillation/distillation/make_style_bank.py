@@ -4,8 +4,8 @@
     python -m distillation.make_style_bank --model ../../Sources/CEmbeddedModel/model.safetensors \\
         --out ../../Sources/CEmbeddedModel/styles.safetensors
 
-It holds the embeddings of procedural textures (textures.py), as the model's own predictor sees them, and blends of
-some pairs of them. Make it anew whenever the predictor changes.
+It holds the embeddings of procedural textures (textures.py), as the model's own predictor sees them, blends of some
+pairs of them, and the Gaussian of both. Make it anew whenever the predictor changes.
 """
 
 from __future__ import annotations
@@ -46,6 +46,13 @@ def textures(predictor: StylePredictor) -> tuple[list[str], Tensor]:
     return names, torch.cat(rows)
 
 
+def gaussian(embeddings: Tensor) -> dict[str, Tensor]:
+    """The tensors `mean` and `factor` of a bank: factor times its transpose is the covariance."""
+    rows = embeddings.double()
+    vectors, variances, _ = torch.linalg.svd(torch.cov(rows.T))
+    return {"mean": rows.mean(0).float(), "factor": (vectors * variances.sqrt()).float().contiguous()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="the model whose predictor is to be used")
@@ -62,8 +69,9 @@ def main() -> None:
         share = float(random.uniform(0.35, 0.65))
         embeddings = torch.cat([embeddings, (share * embeddings[first] + (1 - share) * embeddings[second])[None]])
         names.append(f"blend-{number:02d}")
+    embeddings = embeddings.to(torch.float16).contiguous()
     save_file(
-        {"embeddings": embeddings.to(torch.float16).contiguous()},
+        {"embeddings": embeddings} | gaussian(embeddings),
         arguments.out,
         {"names": json.dumps(names), "provenance": PROVENANCE, "licence": "Apache-2.0"},
     )

@@ -38,7 +38,9 @@ package struct StyleTransferStep: AugmentationStep, Equatable {
   private static let betaPurpose = DrawPurpose(66)
   /// Which style of a folder or a bank is used.
   static let choice = DrawPurpose(67)
-  package static let otherPurposes = [alphaPurpose, betaPurpose, choice, InBatchStyles.purpose]
+  /// The style itself, where it is drawn from a Gaussian.
+  static let sample = DrawPurpose(69)
+  package static let otherPurposes = [alphaPurpose, betaPurpose, choice, InBatchStyles.purpose, sample]
 
   package func problems(side: Int) -> [String] {
     func problem(_ share: ClosedRange<Double>, _ name: String) -> [String] {
