@@ -17,6 +17,8 @@ PEERS := .venv-peers
 # Ray, for what reaches past one machine.
 RAY := .venv-ray
 export PEER_PYTHON
+# The project's own environment, and in front of it what else the examples and notebooks need.
+FRAMEWORKS := .venv-frameworks
 # The interpreter of the project's own environment, which tests and `sasslctl model import` use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
@@ -25,7 +27,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables format install \
+        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables format install \
         install-documents uninstall clean
 
 help: ## list the targets
@@ -119,7 +121,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-test: test-deps lint test-swift test-python test-evidence test-distillation test-systemd ## run every test
+test: test-deps lint test-swift test-python test-frameworks test-evidence test-distillation test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -128,6 +130,18 @@ test-swift: $(VENV)/.ready
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python -m pytest -q python/tests Tests/SamplePictures Tests/System
+
+# It sees the project's own environment, and has beside it what would be in the way there: without its operators,
+# torchvision lets nothing import it (Tests/Frameworks/running.py), and others import it where it is.
+$(FRAMEWORKS)/.ready: Tests/requirements-frameworks.txt $(VENV)/.ready
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	printf '%s\n' $(CURDIR)/$(VENV)/lib/python3*/site-packages > "$$(echo $(FRAMEWORKS)/lib/python3*/site-packages)/project.pth"
+	$(FRAMEWORKS)/bin/pip install -q -r $<
+	touch $@
+
+test-frameworks: build $(FRAMEWORKS)/.ready ## run the examples with frameworks, and the notebooks (a minute or two)
+	$(VENV)/bin/pip install -q ./python
+	$(FRAMEWORKS)/bin/python -m pytest -q Tests/Frameworks
 
 test-systemd: build $(VENV)/.ready
 	Tests/systemd/run
@@ -259,4 +273,4 @@ uninstall: ## remove what `make install` installed (same PREFIX and DESTDIR); an
 	! test -d "$(SETTINGS)" || rmdir "$(SETTINGS)" 2> /dev/null || echo "kept, for it is not as installed: $(SETTINGS)"
 
 clean: ## remove everything that was built
-	rm -rf .build $(VENV) $(PEERS) $(RAY) demo python/build python/*.egg-info
+	rm -rf .build $(VENV) $(PEERS) $(RAY) $(FRAMEWORKS) demo python/build python/*.egg-info

@@ -13,38 +13,18 @@ from __future__ import annotations
 
 import argparse
 import copy
-import itertools
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
+from tiny import EMBEDDING, TEMPERATURE, encoder, pixels, save
 from torch import Tensor, nn
 from torch.nn import functional
 
 from sassl.torch import RingDataset
 
-EMBEDDING = 64
 QUEUE = 1024
 MOMENTUM = 0.99
-TEMPERATURE = 0.2
-# Of ImageNet, in the order red, green, blue; sassld hands over plain pixels.
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-DEVIATION = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-
-
-def encoder() -> nn.Sequential:
-    """A small convolutional network with the two-layer head that is MoCo's second version."""
-    widths = [3, 32, 64, 128, 256]
-    layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(widths):
-        layers += [
-            nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
-            nn.GroupNorm(8, outputs),
-            nn.ReLU(inplace=True),
-        ]
-    head = [nn.Linear(256, 256), nn.ReLU(inplace=True), nn.Linear(256, EMBEDDING)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), *head)
 
 
 class MomentumContrast(nn.Module):
@@ -76,21 +56,6 @@ class MomentumContrast(nn.Module):
         logits = torch.cat([positive, negative], dim=1) / TEMPERATURE
         self.queue = torch.cat([keys, self.queue])[:QUEUE]
         return functional.cross_entropy(logits, torch.zeros(len(logits), dtype=torch.long, device=logits.device))
-
-
-def pixels(view: Tensor, device: torch.device, side: int) -> Tensor:
-    """One view as the network wants it. Copies out of the ring, so that the batch may be released."""
-    images = view.to(device).permute(0, 3, 1, 2).float() / 255
-    if images.shape[-1] > side:
-        images = functional.interpolate(images, side, mode="area")
-    return (images - MEAN.to(device)) / DEVIATION.to(device)
-
-
-def save(path: Path, **state: Any) -> None:
-    """Writes a checkpoint in one step: a crash leaves the old one or the new one, never half of one."""
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -11,7 +13,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .batch import Batch
-from .errors import CollationError, WorkerProcessError
+from .errors import CollationError, ReaderClosedError, WorkerProcessError
 from .reader import Reader, attach
 
 # PyTorch has no read-only tensors and warns of the first that is made from such an array. What it warns of, a write,
@@ -129,18 +131,22 @@ class RingDataset(IterableDataset[TensorBatch]):
     attaches when it is first iterated or asked for its length. Where an epoch was left early, or a state was loaded in
     the middle of one, the next iteration goes on there.
 
+    :param name: of the ring, as for `sassl.attach`; or a reader that is attached already, such as that of
+        `sassl.serve`, which is read from where it stands and closed with the dataset.
     :param rank: of this process; with `world_size`, by default that of `torch.distributed` where it is initialized,
         else the only one.
     :param start: number of the first batch: 0 for a fresh run (a resumed one loads its state), or "continue" for the
         first that no reader has released.
     :param endless: iterate over the stream without end instead of one epoch.
 
-    The other arguments are those of `sassl.attach`.
+    The other arguments are those of `sassl.attach`. None but `endless` goes with a reader.
+
+    :raises TypeError: arguments of `sassl.attach` were given beside a reader.
     """
 
     def __init__(
         self,
-        name: str,
+        name: str | Reader,
         rank: int | None = None,
         *,
         start: int | Literal["continue"] = 0,
@@ -154,11 +160,25 @@ class RingDataset(IterableDataset[TensorBatch]):
         owner: str | int | None = None,
     ) -> None:
         super().__init__()
-        self._name, self._rank, self._world_size = name, rank, world_size
-        self._start, self._endless = start, endless
-        self._wait, self._daemon_timeout, self._verify, self._directory = wait, daemon_timeout, verify, directory
-        self._accept_change, self._owner = accept_change, owner
-        self._attached: Reader | None = None
+        self._endless = endless
+        options: dict[str, Any] = {
+            "rank": rank,
+            "start": start,
+            "world_size": world_size,
+            "wait": wait,
+            "daemon_timeout": daemon_timeout,
+            "verify": verify,
+            "directory": directory,
+            "accept_change": accept_change,
+            "owner": owner,
+        }
+        if isinstance(name, Reader):
+            defaults = inspect.signature(RingDataset).parameters
+            surplus = [option for option, value in options.items() if value != defaults[option].default]
+            if surplus:
+                raise TypeError(f"{', '.join(surplus)}: cannot be chosen here, because the reader is attached already")
+        self._name, self._options = name, options
+        self._attached = name if isinstance(name, Reader) else None
         self._state: tuple[Mapping[str, Any], bool] | None = None
 
     @property
@@ -170,19 +190,12 @@ class RingDataset(IterableDataset[TensorBatch]):
                 "(the work is done in sassld)"
             )
         if self._attached is None:
-            rank, world_size = _place(self._rank, self._world_size)
+            assert isinstance(self._name, str)
+            rank, world_size = _place(self._options["rank"], self._options["world_size"])
+            # A state says where to go on: no detour over another batch.
+            start = self._options["start"] if self._state is None else "continue"
             self._attached = attach(
-                self._name,
-                rank,
-                # A state says where to go on: no detour over another batch.
-                start=self._start if self._state is None else "continue",
-                world_size=world_size,
-                wait=self._wait,
-                daemon_timeout=self._daemon_timeout,
-                verify=self._verify,
-                directory=self._directory,
-                accept_change=self._accept_change,
-                owner=self._owner,
+                self._name, **self._options | {"rank": rank, "world_size": world_size, "start": start}
             )
             if self._state is not None:
                 self._attached.load_state_dict(self._state[0], force=self._state[1])
@@ -200,8 +213,8 @@ class RingDataset(IterableDataset[TensorBatch]):
         return self.reader.information.batches_per_epoch
 
     def state_dict(self) -> dict[str, Any]:
-        """Where a resumed training goes on: after the last batch that was handed out."""
-        return self.reader.state_dict()
+        """Where a resumed training goes on: after the last batch that was handed out, also once this is closed."""
+        return self.reader.state_dict() if self._state is None else dict(self._state[0])
 
     def load_state_dict(self, state: Mapping[str, Any], *, force: bool = False) -> None:
         """Goes on where `state_dict` was taken, now or when the ring is attached; see `Reader.load_state_dict`."""
@@ -211,10 +224,16 @@ class RingDataset(IterableDataset[TensorBatch]):
             self._attached.load_state_dict(state, force=force)
 
     def close(self) -> None:
-        """Gives back what is held and detaches."""
-        if self._attached is not None:
+        """Gives back what is held and detaches. Iterated again, it attaches anew and goes on where it was.
+
+        One that was made with a reader cannot be iterated any more.
+        """
+        if self._attached is not None and self._state is None:
+            with contextlib.suppress(ReaderClosedError):
+                self._state = self._attached.state_dict(), False
             self._attached.close()
-            self._attached = None
+            # A ring that is named may be attached anew.
+            self._attached = self._attached if self._attached is self._name else None
 
     def __getstate__(self) -> dict[str, Any]:
         if self._attached is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sassl
-from producing import Producer, expected
+from producing import Producer, expected, stream
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
@@ -105,3 +105,40 @@ def test_a_data_loader_that_would_collate_whole_batches_is_told_the_remedy(direc
         producer.produce()
         with pytest.raises(sassl.CollationError, match=r"DataLoader\(dataset, batch_size=None\)"):
             next(iter(DataLoader(dataset(directory))))
+
+
+def test_a_reader_that_is_attached_already_is_read_from_where_it_stands(directory: str) -> None:
+    with stream(directory), sassl.attach("test", directory=directory, start=3, wait=0) as reader:
+        ring = RingDataset(reader)
+        assert ring.reader is reader
+        assert [batch.number for batch in ring] == [3, 4, 5, 6, 7, 8, 9]
+        with pytest.raises(TypeError, match=r"start, wait: cannot be chosen here"):
+            RingDataset(reader, start=5, wait=1)
+        ring.close()
+        with pytest.raises(sassl.ReaderClosedError):
+            next(iter(ring))
+
+
+def test_a_closed_dataset_knows_where_it_was_and_goes_on_there(directory: str) -> None:
+    with stream(directory):
+        ring = dataset(directory)
+        for batch in ring:
+            if batch.number == 4:
+                break
+        # A framework may save its checkpoint after it has closed everything.
+        del batch
+        state = ring.state_dict()
+        ring.close()
+        assert ring.state_dict() == state
+        assert [batch.number for batch in ring] == [5, 6, 7, 8, 9]
+        ring.close()
+
+
+def test_a_state_that_was_loaded_is_told_without_a_daemon(directory: str) -> None:
+    with stream(directory):
+        ring = dataset(directory)
+        state = ring.state_dict() | {"batch": 7}
+        ring.close()
+    again = dataset(directory)
+    again.load_state_dict(state)
+    assert again.state_dict() == state

@@ -80,6 +80,31 @@ def test_accelerate(directory: str) -> None:
     show(seen)
 
 
+def test_torchdata(directory: str) -> None:
+    stateful = pytest.importorskip("torchdata.stateful_dataloader")
+
+    def loader() -> tuple[Any, Any]:
+        dataset = ring_dataset(directory)
+        return dataset, stateful.StatefulDataLoader(dataset, batch_size=None, num_workers=0)
+
+    seen: list[tuple[int, Any]] = []
+    state: dict[str, Any] = {}
+    with stream(directory, slots=4):
+        # Left before the first batch, within an epoch, at the end of one, and at the beginning of one.
+        for stop in (0, 4, BATCHES_PER_EPOCH, 2 * BATCHES_PER_EPOCH + 1, len(WHOLE)):
+            dataset, batches = loader()
+            batches.load_state_dict(state)
+            while len(seen) < stop:
+                for batch in batches:
+                    seen.append((batch.number, batch.views[0].clone()))
+                    if len(seen) == stop:
+                        break
+            state = batches.state_dict()
+            dataset.close()
+    assert [number for number, _ in seen] == WHOLE
+    show(seen)
+
+
 def test_jax(directory: str) -> None:
     jax = pytest.importorskip("jax")
     device = jax.devices("cpu")[0]

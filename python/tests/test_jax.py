@@ -1,0 +1,99 @@
+"""The ring as JAX arrays: normalised on the device, and never changed once they are handed out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sassl
+from producing import BATCHES_PER_EPOCH, expected, stream
+
+jax = pytest.importorskip("jax")
+
+from sassl.jax import DeviceLoader  # noqa: E402
+
+MEAN, STD = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+
+
+def normalised(number: int, mean: Any = (0.485, 0.456, 0.406), std: Any = (0.229, 0.224, 0.225)) -> list[Any]:
+    """The views of a batch by the formula, in double precision."""
+    return [(expected(number)[name] / 255.0 - np.array(mean)) / np.array(std) for name in ("view0", "view1")]
+
+
+def test_arrays_that_are_kept_never_change_while_the_ring_runs_on(directory: str) -> None:
+    with stream(directory, slots=2), sassl.attach("test", directory=directory, start=0, wait=0) as reader:
+        loader = DeviceLoader(reader)
+        assert len(loader) == BATCHES_PER_EPOCH
+        kept = [batch for _ in range(4) for batch in loader]
+        # Everything was given back on the way: with two slots, forty batches could not have been made otherwise.
+        assert reader.status.held <= 1
+        assert [batch.number for batch in kept] == list(range(4 * BATCHES_PER_EPOCH))
+        for batch in kept:
+            views, labels = batch
+            for view, by_formula in zip(views, normalised(batch.number), strict=True):
+                np.testing.assert_allclose(view, by_formula, atol=1e-5)
+            np.testing.assert_array_equal(labels, expected(batch.number)["labels"])
+            np.testing.assert_array_equal(batch.sample_ids, expected(batch.number)["sample_ids"])
+            assert (batch.epoch, batch.step) == divmod(batch.number, BATCHES_PER_EPOCH)
+
+
+def test_mean_deviation_and_type_are_the_callers(directory: str) -> None:
+    with stream(directory), sassl.attach("test", directory=directory, start=0, wait=0) as reader:
+        views, _ = next(iter(DeviceLoader(reader, dtype="bfloat16", mean=MEAN, std=STD)))
+        assert [view.dtype for view in views] == ["bfloat16"] * 2
+        for view, by_formula in zip(views, normalised(0, MEAN, STD), strict=True):
+            np.testing.assert_allclose(view.astype("float32"), by_formula, atol=2e-2)
+        with pytest.raises(TypeError, match="uint8: normalised views are floating-point"):
+            DeviceLoader(reader, dtype="uint8")
+        with pytest.raises(ValueError, match="three values"):
+            DeviceLoader(reader, mean=(0.5,))
+
+
+def test_a_state_is_after_the_last_batch_that_was_handed_out(directory: str) -> None:
+    with stream(directory), sassl.attach("test", directory=directory, start=0, wait=0) as reader:
+        loader = DeviceLoader(reader, endless=True)
+        for batch in loader:
+            if batch.number == 12:
+                break
+        state = loader.state_dict()
+        assert loader.position == state["batch"] == 13
+        assert next(iter(loader)).number == 13
+        loader.load_state_dict(state)
+        assert next(iter(loader)).number == 13
+        with pytest.raises(TypeError, match="no length"):
+            len(loader)
+
+
+DIVIDED = """
+import sys
+import jax, numpy, sassl
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from sassl.jax import DeviceLoader
+
+mesh = Mesh(jax.local_devices(), ("batch",))
+with sassl.attach("test", directory=sys.argv[1], start=0, wait=0) as reader:
+    loader = DeviceLoader(reader, NamedSharding(mesh, PartitionSpec("batch")))
+    kept = [batch for _ in range(3) for batch in loader]
+assert [len(view.addressable_shards) for view in kept[0].views] == [2, 2]
+assert kept[0].labels.addressable_shards[0].data.shape[0] * 2 == len(kept[0].labels)
+numpy.save(sys.argv[2], [numpy.asarray(view) for batch in kept for view in batch.views])
+"""
+
+
+def test_a_batch_is_divided_among_devices(directory: str, tmp_path: Path) -> None:
+    with stream(directory, slots=2):
+        subprocess.run(
+            [sys.executable, "-c", DIVIDED, directory, tmp_path / "views.npy"],
+            env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2", "JAX_PLATFORMS": "cpu"},
+            check=True,
+            timeout=300,
+        )
+    found = np.load(tmp_path / "views.npy")
+    wanted = [view for number in range(3 * BATCHES_PER_EPOCH) for view in normalised(number)]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
