@@ -23,12 +23,12 @@ FRAMEWORKS := .venv-frameworks
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libsqlite3-dev libopenblas-dev \
-                libsystemd-dev libtomlplusplus-dev python3-venv
+                libsystemd-dev libtomlplusplus-dev libfreetype-dev libfontconfig-dev fonts-dejavu-core python3-venv
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables format install \
-        install-documents uninstall clean
+        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables \
+        format install install-documents uninstall clean pictures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -120,6 +120,9 @@ $(VENV)/.ready: python/pyproject.toml Tests/requirements.txt Tests/requirements-
 demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (DATA=folder, MODEL=file)
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
+
+pictures: build $(VENV)/.ready ## draw the pictures of the documents anew
+	$(VENV)/bin/python docs/images/draw.py
 
 test: test-deps lint test-swift test-python test-frameworks test-evidence test-distillation test-systemd ## run every test
 

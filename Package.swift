@@ -30,6 +30,8 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
+    .systemLibrary(name: "CFontconfig", pkgConfig: "fontconfig", providers: [.apt(["libfontconfig-dev"])]),
     .systemLibrary(name: "CGetopt"),
 
     // What Swift has no word for.
@@ -82,8 +84,13 @@ let package = Package(
       dependencies: [
         "Basics", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline", "Streams",
       ]),
+    .target(name: "Sheets", dependencies: ["Imaging", "CFreeType", "CFontconfig"]),
     .target(
-      name: "Preview", dependencies: ["Basics", "Dataset", "Imaging", "Configuration", "Pipeline", "Streams"]),
+      name: "Preview",
+      dependencies: [
+        "Basics", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "Configuration", "Pipeline", "Streams",
+        "Sheets",
+      ]),
     .target(
       name: "Lifecycle",
       dependencies: [
@@ -101,7 +108,7 @@ let package = Package(
       name: "sasslctl",
       dependencies: [
         "Basics", "Log", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams", "Control",
-        "Diagnostics", "Preview", "Commands",
+        "Diagnostics", "Preview", "Sheets", "Commands",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
@@ -127,7 +134,8 @@ let package = Package(
       alsoUsing: ["Augmentation", "Basics", "BatchIndex", "BatchRing", "Dataset", "Imaging", "StyleTransfer"]),
     tests(for: "Streams", alsoUsing: ["Imaging", "StyleTransfer"]),
     tests(for: "Settings"),
-    tests(for: "Preview", alsoUsing: ["Configuration", "Dataset", "Imaging", "Pipeline", "Streams"]),
+    tests(for: "Sheets", alsoUsing: ["Imaging"]),
+    tests(for: "Preview", alsoUsing: ["Configuration", "Dataset", "Imaging", "Pipeline", "Sheets", "Streams"]),
     tests(for: "Control", alsoUsing: ["Configuration"]),
     tests(for: "Diagnostics", alsoUsing: ["Machine"]),
     tests(for: "Lifecycle", alsoUsing: ["BatchRing", "Configuration", "Control", "Imaging"]),

@@ -25,8 +25,8 @@ package struct CommandOption: Sendable {
 
 /// What the command line held, as `getopt_long(3)` sorted it.
 package struct ParsedArguments: Sendable {
-  /// The value of each option that was given; flags have the empty string.
-  package private(set) var options: [String: String]
+  /// The values of each option that was given, in order; flags have the empty string.
+  package private(set) var options: [String: [String]]
   /// The arguments that are no options, in order.
   package private(set) var operands: [String]
 
@@ -64,7 +64,7 @@ package struct ParsedArguments: Sendable {
       let entry =
         code >= 1000
         ? accepted[Int(code) - 1000] : accepted.first { $0.letter?.asciiValue.map(Int32.init) == code }!
-      options[entry.name] = entry.valueName == nil ? "" : String(cString: optarg)
+      options[entry.name, default: []].append(entry.valueName == nil ? "" : String(cString: optarg))
     }
     operands = pointers[Int(optind)..<(pointers.count - 1)].map { String(cString: $0!) }
   }
@@ -92,8 +92,16 @@ package struct ParsedArguments: Sendable {
   /// Whether the flag or option was given.
   package func has(_ name: String) -> Bool { options[name] != nil }
 
-  /// The text given for an option, or `nil`.
-  package subscript(_ name: String) -> String? { options[name] }
+  /// The text given for an option, the last where there are several; `nil` where there is none.
+  package subscript(_ name: String) -> String? { options[name]?.last }
+
+  /// All texts given for an option that may stand several times, in order. The command cannot do without one.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` where there is none.
+  package func all(_ name: String, for command: String) throws(CommandFailure) -> [String] {
+    guard let texts = options[name] else { throw missing(name, for: command) }
+    return texts
+  }
 
   /// The value of an option as a number within a range, or `nil` where the option was not given.
   ///
@@ -101,7 +109,27 @@ package struct ParsedArguments: Sendable {
   package func number<Value: Comparable & LosslessStringConvertible>(
     _ name: String, in range: ClosedRange<Value>
   ) throws(CommandFailure) -> Value? {
-    guard let text = options[name] else { return nil }
+    guard let text = self[name] else { return nil }
+    return try number(name, in: range, text: text)
+  }
+
+  /// The value of an option as numbers within a range with commas between them, or `nil` where the option was not given.
+  ///
+  /// - Throws: `CommandFailure` with code `usage` where the text is no such list.
+  package func numbers<Value: Comparable & LosslessStringConvertible>(
+    _ name: String, in range: ClosedRange<Value>
+  ) throws(CommandFailure) -> [Value]? {
+    guard let text = self[name] else { return nil }
+    var values: [Value] = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      values.append(try number(name, in: range, text: String(part)))
+    }
+    return values
+  }
+
+  private func number<Value: Comparable & LosslessStringConvertible>(
+    _ name: String, in range: ClosedRange<Value>, text: String
+  ) throws(CommandFailure) -> Value {
     guard let value = Value(text), range.contains(value) else {
       throw CommandFailure(
         .usage, "--\(name) is '\(text)', but takes a number from \(range.lowerBound) to \(range.upperBound)")
@@ -122,10 +150,12 @@ package struct ParsedArguments: Sendable {
   ///
   /// - Throws: `CommandFailure` with code `usage` where it is missing.
   package func required(_ name: String, for command: String) throws(CommandFailure) -> String {
-    guard let text = options[name] else {
-      throw CommandFailure(.usage, "\(command) needs --\(name); see '\(command) --help'")
-    }
+    guard let text = self[name] else { throw missing(name, for: command) }
     return text
+  }
+
+  private func missing(_ name: String, for command: String) -> CommandFailure {
+    CommandFailure(.usage, "\(command) needs --\(name); see '\(command) --help'")
   }
 }
 

@@ -150,20 +150,15 @@ package final class BatchAssembly: @unchecked Sendable {
     for (order, view) in source.styledViews.enumerated() {
       let draw = draws[position][view]
       let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
-      if let style = draw.style {
-        let lent = lentStyle(to: position, draw: draw, order: order)
-        let own = embeddings[order * count + position]!
+      if let stylization = stylization(of: position, view: view) {
         try tools.times.measure(.stylize) { () throws(StreamFailure) in
           do throws(ModelError) {
-            try source.model!.stylize(
-              inPlace: picture.base, width: picture.width, height: picture.height,
-              embedding: own.blended(toward: lent.embedding, alpha: Float(style.alpha)), beta: Float(style.beta),
-              workspace: tools.styleWorkspace)
+            try stylization.apply(source.model!, to: picture, tools: tools)
           } catch {
             throw .style(error.description)
           }
         }
-        note(style, style: lent.identifier, at: position, in: memory.styles[order])
+        note(draw.style, style: stylization.style, at: position, in: memory.styles[order])
       } else {
         note(nil, style: -1, at: position, in: memory.styles[order])
       }
@@ -177,18 +172,24 @@ package final class BatchAssembly: @unchecked Sendable {
     }
   }
 
-  private func lentStyle(
-    to position: Int, draw: ViewDraws, order: Int
-  ) -> (identifier: Int64, embedding: StyleEmbedding) {
+  /// What ``finish(_:tools:)`` does to the style of a sample's view; `nil` where it is left as it is. The sample's whole group is
+  /// prepared.
+  package func stylization(of position: Int, view: Int) -> Stylization? {
+    let draw = draws[position][view]
+    guard let strength = draw.style, let order = source.styledViews.firstIndex(of: view) else { return nil }
+    let own = embeddings[order * count + position]!
     switch source.styles {
     case .inBatch:
       let lender = lenders[position]
-      return (memory.sampleIDs[lender], embeddings[order * count + lender]!)
+      return Stylization(
+        strength: strength, own: own, lent: embeddings[order * count + lender]!, style: memory.sampleIDs[lender],
+        lender: lender)
     case .embeddings(_, let list):
       let choice = draw.styleChoice(of: list.count)
-      return (Int64(choice), list[choice])
+      return Stylization(strength: strength, own: own, lent: list[choice], style: Int64(choice), lender: nil)
     case .sampled(let distribution):
-      return (-1, distribution.embedding(at: draw.styleNormals(count: distribution.mean.count)))
+      let lent = distribution.embedding(at: draw.styleNormals(count: distribution.mean.count))
+      return Stylization(strength: strength, own: own, lent: lent, style: -1, lender: nil)
     }
   }
 

@@ -1,3 +1,4 @@
+import Augmentation
 import Basics
 import Configuration
 import Dataset
@@ -5,9 +6,10 @@ import FoundationEssentials
 import Glibc
 import Imaging
 import Pipeline
+import Sheets
 import Streams
 
-/// Draws what a batch looks like: each sample's original beside its views, with what was drawn written below.
+/// Draws what a batch looks like: for each sample its original, how the style of each view came about, and the finished views.
 ///
 /// The batch is made from the configuration alone, by the same code as the daemon's; because a batch is a pure function of
 /// configuration and number, the picture shows what a trainer reads, whether or not a daemon runs.
@@ -24,10 +26,19 @@ package struct BatchPreview {
     stream = try OpenedStream(withoutDaemon: configuration, progress: progress)
   }
 
-  /// Makes batch `number` of the first rank and returns a picture of its first `rows` samples.
+  /// Makes batch `number` of the first rank and returns a sheet of its first `rows` samples, a row for each.
   ///
+  /// From left to right: the original; for each view that may be stylized the crop as the style finds it, the style's own picture
+  /// (its name, where it has none), the crop at full strength (alpha = beta = 1), the crop at the strength that was drawn, and with
+  /// `magnification` what that changed; then all views as a trainer reads them.
+  ///
+  /// - Parameters:
+  ///   - magnification: how many times larger than it is the change of the style is shown; `nil` leaves it out.
+  ///   - typeface: for the captions; `nil` leaves them out.
   /// - Throws: `StreamFailure` where the batch cannot be made.
-  package func picture(batch number: UInt64, rows: Int) throws -> RGBImage {
+  package func picture(
+    batch number: UInt64, rows: Int, magnification: Int? = nil, typeface: Typeface?
+  ) throws -> RGBImage {
     let source = stream.source
     let schedule = stream.schedules[0]
     let plan = schedule.batch(number)
@@ -42,49 +53,124 @@ package struct BatchPreview {
     let tools = WorkerTools(for: source)
     let prepared = min(assembly.count, (rows + assembly.groupSize - 1) / assembly.groupSize * assembly.groupSize)
     for position in 0..<prepared { try assembly.prepare(position, tools: tools) }
-    for position in 0..<rows { try assembly.finish(position, tools: tools) }
-    return try withExtendedLifetime(batch) { try draw(assembly, rows: rows) }
+    return try withExtendedLifetime(batch) {
+      let crops = source.styledViews.map { view in
+        (0..<prepared).map {
+          RGBImage(copying: assembly.memory.picture(view: view, position: $0, side: source.recipes[view].side))
+        }
+      }
+      for position in 0..<rows { try assembly.finish(position, tools: tools) }
+      let cells = try (0..<rows).map { row in
+        try originalCells(of: assembly, row: row)
+          + source.styledViews.enumerated().flatMap { order, view in
+            try styleCells(
+              of: assembly, row: row, view: view, crops: crops[order], magnification: magnification, tools: tools)
+          } + viewCells(of: assembly, row: row)
+      }
+      return sheet(cells, typeface: typeface)
+    }
   }
 
-  private func draw(_ assembly: BatchAssembly, rows: Int) throws -> RGBImage {
-    let source = stream.source
-    let cell = source.recipes.map(\.side).max()!
-    let canvas = PreviewCanvas(
-      cellWidth: cell, cellHeight: cell, columns: 1 + source.recipes.count, rows: rows, captionLines: 2)
-    let decoder = ImageDecoder(appliesOrientation: source.appliesOrientation)
-    let workspace = PixelWorkspace()
-    for row in 0..<rows {
-      let sample = Int(assembly.memory.sampleIDs[row])
-      let bytes = try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes)
-      let original = try decoder.decode(bytes, limits: source.limits)
-      let scale = Double(cell) / Double(max(original.width, original.height))
-      let fitted = RGBImage(
-        width: max(1, Int(Double(original.width) * scale)), height: max(1, Int(Double(original.height) * scale)))
-      // Their pixels do not keep them alive.
-      defer { withExtendedLifetime((original, fitted)) {} }
-      fitted.pixels.resize(from: original.pixels, workspace: workspace)
-      let file = source.catalog.relativePath(of: sample).description
-      canvas.place(fitted.pixels, column: 0, row: row, captions: ["original \(sample)", file])
-      for (view, recipe) in source.recipes.enumerated() {
-        let picture = assembly.memory.picture(view: view, position: row, side: recipe.side)
-        canvas.place(
-          picture, column: 1 + view, row: row,
-          captions: [
-            "view \(view)\(style(of: view, row: row, in: assembly).map { ", \($0.strength)" } ?? "")",
-            style(of: view, row: row, in: assembly)?.name ?? "own style",
-          ])
+  /// A picture with what is written below it.
+  private struct Cell {
+    let picture: RGBImage?
+    let captions: [String]
+  }
+
+  private func sheet(_ cells: [[Cell]], typeface: Typeface?) -> RGBImage {
+    let sheet = PictureSheet(
+      columns: cells[0].count, cellWidth: max(side, Self.leastCellWidth), heights: cells.map { _ in side },
+      captionLines: 2, typeface: typeface)
+    for (row, line) in cells.enumerated() {
+      for (column, cell) in line.enumerated() {
+        if let picture = cell.picture {
+          sheet.place(picture, column: column, row: row, captions: cell.captions)
+        } else {
+          sheet.write(cell.captions, column: column, row: row)
+        }
       }
     }
-    return canvas.image
+    return sheet.image
   }
 
-  private func style(of view: Int, row: Int, in assembly: BatchAssembly) -> (strength: String, name: String)? {
-    guard let order = stream.source.styledViews.firstIndex(of: view) else { return nil }
-    let columns = assembly.memory.styles[order]
-    guard columns.applied[row] != 0 else { return nil }
-    return (
-      String(printf: "alpha %.2f beta %.2f", columns.alpha[row], columns.beta[row]),
-      "style " + stream.source.styleName(columns.styleIDs[row])
-    )
+  /// Of the largest view, in pixels.
+  private var side: Int { stream.source.recipes.map(\.side).max()! }
+
+  /// Captions do not fit below narrower pictures.
+  private static let leastCellWidth = 160
+
+  private func originalCells(of assembly: BatchAssembly, row: Int) throws -> [Cell] {
+    let source = stream.source
+    let sample = Int(assembly.memory.sampleIDs[row])
+    let decoder = ImageDecoder(appliesOrientation: source.appliesOrientation)
+    let original = try decoder.decode(
+      try source.catalog.bytes(of: sample, limit: source.limits.maximumBytes), limits: source.limits)
+    let file = source.catalog.relativePath(of: sample).description
+    return [Cell(picture: original.fitted(side: side), captions: ["original \(sample)", file])]
+  }
+
+  private func styleCells(
+    of assembly: BatchAssembly, row: Int, view: Int, crops: [RGBImage], magnification: Int?, tools: WorkerTools
+  ) throws -> [Cell] {
+    let crop = Cell(picture: crops[row], captions: ["view \(view), before its style"])
+    guard let stylization = assembly.stylization(of: row, view: view) else {
+      let empty = Cell(picture: nil, captions: ["left unstylized"])
+      return [crop] + Array(repeating: empty, count: magnification == nil ? 3 : 4)
+    }
+    func stylized(_ stylization: Stylization) throws -> RGBImage {
+      let picture = crops[row].copy()
+      try withExtendedLifetime(picture) {
+        try stylization.apply(stream.source.model!, to: $0.pixels, tools: tools)
+      }
+      return picture
+    }
+    var fullStrength = stylization
+    fullStrength.strength = StyleDraw(alpha: 1, beta: 1)
+    let drawn = try stylized(stylization)
+    let strength = stylization.strength
+    var cells = [
+      crop,
+      Cell(
+        picture: stylization.lender.map { crops[$0] } ?? stylePicture(stylization.style),
+        captions: ["style", stream.source.styleName(stylization.style)]),
+      Cell(picture: try stylized(fullStrength), captions: ["at full strength", "alpha 1, beta 1"]),
+      Cell(
+        picture: drawn,
+        captions: ["as drawn", String(printf: "alpha %.2f, beta %.2f", strength.alpha, strength.beta)]),
+    ]
+    if let magnification {
+      cells.append(
+        Cell(
+          picture: difference(of: drawn, from: crops[row], times: magnification),
+          captions: ["what that changes, \(magnification) times"]))
+    }
+    return cells
+  }
+
+  private func viewCells(of assembly: BatchAssembly, row: Int) -> [Cell] {
+    stream.source.recipes.enumerated().map { view, recipe in
+      Cell(
+        picture: RGBImage(copying: assembly.memory.picture(view: view, position: row, side: recipe.side)),
+        captions: ["view \(view), finished"])
+    }
+  }
+
+  /// The picture that a style of a folder was taken from; `nil` where the styles are no pictures or it cannot be read any more.
+  private func stylePicture(_ style: Int64) -> RGBImage? {
+    guard configuration.style.source == .folder else { return nil }
+    let path = configuration.style.folder + "/" + stream.source.styleName(style)
+    guard let bytes = FileManager.default.contents(atPath: path) else { return nil }
+    return (try? ImageDecoder().decode([UInt8](bytes), limits: stream.source.limits)).map { $0.fitted(side: side) }
+  }
+
+  /// Medium grey where two pictures agree; brighter or darker by `times` their difference.
+  private func difference(of picture: RGBImage, from other: RGBImage, times: Int) -> RGBImage {
+    let result = RGBImage(width: picture.width, height: picture.height)
+    withExtendedLifetime((picture, other, result)) {
+      for (index, (new, old)) in zip($0.pixels.bytes, $1.pixels.bytes).enumerated() {
+        $2.pixels.bytes[index] = UInt8(clamping: 128 + (Int(new) - Int(old)) * times)
+      }
+    }
+    return result
   }
 }

@@ -3,6 +3,8 @@ import Commands
 import FoundationEssentials
 import Glibc
 import Imaging
+import Log
+import Sheets
 
 /// The kinds of picture files that commands write, told by the endings of their names.
 enum PictureOutput: String, CaseIterable {
@@ -49,5 +51,15 @@ func write(_ bytes: [UInt8], to path: String) throws {
     try Data(bytes).write(to: URL(fileURLWithPath: path))
   } catch {
     throw CommandFailure(.cannotCreate, "cannot write \(path): \(systemReason(of: error))")
+  }
+}
+
+/// What captions are written in; where the machine has no font, says so and is `nil`.
+func captionTypeface() -> Typeface? {
+  do throws(TypefaceError) {
+    return try Typeface(size: PictureSheet.letterSize)
+  } catch {
+    LogStream.standardError.write("sasslctl: the picture has no captions: \(error.description)\n")
+    return nil
   }
 }

@@ -10,6 +10,7 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
       CommandOption("out", letter: "o", value: "FILE", "the picture to write: x.png or x.jpg"),
       CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
       CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
+      CommandOption("difference", value: "N", "show what the style changes as well, N times larger: 1 to 32"),
     ]
   let command = "sasslctl preview"
   guard
@@ -17,8 +18,9 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
       arguments, of: command,
       usage: "\(command) --out FILE [options]",
       about:
-        "Draws what a trainer would read: each sample's original beside its views, with alpha, beta and style below.\n"
-        + "The batch is made from the configuration alone; no daemon is needed.",
+        "Draws what a trainer would read, and how it came about. Each sample has a row: its original; the crop of the\n"
+        + "view that is stylized; the style's own picture; the crop at full strength and at the strength that was drawn;\n"
+        + "then the finished views. The batch is made from the configuration alone; no daemon is needed.",
       options: options)
   else { return .success }
   try parsed.requireNoOperands(of: command)
@@ -26,7 +28,9 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
   let kind = try PictureOutput(path: out)
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
   let rows = try parsed.number("rows", in: 1...64) ?? 6
+  let magnification = try parsed.number("difference", in: 1...32)
   let preview = try BatchPreview(try loadConfiguration(parsed), progress: showOpening())
-  try write(try kind.encode(preview.picture(batch: batch, rows: rows)), to: out)
+  let sheet = try preview.picture(batch: batch, rows: rows, magnification: magnification, typeface: captionTypeface())
+  try write(try kind.encode(sheet), to: out)
   return .success
 }

@@ -3,16 +3,18 @@ import Commands
 import FoundationEssentials
 import Glibc
 import Imaging
+import Preview
 import Streams
 import StyleTransfer
 
-/// `sasslctl stylize`: Algorithm 1 on one picture.
+/// `sasslctl stylize`: Algorithm 1 on one picture, or on several in a grid.
 func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
   let options = [
-    CommandOption("content", letter: "c", value: "FILE", "the picture whose content stays (JPEG or PNG)"),
-    CommandOption("style", letter: "s", value: "FILE", "the picture whose style it takes"),
-    CommandOption("alpha", value: "A", "how far its style moves towards the other's, 0 to 1 (default 0.2)"),
-    CommandOption("beta", value: "B", "how much of the stylized picture is mixed in, 0 to 1 (default 0.2)"),
+    CommandOption("content", letter: "c", value: "FILE", "the picture whose content stays; may stand several times"),
+    CommandOption("style", letter: "s", value: "FILE", "the picture whose style it takes; may stand several times"),
+    CommandOption("alpha", value: "A[,A...]", "how far its style moves towards the other's, 0 to 1 (default 0.2)"),
+    CommandOption("beta", value: "B[,B...]", "how much of the stylized picture is mixed in, 0 to 1 (default 0.2)"),
+    CommandOption("side", value: "N", "longest side of the pictures of a grid, in pixels (default 224)"),
     CommandOption("model", letter: "m", value: "FILE", "the style model (default: the embedded one)"),
     CommandOption("out", letter: "o", value: "FILE", "y.png, y.jpg, or y.npy: float32 [height][width][3] in 0...1"),
   ]
@@ -23,20 +25,49 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
       usage: "\(command) --content FILE --style FILE --out FILE [options]",
       about:
         "Stylizes one picture. The style predictor sees both pictures whole, resized to its square input. A content\n"
-        + "whose sides are multiples of 4 is not resized; any other is resized to the next smaller multiples.",
+        + "whose sides are multiples of 4 is not resized; any other is resized to the next smaller multiples.\n"
+        + "With several contents, styles, alphas or betas it makes a grid: styles in the first row, contents in the\n"
+        + "first column, a column for each alpha of each style, a row for each beta of each content.",
       options: options)
   else { return .success }
   try parsed.requireNoOperands(of: command)
-  let contentFile = try parsed.required("content", for: command)
-  let styleFile = try parsed.required("style", for: command)
+  let contentFiles = try parsed.all("content", for: command)
+  let styleFiles = try parsed.all("style", for: command)
   let output = try parsed.required("out", for: command)
-  let alpha = try parsed.number("alpha", in: 0...1) ?? Float(0.2)
-  let beta = try parsed.number("beta", in: 0...1) ?? Float(0.2)
-  let kind = output.hasSuffix(".npy") ? nil : try PictureOutput(path: output, orAlso: ", or in .npy for numbers")
+  let alphas = try parsed.numbers("alpha", in: 0...1) ?? [Float(0.2)]
+  let betas = try parsed.numbers("beta", in: 0...1) ?? [Float(0.2)]
+  let side = try parsed.number("side", in: ModelArchitecture.minimumSide...1024)
+  let isGrid = [contentFiles.count, styleFiles.count, alphas.count, betas.count].contains { $0 > 1 }
+  if side != nil && !isGrid { throw CommandFailure(.usage, "--side is for grids; this is one picture") }
+  let kind =
+    output.hasSuffix(".npy") && !isGrid
+    ? nil : try PictureOutput(path: output, orAlso: isGrid ? "" : ", or in .npy for numbers")
   let model = try ModelLocation(parsed["model"] ?? "").load()
+  if let kind, isGrid {
+    let line = ProgressLine("stylizing")
+    let grid = StyleGrid(
+      contents: try contentFiles.map(namedPicture), styles: try styleFiles.map(namedPicture), alphas: alphas,
+      betas: betas, side: side ?? 224)
+    let sheet = try grid.picture(model: model, typeface: captionTypeface()) { line.update($0, of: $1) }
+    try write(try kind.encode(sheet), to: output)
+  } else {
+    try stylizeOne(
+      try decodePicture(contentFiles[0]), style: try decodePicture(styleFiles[0]), alpha: alphas[0], beta: betas[0],
+      model: model, output: output, kind: kind)
+  }
+  return .success
+}
+
+private func namedPicture(_ path: String) throws -> StyleGrid.Named {
+  StyleGrid.Named(name: URL(filePath: path).lastPathComponent, picture: try decodePicture(path))
+}
+
+/// - Parameter kind: of the picture file; `nil` for numbers.
+private func stylizeOne(
+  _ content: RGBImage, style: RGBImage, alpha: Float, beta: Float, model: StyleModel, output: String,
+  kind: PictureOutput?
+) throws {
   let embedder = try StyleEmbedder(model: model, limits: .standard)
-  let content = try decodePicture(contentFile)
-  let style = try decodePicture(styleFile)
   let multiple = ModelArchitecture.sideMultiple
   let picture = RGBImage(
     width: max(ModelArchitecture.minimumSide, content.width / multiple * multiple),
@@ -65,5 +96,4 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     }
     try write(NumPyFile.encode(values, shape: [picture.height, picture.width, 3]), to: output)
   }
-  return .success
 }

@@ -4,6 +4,7 @@ import Foundation
 import Imaging
 import Pipeline
 import Preview
+import Sheets
 import Streams
 import Testing
 
@@ -28,17 +29,17 @@ struct BatchPreviewTests {
       style.group = 4
       """
     let configuration = try ServiceConfiguration.parse(Array(text.utf8), file: "test.toml")
-    let sheet = try BatchPreview(configuration, progress: { _ in }).picture(batch: 0, rows: 2)
+    let sheet = try BatchPreview(configuration, progress: { _ in }).picture(batch: 0, rows: 2, typeface: nil)
 
     let source = try OpenedStream(configuration, journal: nil, reader: nil, index: nil, progress: { _ in }).source
     let batches = try PlainBatches(source, size: 4)
-    let margin = 8
+    // Behind the original and the four columns of the stylized view; cells are wider than these small pictures.
+    let width = (sheet.width - PictureSheet.margin) / 7
     for view in 0..<2 {
-      let left = margin + (1 + view) * (32 + margin)
+      let left = PictureSheet.margin + (5 + view) * width + (width - PictureSheet.margin - 32) / 2
       for row in 0..<32 {
-        let shown = sheet.pixels.bytes[
-          ((margin + row) * sheet.width + left) * 3..<((margin + row) * sheet.width + left + 32) * 3]
-        #expect(Array(shown) == batches.row(row, ofView: view, side: 32))
+        let begin = ((PictureSheet.margin + row) * sheet.width + left) * 3
+        #expect(Array(sheet.pixels.bytes[begin..<begin + 32 * 3]) == batches.row(row, ofView: view, side: 32))
       }
     }
     withExtendedLifetime(sheet) {}

@@ -19,8 +19,6 @@ import sassl
 from streams import fnv1a
 from workplace import PROGRAMS, Daemon, Size, Workplace, control
 
-MARGIN = 8
-
 
 def first_batch(name: str) -> dict[str, np.ndarray]:
     """Copies of the arrays of batch 0."""
@@ -47,23 +45,6 @@ def styles(tmp_path: pathlib.Path) -> pathlib.Path:
         Image.fromarray((noise + np.array(colour)).clip(0, 255).astype(np.uint8)).save(folder / f"style{index}.png")
     (folder / "broken.png").write_bytes(b"no picture")
     return folder
-
-
-def test_the_preview_shows_what_the_trainer_reads(
-    workplace: Workplace, pictures: pathlib.Path, size: Size, tmp_path: pathlib.Path
-) -> None:
-    out = tmp_path / "preview.png"
-    with workplace.daemon(pictures, size) as daemon:
-        arrays = first_batch(daemon.name)
-        run = daemon.control("preview", "--out", str(out), "--rows", "3")
-        assert run.returncode == 0, run.stderr
-    sheet = np.asarray(Image.open(out))
-    row_height = (sheet.shape[0] - MARGIN) // 3
-    for row in range(3):
-        for view in (0, 1):
-            top, left = MARGIN + row * row_height, MARGIN + (1 + view) * (size.side + MARGIN)
-            cell = sheet[top : top + size.side, left : left + size.side]
-            assert np.array_equal(cell, arrays[f"view{view}"][row])
 
 
 def test_inspect_tells_what_the_batch_holds(workplace: Workplace, pictures: pathlib.Path, size: Size) -> None:
@@ -367,27 +348,3 @@ def test_styles_of_an_index_that_is_not_there_yet(
     assert "63 styles, 0 of them known before" in added.stdout
     again = control("styles", "add", str(folder), "--config", str(configuration))
     assert "63 styles, 63 of them known before" in again.stdout
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"), [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.JPEG", "JPEG"), ("x.webp", None), ("x", None)]
-)
-def test_a_preview_is_of_the_kind_that_its_name_says(
-    workplace: Workplace, pictures: pathlib.Path, size: Size, tmp_path: pathlib.Path, name: str, kind: str | None
-) -> None:
-    _, configuration = workplace.configure(pictures, size)
-    picture = str(next(path for path in pictures.rglob("*.*") if path.is_file()))
-    preview = ("preview", "--rows", "1", "--config", str(configuration))
-    for command in (preview, ("stylize", "--content", picture, "--style", picture)):
-        out = tmp_path / command[0] / name
-        out.parent.mkdir()
-        run = control(*command, "--out", str(out))
-        if kind is None:
-            assert run.returncode == 64
-            assert ".png, .jpg or .jpeg" in run.stderr
-            assert not out.exists()
-        else:
-            assert run.returncode == 0, run.stderr
-            with Image.open(out) as written:
-                assert written.format == kind
-                written.load()

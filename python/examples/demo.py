@@ -127,7 +127,7 @@ def main() -> int:
         return code
     preview = work / "preview.png"
     subprocess.run([PROGRAMS / "sasslctl", "preview", "--config", configuration, "--out", preview], check=True)
-    print(f"\nlook at {preview}: original, view 0 (stylized) and view 1, side by side")
+    print(f"\nlook at {preview}: how each view came about, and what the trainer reads")
     return 0
 
 

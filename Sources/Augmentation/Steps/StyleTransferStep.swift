@@ -64,4 +64,10 @@ package struct StyleDraw: Sendable, Equatable {
   package let alpha: Double
   /// How much of the stylized image replaces the content, 0...1.
   package let beta: Double
+
+  /// A style transfer of these strengths.
+  package init(alpha: Double, beta: Double) {
+    self.alpha = alpha
+    self.beta = beta
+  }
 }
