@@ -23,10 +23,13 @@ class AnyPythonWheel(bdist_wheel):
         return ("py3", "none", super().get_tag()[2])
 
 
+SCRIPTS = ["sassl-ray = sassl.ray.command:main"]
+
+
 def brought() -> dict[str, Any]:
     """What a wheel with the programs has besides."""
     if not Path("sassl_programs/lib").is_dir():
-        return {"packages": ["sassl", "sassl.ray"]}
+        return {"packages": ["sassl", "sassl.ray"], "entry_points": {"console_scripts": SCRIPTS}}
     programs = ["sassld", "sasslctl"]
     return {
         "packages": ["sassl", "sassl.ray", "sassl_programs"],
@@ -35,7 +38,7 @@ def brought() -> dict[str, Any]:
             for folder in Path("data").rglob("*/")
             if folder.is_dir()
         ],
-        "entry_points": {"console_scripts": [f"{name} = sassl_programs:{name}" for name in programs]},
+        "entry_points": {"console_scripts": [*SCRIPTS, *(f"{name} = sassl_programs:{name}" for name in programs)]},
     }
 
 

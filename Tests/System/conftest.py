@@ -10,6 +10,8 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from picture_files import write_good
+from ray_cluster import cluster as cluster
+from ray_cluster import on_one_machine as on_one_machine
 from reliability import Provocations, Table
 from streams import read
 from surroundings import directory as directory

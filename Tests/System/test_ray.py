@@ -11,10 +11,8 @@ import pytest
 pytest.importorskip("ray")
 
 import sassl
-from ray_cluster import SETTINGS, cluster, on_one_machine, served
+from ray_cluster import SETTINGS, served
 from streams import digest_of, digest_of_arrays, digests
-
-__all__ = ["cluster", "on_one_machine"]
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,11 @@ For example:
             train(batch.views)
 """
 
+try:
+    import ray  # noqa: F401
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("sassl.ray needs Ray on every node of the cluster: pip install 'sassl[ray]'") from error
+
 from .deployment import Deployment, serve
 
 __all__ = ["Deployment", "serve"]

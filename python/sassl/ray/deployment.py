@@ -35,6 +35,8 @@ _MAKERS_FORESEEN: Final = 8
 # How long an actor may take to tidy up.
 _STOP_SECONDS: Final = 45.0
 _LOOK_SECONDS: Final = 0.1
+# How long an actor may take to say how it is.
+_ANSWER_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -163,9 +165,11 @@ class Deployment:
 
     def start(self) -> None:
         """Starts everything that is not there yet."""
+        existing = _names()
         for node, ranks in self.plan.ranks_of.items():
-            for _ in range((self.plan.makers or 1) - len(self._makers(node))):
-                self.add_maker(node)
+            # Feeders come last: where they are, the makers are those that somebody has wanted since.
+            if not any(self.plan.feeder_name(rank) in existing for rank in ranks):
+                self._scale_to(node, self.plan.makers or 1)
             for rank in ranks:
                 self._start_feeder(node, rank)
         if self.plan.makers is None:
@@ -185,7 +189,9 @@ class Deployment:
             makers = [maker for report in reports for maker in report.get("makers", [])]
             broken = [maker for maker in makers if maker["state"] == "failed"]
             if makers and len(broken) == len(makers):
-                raise DaemonFailedError(f"no maker can start. {broken[0]['name']}: {broken[0]['detail']}")
+                raise DaemonFailedError(
+                    f"no maker can start. {broken[0]['name']}: {broken[0]['detail']}", broken[0]["exit_code"]
+                )
             if time.monotonic() > deadline:
                 raise SasslError(f"not every rank has batches after {timeout:.0f} s: {self._what_lacks(reports)}")
             time.sleep(_LOOK_SECONDS)
@@ -228,6 +234,24 @@ class Deployment:
         )
         return name
 
+    def scale(self, makers: int) -> None:
+        """From now on so many makers make batches for each node that trains. The stream goes on."""
+        if makers < 1:
+            raise ValueError(f"makers={makers}: at least one has to make batches")
+        most = self.plan.division.count * min(map(len, self.plan.ranks_of.values()))
+        if makers > most:
+            raise ValueError(f"makers={makers}: the slices of each batch are enough for {most}")
+        self._end_scaling()
+        for node in self.plan.ranks_of:
+            self._scale_to(node, makers)
+
+    def _scale_to(self, node: str, makers: int) -> None:
+        names = self._makers(node)
+        for _ in range(makers - len(names)):
+            self.add_maker(node)
+        # The latest are the farthest away.
+        self._end(*names[makers:])
+
     def remove_maker(self, name: str) -> None:
         """Ends a maker; the others make its slices."""
         self._end(name)
@@ -267,11 +291,13 @@ class Deployment:
         self._handles[name] = actor.remote(*arguments)
 
     def _makers(self, node: str) -> list[str]:
-        return sorted(name for name in _names() if name.startswith(self.plan.makers_prefix(node)))
+        """The makers for the ranks on a node, in the order in which they were started."""
+        names = [name for name in _names() if name.startswith(self.plan.makers_prefix(node))]
+        return sorted(names, key=lambda name: int(name.rpartition(".")[2]))
 
     def status(self) -> dict[str, Any]:
         """How everything is doing; the form is that of `sassl-ray status --json`."""
-        return status_of(self.plan)
+        return status_of(self.name, [rank for ranks in self.plan.ranks_of.values() for rank in ranks])
 
     def _scale(self) -> None:
         """The life of the thread that starts and ends makers by need."""
@@ -297,8 +323,12 @@ class Deployment:
         if wanted > len(names) and ray.available_resources().get("CPU", 0) >= self.plan.cpus:
             self.add_maker(node)
         elif wanted < len(names):
-            # The latest is the farthest away.
-            self.remove_maker(max(names, key=lambda name: int(name.rpartition(".")[2])))
+            self._scale_to(node, len(names) - 1)
+
+    def _end_scaling(self) -> None:
+        self._stopping.set()
+        if self._scaler is not None:
+            self._scaler.join()
 
     def _end(self, *names: str) -> None:
         """Lets actors tidy up, all at once, and ends them."""
@@ -317,9 +347,7 @@ class Deployment:
 
     def close(self) -> None:
         """Ends everything: the rings are removed, and nothing is left on any node."""
-        self._stopping.set()
-        if self._scaler is not None:
-            self._scaler.join()
+        self._end_scaling()
         names = _names()
         # Feeders first, so that none asks makers that have gone.
         self._end(*(name for name in names if name.startswith(f"{self.name}.feeder.")))
@@ -340,25 +368,34 @@ def _names() -> set[str]:
     return {entry["name"] for entry in listed if entry["namespace"] == NAMESPACE}
 
 
-def status_of(plan: Plan) -> dict[str, Any]:
-    """How the makers and feeders of a plan are doing."""
-    reports: list[dict[str, Any]] = []
-    for ranks in plan.ranks_of.values():
-        for rank in ranks:
-            starting = {"rank": rank, "state": "starting", "detail": "its feeder does not answer", "makers": []}
-            try:
-                feeder: Any = ray.get_actor(plan.feeder_name(rank), namespace=NAMESPACE)
-                report: dict[str, Any] = ray.get(feeder.report.remote(), timeout=5)
-                reports.append(report)
-            except (ValueError, RayError):
-                reports.append(starting)
-    return {
-        "format_version": 1,
-        "name": plan.name,
-        "world_size": plan.division.world_size,
-        "batch_size": plan.division.batch_size,
-        "ranks": reports,
-    }
+def streams() -> list[str]:
+    """The names of the streams that are served on this cluster."""
+    return sorted({name.partition(".feeder.")[0] for name in _names() if ".feeder." in name})
+
+
+def status_of(name: str, ranks: Sequence[int] = ()) -> dict[str, Any]:
+    """How the feeders of a stream and their makers are doing, those of `ranks` also where they are not there."""
+    prefix = f"{name}.feeder."
+    there = {int(actor.removeprefix(prefix)) for actor in _names() if actor.startswith(prefix)}
+    asked: dict[int, Any] = {}
+    for rank in sorted(there | set(ranks)):
+        with contextlib.suppress(ValueError, RayError):
+            feeder: Any = ray.get_actor(f"{prefix}{rank}", namespace=NAMESPACE)
+            asked[rank] = feeder.report.remote()
+    if asked:
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=_ANSWER_SECONDS)
+    reports = []
+    for rank in sorted(there | set(ranks)):
+        report: dict[str, Any] = {
+            "rank": rank,
+            "state": "starting",
+            "detail": "its feeder does not answer",
+            "makers": [],
+        }
+        with contextlib.suppress(RayError):
+            report = ray.get(asked[rank], timeout=0) if rank in asked else report
+        reports.append(report)
+    return {"format_version": 1, "name": name, "ranks": reports}
 
 
 def serve(
@@ -395,12 +432,16 @@ def serve(
     :raises DaemonFailedError: no maker's `sassld` starts, with what it said.
     :raises SasslError: a ring cannot be made, or not in time.
     """
-    folder = new_folder()
-    try:
-        configuration = shown(configuration_file(folder, dataset, config, settings))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    plan = planned(configuration, makers=makers, slices=slices, cpus=cpus, trainers=trainers, cpu_path=cpu_path)
+    plan = planned(
+        configuration_of(dataset, config, settings),
+        makers=makers,
+        slices=slices,
+        cpus=cpus,
+        trainers=trainers,
+        cpu_path=cpu_path,
+    )
+    if plan.name in streams():
+        raise SasslError(f"the stream {plan.name} is served on this cluster already: choose another stream.name")
     deployment = Deployment(plan)
     try:
         deployment.start()
@@ -409,3 +450,16 @@ def serve(
         deployment.close()
         raise
     return deployment
+
+
+def configuration_of(
+    dataset: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The configuration that the arguments of `serve` mean, as `sasslctl config show --json` has it."""
+    folder = new_folder()
+    try:
+        return shown(configuration_file(folder, dataset, config, settings or {}))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

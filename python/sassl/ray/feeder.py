@@ -110,6 +110,8 @@ class Feeder:
         options, now = self._options, time.monotonic()
         report: dict[str, Any] = {
             "rank": options.rank,
+            "world_size": options.division.world_size,
+            "batch_size": options.division.batch_size,
             "host": socket.gethostname(),
             "node": ray.get_runtime_context().get_node_id(),
             "process": os.getpid(),
@@ -157,6 +159,7 @@ class Feeder:
             "process": report.process if report else 0,
             "state": state,
             "detail": detail,
+            "exit_code": report.exit_code if report else 0,
             "cpu_path": report.status.get("cpu_path", "unknown") if report else "unknown",
             "workers": report.status.get("workers", 0) if report else 0,
             "slices": len(mine),

@@ -42,6 +42,8 @@ class MakerReport:
     """`starting`, `running` or `failed`."""
     detail: str = ""
     """Why it has failed: the last words of its daemon."""
+    exit_code: int = 0
+    """Of the daemon that has failed, as in subprocess."""
     layout: SliceLayout | None = None
     """What its slices are like, once it is running."""
     capacity: float = 0.0
@@ -110,9 +112,9 @@ class Maker:
                 daemon.end()
                 return
             delay = _FIRST_DELAY if time.monotonic() - started > _SOUND_SECONDS else min(2 * delay, _LONGEST_DELAY)
-            failure = str(daemon.failure())
+            failure = daemon.failure()
             print(f"{failure}\nIt is started again in {delay:.0f} s.", flush=True)
-            self._say("failed", detail=failure)
+            self._say("failed", detail=str(failure), exit_code=failure.exit_code)
             self._stopping.wait(delay)
 
     def _say(self, state: str, **more: Any) -> None:

@@ -1,0 +1,266 @@
+"""Whatever part of a cluster is killed, cut off or wrong: the trainer's batches are those of one machine."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ray")
+
+import ray
+
+import sassl
+from ray_cluster import BATCHES, SETTINGS, left_behind, served
+from reliability import Provocations
+from streams import digest_of
+from workplace import eventually
+
+
+@pytest.fixture(autouse=True)
+def connected(cluster: Any) -> None:
+    """Every test here needs the cluster."""
+
+
+def read_on(reader: sassl.Reader, expected: list[bytes], count: int) -> None:
+    """Reads so many batches, each of which has to be the one that one machine makes."""
+    for _ in range(count):
+        with reader.next(timeout=120) as batch:
+            assert digest_of(batch) == expected[batch.number], batch.number
+
+
+def makers_of(deployment: Any) -> list[dict[str, Any]]:
+    """The makers that run."""
+    (rank,) = deployment.status()["ranks"]
+    return [maker for maker in rank["makers"] if maker["state"] == "running"]
+
+
+def daemon_of(process: int) -> int:
+    """The `sassld` of the maker with this process number."""
+    children = Path(f"/proc/{process}/task").glob("*/children")
+    numbers = [int(number) for file in children for number in file.read_text().split()]
+    (daemon,) = [number for number in numbers if Path(f"/proc/{number}/comm").read_text().strip() == "sassld"]
+    return daemon
+
+
+class Faults:
+    """What can happen to a running stream."""
+
+    def __init__(self, cluster: Any, deployment: Any, draws: random.Random) -> None:
+        self._cluster, self._deployment, self._draws = cluster, deployment, draws
+
+    def _maker(self) -> int:
+        def running() -> list[int]:
+            # What is told of one may be older than its end.
+            processes = [maker["process"] for maker in makers_of(self._deployment)]
+            return [process for process in processes if Path(f"/proc/{process}").exists()]
+
+        return self._draws.choice(eventually(running, "a maker runs"))
+
+    def kill_maker(self) -> None:
+        """kill -9 of a maker"""
+        os.kill(self._maker(), signal.SIGKILL)
+
+    def kill_daemon(self) -> None:
+        """kill -9 of a maker's daemon"""
+        with contextlib.suppress(ValueError, FileNotFoundError):  # it has none at the moment
+            os.kill(daemon_of(self._maker()), signal.SIGKILL)
+
+    def kill_both(self) -> None:
+        """kill -9 of a maker and its daemon at once"""
+        maker = self._maker()
+        with contextlib.suppress(ValueError, FileNotFoundError):
+            os.kill(daemon_of(maker), signal.SIGKILL)
+        os.kill(maker, signal.SIGKILL)
+
+    def kill_feeder(self) -> None:
+        """kill -9 of the feeder"""
+        ranks = eventually(
+            lambda: [rank for rank in self._deployment.status()["ranks"] if rank.get("process")], "the feeder answers"
+        )
+        os.kill(ranks[0]["process"], signal.SIGKILL)
+
+    def remove_node(self) -> None:
+        """a node that does not train is lost, and another one joins"""
+        # Not gracefully: its processes find out for themselves, or not at all.
+        self._cluster.remove_node(self._draws.choice(list(self._cluster.worker_nodes)), allow_graceful=False)
+        self._cluster.add_node(num_cpus=2, object_store_memory=150 << 20)
+
+    @property
+    def all(self) -> list[Callable[[], None]]:
+        return [self.kill_maker, self.kill_daemon, self.kill_both, self.kill_feeder, self.remove_node]
+
+
+@pytest.mark.reliability
+def test_parts_of_a_cluster_that_are_killed_at_random_moments_lose_nothing(
+    cluster: Any, data: Path, on_one_machine: list[bytes], provoked: Provocations, kills: int
+) -> None:
+    draws = random.Random(11)
+    with served(data, makers=3) as deployment, deployment.attach(start=0, verify=True) as reader:
+        faults = Faults(cluster, deployment, draws)
+        for round_ in range(kills):
+            if reader.position > BATCHES - 8:
+                reader.seek(0)
+            read_on(reader, on_one_machine, draws.randint(1, 4))
+            fault = faults.all[round_ % len(faults.all)]
+            with provoked(f"Ray: {fault.__doc__}"):
+                fault()
+        read_on(reader, on_one_machine, 4)
+        eventually(lambda: len(makers_of(deployment)) == 3, "all makers are back")
+
+
+def test_a_frozen_maker_holds_nobody_up(data: Path, on_one_machine: list[bytes], provoked: Provocations) -> None:
+    with served(data, makers=2) as deployment, deployment.attach(start=0, verify=True) as reader:
+        read_on(reader, on_one_machine, 2)
+        frozen = makers_of(deployment)[0]["process"]
+        with provoked.meanwhile("Ray: a maker is stopped (SIGSTOP)"):
+            os.kill(frozen, signal.SIGSTOP)
+            try:
+                # More than were made ahead: the other one has to make its slices too.
+                read_on(reader, on_one_machine, 20)
+            finally:
+                os.kill(frozen, signal.SIGCONT)
+        eventually(lambda: len(makers_of(deployment)) == 2, "it is used again")
+        read_on(reader, on_one_machine, 4)
+
+
+def test_a_slow_maker_gets_fewer_slices(data: Path, on_one_machine: list[bytes]) -> None:
+    with served(data, makers=2) as deployment, deployment.attach(start=0, verify=True) as reader:
+        read_on(reader, on_one_machine, 2)
+        slow = makers_of(deployment)[0]
+        daemon = daemon_of(slow["process"])
+        # A tenth of a core: a control group would do it too, where one may be made.
+        throttle = subprocess.Popen(
+            [
+                "bash",
+                "-c",
+                f"while kill -STOP {daemon} && sleep 0.18 && kill -CONT {daemon} && sleep 0.02; do :; done",
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+
+            def has_fewer() -> bool:
+                if reader.position > BATCHES - 4:
+                    reader.seek(0)
+                read_on(reader, on_one_machine, 2)
+                shares = {maker["name"]: maker["slices"] for maker in makers_of(deployment)}
+                return bool(shares) and shares.get(slow["name"], 0) < max(shares.values())
+
+            eventually(has_fewer, "the fast maker makes more slices than the slow one", seconds=120)
+        finally:
+            throttle.kill()
+            throttle.wait()
+            os.kill(daemon, signal.SIGCONT)
+
+
+def test_makers_join_and_leave_without_a_new_stream(
+    data: Path, on_one_machine: list[bytes], provoked: Provocations
+) -> None:
+    with served(data, makers=1) as deployment, deployment.attach(start=0, verify=True) as reader:
+        fingerprint = reader.information.fingerprint
+        read_on(reader, on_one_machine, 3)
+        with provoked("Ray: a maker joins"):
+            joined = deployment.add_maker()
+        eventually(lambda: len(makers_of(deployment)) == 2, "the second maker runs")
+        read_on(reader, on_one_machine, 10)
+        with provoked("Ray: a maker leaves"):
+            deployment.remove_maker(joined)
+        read_on(reader, on_one_machine, 10)
+        assert reader.information.fingerprint == fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"stream": {"seed": 8}}, "stream.seed was 7 and is 8"),
+        ({"dataset": {"exclude": ["good 00*"]}}, "dataset was 70 samples"),
+        ({"style": {"model": "other"}}, "style.model was"),
+    ],
+)
+def test_a_maker_of_another_stream_is_refused_by_name(
+    data: Path, tmp_path: Path, on_one_machine: list[bytes], change: dict[str, dict[str, Any]], words: str
+) -> None:
+    from sassl.ray.known_makers import NAMESPACE
+    from sassl.ray.maker import Maker
+    from sassl.ray.slices import slice_configuration
+
+    if "style" in change:
+        change = {"style": {"model": str(other_model(tmp_path))}}
+    with served(data, makers=1) as deployment, deployment.attach(start=0, verify=True) as reader:
+        read_on(reader, on_one_machine, 2)
+        plan = deployment.plan
+        (node,) = plan.ranks_of
+        configuration = slice_configuration(plan.configuration, plan.division, [0])
+        for section, values in change.items():
+            configuration[section] = {**configuration[section], **values}
+        name = f"{plan.makers_prefix(node)}9"
+        stranger = ray.remote(Maker).options(name=name, namespace=NAMESPACE, num_cpus=1).remote(configuration, {})
+
+        def told() -> dict[str, Any]:
+            (rank,) = deployment.status()["ranks"]
+            refused: list[dict[str, Any]] = [maker for maker in rank["makers"] if maker["state"] == "refused"]
+            return refused[0] if refused else {}
+
+        refused = eventually(told, "the maker is refused")
+        assert refused["name"] == name
+        assert words in refused["detail"]
+        read_on(reader, on_one_machine, 8)
+        ray.get(stranger.stop.remote())
+
+
+def other_model(folder: Path) -> Path:
+    """The embedded model with one weight changed."""
+    original = Path(__file__).parents[2] / "Sources" / "CEmbeddedModel" / "model.safetensors"
+    content = bytearray(original.read_bytes())
+    content[-1] ^= 1
+    file = folder / "other.safetensors"
+    file.write_bytes(content)
+    return file
+
+
+DRIVER = """
+import sys, time
+import ray, sassl.ray
+address, data, settings = sys.argv[1], sys.argv[2], eval(sys.argv[3])
+ray.init(address=address, log_to_driver=False)
+serving = sassl.ray.serve(data, makers=2, cpus=1, **settings)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_driver_that_is_killed_takes_everything_along_and_its_successor_goes_on(
+    cluster: Any, data: Path, on_one_machine: list[bytes], provoked: Provocations
+) -> None:
+    command = [sys.executable, "-c", DRIVER, cluster.address, str(data), repr({**SETTINGS, "stream_name": "driven"})]
+
+    def driver() -> subprocess.Popen[str]:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    first = driver()
+    try:
+        with sassl.attach("driven", start=0, world_size=1, daemon_timeout=120, verify=True) as reader:
+            read_on(reader, on_one_machine, 5)
+            with provoked("Ray: kill -9 of the driver, and another one starts"):
+                first.kill()
+                first.wait()
+            eventually(lambda: not left_behind(), "its makers leave nothing behind")
+            first = driver()
+            read_on(reader, on_one_machine, 10)
+    finally:
+        first.kill()
+        first.wait()
+    eventually(lambda: not Path("/dev/shm/sassl.driven.0").exists(), "the ring goes when nobody reads it any more")
+    eventually(lambda: not left_behind(), "its makers leave nothing behind")
