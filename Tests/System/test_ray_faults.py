@@ -89,10 +89,14 @@ class Faults:
         os.kill(ranks[0]["process"], signal.SIGKILL)
 
     def remove_node(self) -> None:
-        """a node that does not train is lost, and another one joins"""
+        """a node that does not train is lost"""
         # Not gracefully: its processes find out for themselves, or not at all.
         self._cluster.remove_node(self._draws.choice(list(self._cluster.worker_nodes)), allow_graceful=False)
-        self._cluster.add_node(num_cpus=2, object_store_memory=150 << 20)
+
+    def mend(self) -> None:
+        """Has another node join for one that was lost."""
+        if len(self._cluster.worker_nodes) < 2:
+            self._cluster.add_node(num_cpus=2, object_store_memory=150 << 20)
 
     @property
     def all(self) -> list[Callable[[], None]]:
@@ -107,13 +111,15 @@ def test_parts_of_a_cluster_that_are_killed_at_random_moments_lose_nothing(
     with served(data, makers=3) as deployment, deployment.attach(start=0, verify=True) as reader:
         faults = Faults(cluster, deployment, draws)
         for round_ in range(kills):
-            if reader.position > BATCHES - 8:
+            if reader.position > BATCHES - 9:
                 reader.seek(0)
-            read_on(reader, on_one_machine, draws.randint(1, 4))
+            read_on(reader, on_one_machine, draws.randint(4, 8))
+            faults.mend()
             fault = faults.all[round_ % len(faults.all)]
             with provoked(f"Ray: {fault.__doc__}"):
                 fault()
-        read_on(reader, on_one_machine, 4)
+        read_on(reader, on_one_machine, 8)
+        faults.mend()
         eventually(lambda: len(makers_of(deployment)) == 3, "all makers are back")
 
 

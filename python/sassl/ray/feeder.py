@@ -17,11 +17,11 @@ from ray.exceptions import RayError
 
 from .. import _remains
 from .._producer import Reservation, RingProducer
-from ..errors import CorruptRingError, ReaderBusyError
+from ..errors import CorruptRingError, ReaderBusyError, SasslError
 from .assignment import Assignment
 from .known_makers import LOOK_SECONDS, KnownMaker, KnownMakers, is_intact
 from .metrics import FeederMetrics
-from .slices import Division, Joining, Slice, SliceLayout, joined_fields
+from .slices import Division, Joining, Slice, SliceLayout, joined_fields, layout_of
 
 # For how long one call waits before the next look at everything else.
 _PATIENCE_SECONDS: Final = 0.05
@@ -58,6 +58,13 @@ class FeederOptions:
     """What the names of the makers begin with."""
 
 
+def _fingerprint_of_predecessor(options: FeederOptions) -> bytes | None:
+    """What the ring of a feeder that was killed holds; nothing where there is none."""
+    with contextlib.suppress(SasslError, OSError):
+        return layout_of(options.directory, options.name, options.rank).fingerprint
+    return None
+
+
 @dataclass
 class _Ask:
     """A slice that a maker was asked for."""
@@ -88,7 +95,7 @@ class Feeder:
         self._parts = options.division.slices_of(options.rank)
         self._assignment = Assignment([part for rank in options.ranks for part in options.division.slices_of(rank)])
         self._assigned = 0.0
-        self._makers = KnownMakers(options.makers)
+        self._makers = KnownMakers(options.makers, _fingerprint_of_predecessor(options))
         self._metrics = FeederMetrics(options.name, options.rank)
         self._ring: RingProducer | None = None
         self._jobs: list[_Job] = []

@@ -83,10 +83,15 @@ class KnownMaker:
 
 
 class KnownMakers:
-    """Keeps the list up to date, on a thread of its own: nothing that hangs there holds up the stream."""
+    """Keeps the list up to date, on a thread of its own: nothing that hangs there holds up the stream.
 
-    def __init__(self, prefix: str) -> None:
+    :param prefix: what the names of the makers begin with.
+    :param fingerprint: of the stream, where that is known: of a feeder that has died, whose trainer goes on.
+    """
+
+    def __init__(self, prefix: str, fingerprint: bytes | None) -> None:
         self._prefix = prefix
+        self._fingerprint = fingerprint
         self._makers: dict[str, KnownMaker] = {}
         self._asked: dict[str, tuple[Any, float]] = {}
         self._stream: SliceLayout | None = None
@@ -175,7 +180,10 @@ class KnownMakers:
         self._compare_instructions({layout.cpu_path for layout in running.values()} - {0})
 
     def _decided(self, running: dict[str, SliceLayout]) -> SliceLayout | None:
-        """The stream that most makers make, once all are running, or have had time to."""
+        """The stream that is known, or else the one that most makers make, once all are running or have had time to."""
+        for layout in running.values():
+            if layout.fingerprint == self._fingerprint:
+                return layout
         waiting = [maker for maker in self.all if maker.report is None or maker.report.state == "starting"]
         if not running or (waiting and time.monotonic() - self._since < _GATHERING_SECONDS):
             return None
