@@ -38,6 +38,7 @@ from .errors import (
 )
 from .reader import Epoch, Reader, RingInformation, RingStatus, attach
 from .serving import ServedReader, serve
+from .training_log import log
 
 # Of this package as it is installed.
 __version__ = importlib.metadata.version("sassl")
@@ -71,5 +72,6 @@ __all__ = [
     "WorldSizeError",
     "WorldSizeWarning",
     "attach",
+    "log",
     "serve",
 ]
