@@ -33,6 +33,8 @@ let package = Package(
     .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CFontconfig", pkgConfig: "fontconfig", providers: [.apt(["libfontconfig-dev"])]),
     .systemLibrary(name: "CGetopt"),
+    // Whoever uses it links its archive, of which little is used: the shared library needs 40 MB of others, for formats that are not read here.
+    .systemLibrary(name: "CArchive", providers: [.apt(["libarchive-dev"])]),
 
     // What Swift has no word for.
     .target(name: "CTOML", cxxSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])]),
@@ -54,7 +56,9 @@ let package = Package(
     .target(name: "Settings"),
     .target(name: "Memory"),
     .target(name: "ImageFormats"),
-    .target(name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory", "ImageFormats"]),
+    .target(
+      name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory", "ImageFormats", "CArchive"],
+      linkerSettings: [.unsafeFlags(["-l:libarchive.a"])]),
     .target(
       name: "Imaging",
       dependencies: ["Memory", "ImageFormats", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),

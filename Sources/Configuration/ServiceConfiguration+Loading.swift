@@ -155,6 +155,9 @@ private struct ConfigurationReader {
         lines["dataset.exclude"], "dataset.exclude",
         "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
     }
+    if configuration.dataset.layout != .shards, !configuration.dataset.labelField.isEmpty {
+      report(lines["dataset.label_field"], "dataset.label_field", "is for dataset.layout = \"shards\"")
+    }
     checkViews()
     guard style.enabled else { return }
     if let view = style.views.first(where: { $0 >= configuration.viewCount }) {

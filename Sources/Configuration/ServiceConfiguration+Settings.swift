@@ -25,6 +25,7 @@ extension ServiceConfiguration {
         .strings(
           "exclude", \.dataset.exclude, accepted: "a list of patterns, for example [\"lost+found\", \"*_mask.png\"]",
           isValid: { !$0.isEmpty }),
+        .string("label_field", \.dataset.labelField, accepted: "the name of a field in JSON, or \"\" for .cls"),
         .boolean("apply_orientation", \.dataset.applyOrientation),
       ]),
     Section(

@@ -58,14 +58,18 @@ package struct ServiceConfiguration: Equatable, Sendable {
       case flat
       /// A text file of paths.
       case list
+      /// Tar shards, as WebDataset defines them.
+      case shards
     }
 
-    /// The folder or the list.
+    /// The folder, the list or the shards.
     package var path = "/srv/images"
     /// How the path is read.
     package var layout = Layout.imageFolder
-    /// Shell patterns of what in the folder is left out, by name or by path relative to the folder.
+    /// Shell patterns of what is left out, by name or by path relative to the folder.
     package var exclude: [String] = []
+    /// The field of each sample's `.json` that has its label, in shards; empty for the number in its `.cls`.
+    package var labelField = ""
     /// Whether pictures are turned as their metadata say.
     package var applyOrientation = true
   }

@@ -3,10 +3,12 @@ import BatchRing
 import FoundationEssentials
 import Glibc
 
-/// The files of one stream outside shared memory: the index in the state directory, the control socket in the runtime directory.
+/// The files of one stream outside shared memory: the index and the tables of shards in the state directory, the control socket in the runtime directory.
 package struct ServicePlaces: Sendable {
   /// The SQLite index.
   package let indexPath: String
+  /// The tables of the data set's shards.
+  package let shardTablesPath: String
   /// The control socket.
   package let controlPath: String
   /// The file whose lock says who may make that socket.
@@ -14,7 +16,9 @@ package struct ServicePlaces: Sendable {
 
   /// The places that a configuration names, without touching the disk.
   package init(of configuration: ServiceConfiguration) {
-    indexPath = configuration.state.resolvedDirectory + "/" + configuration.stream.name + ".sqlite"
+    let state = configuration.state.resolvedDirectory + "/" + configuration.stream.name
+    indexPath = state + ".sqlite"
+    shardTablesPath = state + ".shards"
     let runtime = configuration.state.resolvedRuntimeDirectory + "/" + configuration.stream.name
     controlPath = runtime + ".control"
     lockPath = runtime + ".lock"

@@ -18,8 +18,35 @@ package enum DatasetError: Error, Equatable, Sendable {
   case noImages(BytePath)
   /// A line of a list does not say a path and an optional label; lines count from 1.
   case badLine(BytePath, line: Int, BadLine)
+  /// A path names no shards.
+  case noShards(BytePath)
+  /// A text that names shards has braces that mean nothing.
+  case badBraces(BytePath, BraceFault)
+  /// A list of shards has labels.
+  case labelledShards(BytePath)
+  /// A path names one shard more than once.
+  case shardTwice(BytePath, BytePath)
+  /// A file is no tar archive.
+  case notAShard(BytePath)
+  /// A tar archive is compressed as a whole, by the program of this name.
+  case compressedShard(BytePath, by: String)
+  /// A shard ends inside of a member.
+  case truncatedShard(BytePath, member: BytePath, missing: Int)
+  /// A shard is damaged from this byte on.
+  case damagedShard(BytePath, at: Int)
+  /// A shard was written to while its headers were read.
+  case shardChanged(BytePath)
+  /// A shard has two members of this name.
+  case memberTwice(BytePath, BytePath)
+  /// A member of a shard that should hold a label holds something else.
+  case badLabel(BytePath, BytePath, String)
+  /// No description in the shards has the field that should hold the label.
+  case noLabelField(BytePath, String)
   /// An epoch in which the last, incomplete batch is dropped would have no batch at all.
   case tooFewSamples(count: Int, globalBatchSize: Int)
+
+  /// What is wrong with braces.
+  package typealias BraceFault = BraceNotation.Fault
 
   /// What is wrong with a line of a list.
   package enum BadLine: Equatable, Sendable {
@@ -59,6 +86,31 @@ extension DatasetError: CustomStringConvertible {
         + "After the tab comes a whole number from 0, or -1 for a sample without a label."
     case .badLine(let path, let line, .separator(let separator)):
       "\(path), line \(line): \(separator == "," ? "a comma" : "a blank") stands before the label. Write a tab there."
+    case .noShards(let path):
+      "No shard was found in \(path). Looked for names ending in .tar; dataset.exclude may leave out too much."
+    case .badBraces(let path, let fault):
+      "\(path) names no shards: \(fault). Write a range, train-{000000..000146}.tar, or a list, {train,val}.tar."
+    case .labelledShards(let path):
+      "\(path) has labels behind the paths of shards. Labels of pictures in shards are in the shards."
+    case .shardTwice(let path, let shard):
+      "\(path) names the shard \(shard) twice. Name it once."
+    case .notAShard(let path):
+      "\(path) is no tar archive. Repair or remove it, or leave it out with dataset.exclude."
+    case .compressedShard(let path, let program):
+      "\(path) is compressed (\(program)), so that its pictures cannot be read one by one. "
+        + "Decompress it (gunzip, zstd -d, ...): pictures are compressed by themselves."
+    case .truncatedShard(let path, let member, let missing):
+      "\(path) ends inside of \(member): \(missing) bytes are missing. Fetch it again, or leave it out with dataset.exclude."
+    case .damagedShard(let path, let offset):
+      "\(path) is damaged from byte \(offset) on. Fetch it again, or leave it out with dataset.exclude."
+    case .shardChanged(let path):
+      "\(path) was written to while it was read. Wait until it is whole."
+    case .memberTwice(let path, let member):
+      "\(path) holds \(member) twice. Pack it anew with each name once."
+    case .badLabel(let path, let member, let text):
+      "\(path): \(member) holds '\(text)' and no label. A label is a whole number from 0, or -1 for none."
+    case .noLabelField(let path, let field):
+      "No .json of a picture in \(path) has a field '\(field)' with a label. Correct dataset.label_field."
     case .tooFewSamples(let count, let globalBatchSize):
       "\(count) samples do not fill one batch of \(globalBatchSize) (batch size x world size). "
         + "Use smaller batches, or the last-batch policy 'wrap'."

@@ -2,12 +2,24 @@ import Basics
 import Glibc
 import ImageFormats
 
-/// The images below one directory, in an order that does not depend on the file system.
+/// The images, or the shards, below one directory, in an order that does not depend on the file system.
 ///
 /// The order is that of torchvision: by the directory's path, then by the file's name, comparing bytes. Symbolic links
 /// to directories are followed after all real directories, and each real directory is entered only once, known by device
 /// and inode; so links that form a loop end, and no file is found under two names through them.
 struct DirectoryWalk {
+  /// What is looked for, by the names of files.
+  enum Content {
+    case images, shards
+
+    fileprivate func matches(_ name: UnsafeBufferPointer<UInt8>) -> Bool {
+      switch self {
+      case .images: ImageFileName.matches(name)
+      case .shards: ShardFileName.matches(name)
+      }
+    }
+  }
+
   /// A directory, known by where it is stored.
   struct Identity: Hashable {
     let device: dev_t
@@ -21,31 +33,33 @@ struct DirectoryWalk {
 
   /// What one directory holds.
   struct Listing {
-    var images = PathTable()
+    var files = PathTable()
     var directories: [BytePath] = []
     var links: [BytePath] = []
     let identity: Identity
   }
 
   private let root: BytePath
+  private let content: Content
   private var visited: Set<Identity>
 
   /// A walk whose paths start at `root` and which enters none of the directories `excluded`.
-  init(root: BytePath, excluding excluded: Set<Identity> = []) {
+  init(root: BytePath, lookingFor content: Content = .images, excluding excluded: Set<Identity> = []) {
     self.root = root
+    self.content = content
     visited = excluded
   }
 
-  /// Adds those images below `start`, a path relative to the root, that `selection` takes to `paths`.
-  mutating func appendImages(
+  /// Adds those files below `start`, a path relative to the root, that `selection` takes to `paths`.
+  mutating func appendFiles(
     below start: BytePath, selection: inout EntrySelection, to paths: inout PathTable
   ) throws(DatasetError) {
-    var found: [(directory: BytePath, images: PathTable)] = []
+    var found: [(directory: BytePath, files: PathTable)] = []
     var directories = [start]
     var links: [BytePath] = []
     while let directory = directories.popLast() ?? links.popLast() {
       guard let listing = try list(directory, selection: &selection) else { continue }
-      found.append((directory, listing.images))
+      found.append((directory, listing.files))
       directories += listing.directories
       links += listing.links
       if directories.isEmpty {
@@ -54,9 +68,9 @@ struct DirectoryWalk {
       }
     }
     found.sort { $0.directory.bytes.lexicographicallyPrecedes($1.directory.bytes) }
-    for (directory, images) in found {
-      for index in images.sortedIndices() {
-        images.withPath(index) { paths.append($0, in: directory.bytes) }
+    for (directory, files) in found {
+      for index in files.sortedIndices() {
+        files.withPath(index) { paths.append($0, in: directory.bytes) }
       }
     }
   }
@@ -65,13 +79,13 @@ struct DirectoryWalk {
   private mutating func list(
     _ directory: BytePath, selection: inout EntrySelection
   ) throws(DatasetError) -> Listing? {
-    let listing = try Self.list(directory, in: root, selection: &selection)
+    let listing = try Self.list(directory, in: root, lookingFor: content, selection: &selection)
     return visited.insert(listing.identity).inserted ? listing : nil
   }
 
   /// What `directory` (a path relative to `root`, empty for the root itself) holds that `selection` takes, subdirectories in no order.
   static func list(
-    _ directory: BytePath, in root: BytePath, selection: inout EntrySelection
+    _ directory: BytePath, in root: BytePath, lookingFor content: Content = .images, selection: inout EntrySelection
   ) throws(DatasetError) -> Listing {
     let path = root.appending(directory)
     let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
@@ -110,8 +124,8 @@ struct DirectoryWalk {
       case .linkToDirectory:
         if selection.takesDirectory(name, in: directory) { listing.links.append(directory.appending(BytePath(name))) }
       case .other:
-        // Anything else with the name of an image counts, as in torchvision; what cannot be read shows when it is read.
-        if ImageFileName.matches(name), selection.takesFile(name, in: directory) { listing.images.append(name) }
+        // Anything else with the right name counts, as in torchvision; what cannot be read shows when it is read.
+        if content.matches(name), selection.takesFile(name, in: directory) { listing.files.append(name) }
       }
     }
   }

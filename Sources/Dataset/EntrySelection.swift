@@ -40,6 +40,26 @@ struct EntrySelection {
     return false
   }
 
+  /// Whether a picture in a shard is a sample; if not, that is noted. Whether its directory is one is asked before.
+  mutating func takesMember(
+    _ name: UnsafeBufferPointer<UInt8>, of shard: BytePath, as storage: ShardTable.Storage
+  ) -> Bool {
+    let slash = name.lastIndex(of: UInt8(ascii: "/"))
+    let file = UnsafeBufferPointer(rebasing: name[(slash.map { $0 + 1 } ?? 0)...])
+    let path = BytePath(shard.bytes + [UInt8(ascii: "/")] + name)
+    if !patterns.isEmpty, matches(path) {
+      leftOut.add(.excluded, path)
+      return false
+    }
+    guard takesFile(file, in: BytePath(name[..<(slash ?? 0)])) else { return false }
+    switch storage {
+    case .link: leftOut.add(.linkInShard, path)
+    case .compressed: leftOut.add(.compressedInShard, path)
+    case .plain, .sparse: return true
+    }
+    return false
+  }
+
   /// Folders that file systems, archives and storage servers make for themselves.
   private static let systemFolders = [
     "lost+found", "__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information",
@@ -49,8 +69,10 @@ struct EntrySelection {
     if patterns.isEmpty { return false }
     let name = BytePath(name)
     let path = parent.appending(name)
-    return patterns.contains { pattern in
-      [name, path].contains { candidate in candidate.withCString { fnmatch(pattern, $0, 0) } == 0 }
-    }
+    return matches(name) || matches(path)
+  }
+
+  private func matches(_ path: BytePath) -> Bool {
+    path.withCString { path in patterns.contains { fnmatch($0, path, 0) == 0 } }
   }
 }

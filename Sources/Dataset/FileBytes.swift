@@ -19,24 +19,8 @@ package enum FileBytes {
   package static func read(
     _ path: BytePath, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
-    // O_NONBLOCK: opening a FIFO that nobody writes to must not wait. It means nothing for regular files.
-    var descriptor: Int32
-    repeat {
-      descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
-    } while descriptor < 0 && errno == EINTR
-    guard descriptor >= 0 else {
-      switch errno {
-      case ENOENT, ENOTDIR: throw .vanished
-      case ENXIO: throw .notARegularFile  // a socket, or a device without a driver
-      case let code: throw .unreadable(errno: code)
-      }
-    }
-    defer { close(descriptor) }
-
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw .unreadable(errno: errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .notARegularFile }
-    let size = Int(status.st_size)
+    let file = try RegularFile(path)
+    let size = Int(file.status.st_size)
     guard size > 0 else { throw .empty }
     guard size <= min(limit, .max - 1) else { throw .tooLarge(bytes: size, limit: limit) }
     let bytes: UnsafeMutablePointer<UInt8>
@@ -46,17 +30,7 @@ package enum FileBytes {
     } catch {
       throw .unreadable(errno: ENOMEM)
     }
-    var count = 0
-    while count <= size {
-      let result = Glibc.read(descriptor, bytes + count, size + 1 - count)
-      if result > 0 {
-        count += result
-      } else if result == 0 {
-        break
-      } else if errno != EINTR {
-        throw .unreadable(errno: errno)
-      }
-    }
+    let count = try file.read(size + 1, at: 0, into: bytes)
     guard count == size else { throw .changedWhileReading(bytesExpected: size) }
     return UnsafeRawBufferPointer(start: bytes, count: size)
   }

@@ -12,6 +12,10 @@ package struct LeftOut: Sendable, Equatable {
     case systemFolder
     /// A file whose name begins with `._`, in which macOS keeps what other file systems have no place for.
     case resourceFile
+    /// A picture in a shard that is stored as a link to another file.
+    case linkInShard
+    /// A picture in a shard that is compressed by itself.
+    case compressedInShard
   }
 
   /// How many of each reason.
@@ -41,6 +45,8 @@ extension LeftOut: CustomStringConvertible {
         case .hiddenFolder: count == 1 ? "hidden folder" : "hidden folders"
         case .systemFolder: count == 1 ? "folder of the system" : "folders of the system"
         case .resourceFile: count == 1 ? "macOS resource file" : "macOS resource files"
+        case .linkInShard: count == 1 ? "link in a shard" : "links in shards"
+        case .compressedInShard: count == 1 ? "compressed picture in a shard" : "compressed pictures in shards"
         }
       // Directories come in no order.
       let names = examples[reason]!.map(\.description).sorted().joined(separator: ", ")

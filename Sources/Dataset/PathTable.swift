@@ -71,17 +71,49 @@ struct PathTable: Sendable {
 
   /// The numbers of the paths, ordered by their bytes.
   func sortedIndices() -> [Int] {
+    sortedIndices { strcmp($0.baseAddress!, $1.baseAddress!) < 0 }
+  }
+
+  /// The numbers of the paths, ordered by their directories' bytes and then by the bytes of the files' names, as files in folders are;
+  /// equal paths in the order that they have here.
+  func sortedIndicesByDirectory() -> [Int] {
+    sortedIndices { left, right in
+      let leftSlash = left.lastIndex(of: UInt8(ascii: "/")) ?? -1
+      let rightSlash = right.lastIndex(of: UInt8(ascii: "/")) ?? -1
+      let byDirectory = memcmp(left.baseAddress!, right.baseAddress!, max(0, min(leftSlash, rightSlash)))
+      if byDirectory != 0 { return byDirectory < 0 }
+      if leftSlash != rightSlash { return leftSlash < rightSlash }
+      return strcmp(left.baseAddress! + leftSlash + 1, right.baseAddress! + rightSlash + 1) < 0
+    }
+  }
+
+  /// Sorts by a comparison of paths, each of which has a NUL behind it.
+  private func sortedIndices(
+    by precedes: (UnsafeBufferPointer<UInt8>, UnsafeBufferPointer<UInt8>) -> Bool
+  ) -> [Int] {
     bytes.withUnsafeBufferPointer { buffer in
-      var starts: [(offset: Int, index: Int)] = []
-      starts.reserveCapacity(count)
+      var paths: [(path: UnsafeBufferPointer<UInt8>, index: Int)] = []
+      paths.reserveCapacity(count)
       var offset = 0
       for index in 0..<count {
-        starts.append((offset, index))
-        offset += strlen(buffer.baseAddress! + offset) + 1
+        let start = buffer.baseAddress! + offset
+        let length = strlen(start)
+        paths.append((UnsafeBufferPointer(start: start, count: length), index))
+        offset += length + 1
       }
-      starts.sort { strcmp(buffer.baseAddress! + $0.offset, buffer.baseAddress! + $1.offset) < 0 }
-      return starts.map(\.index)
+      // Equal paths stay in their order: the library's sort is stable, though that is not promised.
+      paths.sort { left, right in
+        precedes(left.path, right.path) || (!precedes(right.path, left.path) && left.index < right.index)
+      }
+      return paths.map(\.index)
     }
+  }
+
+  /// The same paths in another order, which has the number of each.
+  func reordered(_ order: [Int]) -> PathTable {
+    var table = PathTable()
+    for index in order { withPath(index) { table.append($0) } }
+    return table
   }
 }
 

@@ -21,8 +21,11 @@ package struct SampleCatalog: Sendable {
   /// What was found beside the samples and is none.
   package let leftOut: LeftOut
 
+  /// The samples' names: paths relative to the root or absolute, or those of members of shards.
   private let paths: PathTable
   private let labels: Labels
+  /// Where the bytes are, where that is not the file of a sample's name.
+  private let shards: ShardSamples?
   /// The folders that hold all samples: the root, and the one that absolute paths of a list have in common.
   private let folders: [FolderPresence]
 
@@ -43,12 +46,13 @@ package struct SampleCatalog: Sendable {
     return labels[sample]
   }
 
-  /// The sample's path, relative to `root` or absolute, as the layout gave it.
+  /// The sample's path, relative to `root` or absolute, as the layout gave it. That of a sample in a shard is the shard's with the
+  /// sample's name in there behind it, as if the shard were a folder.
   package func relativePath(of sample: Int) -> BytePath {
-    paths.withPath(sample) { BytePath($0) }
+    shards?.path(of: sample) ?? paths.withPath(sample) { BytePath($0) }
   }
 
-  /// The sample's path as it can be opened.
+  /// The sample's path as it can be opened, or as if a shard could be opened like a folder.
   package func path(of sample: Int) -> BytePath {
     root.appending(relativePath(of: sample))
   }
@@ -56,13 +60,31 @@ package struct SampleCatalog: Sendable {
   private init(
     root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels, leftOut: LeftOut = LeftOut()
   ) throws(DatasetError) {
+    try self.init(
+      root: root, classes: classes, paths: paths, labels: labels, leftOut: leftOut, shards: nil, files: paths)
+  }
+
+  /// The samples of shards, which lie in `files`.
+  init(shards: ShardSamples, root: BytePath, files: [BytePath]) throws(DatasetError) {
+    var paths = PathTable()
+    for file in files { file.bytes.withUnsafeBufferPointer { paths.append($0) } }
+    try self.init(
+      root: root, classes: [], paths: shards.names, labels: shards.labels.map { .each($0) } ?? .none,
+      leftOut: shards.leftOut, shards: shards, files: paths)
+  }
+
+  private init(
+    root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels, leftOut: LeftOut, shards: ShardSamples?,
+    files: PathTable
+  ) throws(DatasetError) {
     guard paths.count > 0 else { throw .noImages(root) }
     self.leftOut = leftOut
     self.root = root
     self.classes = classes
     self.paths = paths
     self.labels = labels
-    folders = ([root] + (paths.commonDirectoryOfAbsolutePaths.map { [$0] } ?? [])).map(FolderPresence.init)
+    self.shards = shards
+    folders = ([root] + (files.commonDirectoryOfAbsolutePaths.map { [$0] } ?? [])).map(FolderPresence.init)
     fingerprint = Fingerprint { digest in
       var sample = 0
       paths.visitAll { path in
@@ -114,7 +136,7 @@ extension SampleCatalog {
     var selection = EntrySelection(excluding: patterns)
     let listing = try DirectoryWalk.list("", in: root, selection: &selection)
     let classes = (listing.directories + listing.links).sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-    guard !classes.isEmpty else { throw .noClasses(root, images: listing.images.count) }
+    guard !classes.isEmpty else { throw .noClasses(root, images: listing.files.count) }
 
     var paths = PathTable()
     var starts: [Int] = []
@@ -123,7 +145,7 @@ extension SampleCatalog {
       starts.append(paths.count)
       // A class may link to another class, but a link back to the whole data set belongs to none.
       var walk = DirectoryWalk(root: root, excluding: [listing.identity])
-      try walk.appendImages(below: name, selection: &selection, to: &paths)
+      try walk.appendFiles(below: name, selection: &selection, to: &paths)
       if paths.count == starts.last { empty.append(name) }
       progress(paths.count)
     }
@@ -142,7 +164,7 @@ extension SampleCatalog {
     var paths = PathTable()
     var selection = EntrySelection(excluding: patterns)
     var walk = DirectoryWalk(root: root)
-    try walk.appendImages(below: "", selection: &selection, to: &paths)
+    try walk.appendFiles(below: "", selection: &selection, to: &paths)
     return try SampleCatalog(root: root, classes: [], paths: paths, labels: .none, leftOut: selection.leftOut)
   }
 
@@ -155,81 +177,10 @@ extension SampleCatalog {
   ///
   /// - Throws: `DatasetError` where the list cannot be read, is empty, or has a line that is neither.
   package static func list(at list: BytePath) throws(DatasetError) -> SampleCatalog {
-    var memory = GrowingMemory<UInt8>()
-    defer { withExtendedLifetime(memory) {} }
-    let content: UnsafeRawBufferPointer
-    do {
-      content = try FileBytes.read(list, limit: .max, into: &memory)
-    } catch .vanished {
-      throw .notFound(list)
-    } catch .empty {
-      throw .noImages(list)
-    } catch .unreadable(let errno) {
-      throw .unreadable(list, errno: errno)
-    } catch {
-      throw .unreadable(list, errno: FileBytes.errnoForUnsuitableFile)
-    }
-
-    var paths = PathTable()
-    var labels: [Int64] = []
-    try read(content.bindMemory(to: UInt8.self), of: list, paths: &paths, labels: &labels)
-    guard paths.count > 0 else { throw .noImages(list) }
-    let labelled = labels.contains { $0 != -1 }
-    return try SampleCatalog(root: list.directory, classes: [], paths: paths, labels: labelled ? .each(labels) : .none)
-  }
-
-  /// Takes the contents of a list apart. It works on plain memory because lists of millions of lines are usual.
-  private static func read(
-    _ content: UnsafeBufferPointer<UInt8>, of list: BytePath, paths: inout PathTable, labels: inout [Int64]
-  ) throws(DatasetError) {
-    let separator: UInt8 = content.contains(0) ? 0 : UInt8(ascii: "\n")
-    let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    var start = content.starts(with: byteOrderMark) ? byteOrderMark.count : 0
-    var line = 0
-    while start < content.count {
-      line += 1
-      let next = content[start...].firstIndex(of: separator) ?? content.count
-      var end = next
-      if separator != 0, end > start, content[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-      let entry = content[start..<end]
-      start = next + 1
-      if entry.isEmpty { continue }
-
-      var path = entry
-      var label: Int64 = -1
-      if let tab = entry.lastIndex(of: UInt8(ascii: "\t")) {
-        let text = entry[(tab + 1)...]
-        guard let number = Int64(String(decoding: text, as: UTF8.self)), number >= -1 else {
-          throw .badLine(list, line: line, .label(BytePath(text)))
-        }
-        label = number
-        path = entry[..<tab]
-        if path.isEmpty { throw .badLine(list, line: line, .emptyPath) }
-      } else if paths.count == 0, let separator = foreignSeparator(in: entry, of: list) {
-        throw .badLine(list, line: line, .separator(separator))
-      }
-      paths.append(UnsafeBufferPointer(rebasing: path))
-      labels.append(label)
-    }
-  }
-}
-
-extension SampleCatalog {
-  /// What stands before the label of an entry in place of the tab, a blank or a comma; nil where there is no such thing. A file may be
-  /// called so: only where there is none, and there is one without the label, it is a mistake.
-  private static func foreignSeparator(in entry: Slice<UnsafeBufferPointer<UInt8>>, of list: BytePath) -> Character? {
-    let digits = entry.reversed().prefix { (0x30...0x39).contains($0) }.count
-    var path = entry.dropLast(digits)
-    if path.last == UInt8(ascii: "-") { path = path.dropLast() }
-    guard digits > 0, let separator = path.last, separator == UInt8(ascii: " ") || separator == UInt8(ascii: ",") else {
-      return nil
-    }
-    path = path[..<(path.lastIndex { $0 != separator }.map { $0 + 1 } ?? path.startIndex)]
-    func exists(_ name: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-      list.directory.appending(BytePath(name)).withCString { access($0, F_OK) } == 0
-    }
-    guard !path.isEmpty, !exists(entry), exists(path) else { return nil }
-    return Character(Unicode.Scalar(separator))
+    let content = try ListFile(at: list)
+    let labelled = content.labels.contains { $0 != -1 }
+    return try SampleCatalog(
+      root: list.directory, classes: [], paths: content.paths, labels: labelled ? .each(content.labels) : .none)
   }
 }
 
@@ -254,18 +205,24 @@ extension SampleCatalog {
   package func read(
     _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
-    let path = path(of: sample)
     do {
-      return try FileBytes.read(path, limit: limit, into: &memory)
+      return try readOnce(sample, limit: limit, into: &memory)
     } catch .vanished {
       // Looked at before and after a second try: a folder that came back in between would make its file look deleted.
       if isAway { throw .datasetAway }
       do {
-        return try FileBytes.read(path, limit: limit, into: &memory)
+        return try readOnce(sample, limit: limit, into: &memory)
       } catch .vanished {
         throw isAway ? .datasetAway : .vanished
       }
     }
+  }
+
+  private func readOnce(
+    _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
+  ) throws(SampleError) -> UnsafeRawBufferPointer {
+    if let shards { return try shards.read(sample, limit: limit, into: &memory) }
+    return try FileBytes.read(path(of: sample), limit: limit, into: &memory)
   }
 
   /// Whether a folder that holds samples is away.

@@ -14,6 +14,10 @@ package enum SampleError: Error, Equatable, Sendable {
   case empty
   /// The file is larger than the limit.
   case tooLarge(bytes: Int, limit: Int)
+  /// The shard that holds the sample is not the one that its table was made of.
+  case shardChanged
+  /// The shard holds the sample with its zeros left out.
+  case sparse
   /// The file's size changed while it was being read.
   case changedWhileReading(bytesExpected: Int)
 
@@ -61,6 +65,8 @@ extension SampleError: CustomStringConvertible {
     case .notARegularFile: "is not a regular file"
     case .empty: "is empty"
     case .tooLarge(let bytes, let limit): "is \(bytes) bytes long, more than the limit of \(limit)"
+    case .shardChanged: "its shard was changed after its table was made; start sassld again"
+    case .sparse: "is stored as a sparse file; pack the shard without --sparse"
     case .changedWhileReading(let bytesExpected): "changed while it was being read (\(bytesExpected) bytes expected)"
     }
   }

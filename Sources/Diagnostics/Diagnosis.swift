@@ -134,7 +134,7 @@ package struct Diagnosis {
 
   private func dataset() -> Finding {
     do {
-      let catalog = try OpenedStream.catalog(configuration.dataset)
+      let catalog = try OpenedStream.catalog(configuration)
       for rank in configuration.batch.ranks {
         _ = try StreamSchedule(
           sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,

@@ -57,7 +57,7 @@ package struct OpenedStream: Sendable {
       modelName = "none"
     }
     progress(.readingDataset(samples: nil))
-    let catalog = try Self.catalog(configuration.dataset) { progress(.readingDataset(samples: $0)) }
+    let catalog = try Self.catalog(configuration, progress: progress)
     if catalog.leftOut.count > 0 {
       journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
     }
@@ -98,13 +98,22 @@ package struct OpenedStream: Sendable {
   /// - Parameter progress: told now and then how many have been found; not with every layout.
   /// - Throws: `DatasetError`.
   package static func catalog(
-    _ dataset: ServiceConfiguration.Dataset, progress: (Int) -> Void = { _ in }
+    _ configuration: ServiceConfiguration, progress: (Progress) -> Void = { _ in }
   ) throws -> SampleCatalog {
+    let dataset = configuration.dataset
     let path = BytePath(dataset.path)
     switch dataset.layout {
-    case .imageFolder: return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude, progress: progress)
+    case .imageFolder:
+      return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude) {
+        progress(.readingDataset(samples: $0))
+      }
     case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
     case .list: return try SampleCatalog.list(at: path)
+    case .shards:
+      return try SampleCatalog.shards(
+        at: path, excluding: dataset.exclude, labelField: dataset.labelField,
+        tableFile: BytePath(ServicePlaces(of: configuration).shardTablesPath)
+      ) { progress(.readingShards($0)) }
     }
   }
 

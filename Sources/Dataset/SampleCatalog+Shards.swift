@@ -1,0 +1,75 @@
+import Basics
+import Glibc
+
+extension SampleCatalog {
+  /// How far the reading of shards is.
+  package struct ShardProgress: Sendable {
+    /// Shards whose tables are there.
+    package let done: Int
+    /// All shards.
+    package let total: Int
+    /// Pictures in those that are done.
+    package let samples: Int
+  }
+
+  /// The pictures in tar shards as WebDataset defines them.
+  ///
+  /// Members whose names agree up to the first dot of the file name belong together. Each with the name of a picture is a sample, and its
+  /// label is the whole number in the `.cls` of the same key, or in a field of its `.json`; -1 where there is none. Other members are
+  /// ignored. Samples are numbered by their names: by directory, then by file name, comparing bytes; those of one name in the order of
+  /// the shards. So the numbers are those of a folder that the shards were unpacked to, however pictures are divided among shards.
+  ///
+  /// - Parameters:
+  ///   - path: a shard, a folder of shards, many in the notation `train-{000000..000146}.tar`, or a text file that names one in each line.
+  ///   - patterns: shell patterns of what is left out: shards, members, or both paths joined.
+  ///   - labelField: the field of `.json` that has the label; empty for `.cls`.
+  ///   - tableFile: where tables are kept, so that headers are read once; nil for nowhere.
+  ///   - progress: called after each shard.
+  /// - Throws: `DatasetError` where a shard is missing, cannot be read or is damaged, or there are no pictures.
+  package static func shards(
+    at path: BytePath, excluding patterns: [String] = [], labelField: String = "", tableFile: BytePath? = nil,
+    progress: (ShardProgress) -> Void = { _ in }
+  ) throws(DatasetError) -> SampleCatalog {
+    var selection = EntrySelection(excluding: patterns)
+    let shards = try ShardPaths(at: path, selection: &selection)
+    let file = tableFile.map { ShardTableFile(at: $0, labelField: labelField) }
+    let kept = file?.tables() ?? [:]
+    var tables: [(path: BytePath, table: ShardTable)] = []
+    var isNew = kept.count != shards.paths.count
+    var samples = 0
+    var lastKept = clockNanoseconds()
+    func keep() {
+      file?.keep(tables.map { (absolute(shards.root.appending($0.path)), $0.table) })
+    }
+    for shard in shards.paths {
+      let place = shards.root.appending(shard)
+      var status = stat()
+      if let table = kept[absolute(place)], place.withCString({ stat($0, &status) }) == 0,
+        ShardTable.Identity(status) == table.identity
+      {
+        tables.append((shard, table))
+      } else {
+        tables.append((shard, try ShardReader(place, labelField: labelField).table()))
+        isNew = true
+        // What was read for long is not read again after an end in the middle of it.
+        if clockNanoseconds() - lastKept > 30_000_000_000 {
+          keep()
+          lastKept = clockNanoseconds()
+        }
+      }
+      samples += tables[tables.count - 1].table.members.count
+      progress(ShardProgress(done: tables.count, total: shards.paths.count, samples: samples))
+    }
+    if isNew { keep() }
+    if !labelField.isEmpty, !tables.contains(where: { $0.table.isLabelled }) { throw .noLabelField(path, labelField) }
+    let found = ShardSamples(root: shards.root, tables: tables, selection: selection)
+    return try SampleCatalog(shards: found, root: shards.root, files: shards.paths)
+  }
+
+  /// A path that means the same in every directory.
+  private static func absolute(_ path: BytePath) -> BytePath {
+    guard path.bytes.first != UInt8(ascii: "/"), let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return BytePath(String(cString: current)).appending(path)
+  }
+}
