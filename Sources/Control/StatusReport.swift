@@ -46,9 +46,9 @@ package struct StatusReport: Codable, Sendable, Equatable {
     package var batchesPerEpoch: UInt64 = 0
     /// Process that reads the ring, if one is attached.
     package var readerProcess: Int32?
-    /// Part of the last minute in which the ring was full and the workers waited for the trainer.
+    /// Part of the last minute, or of the time since the trainer attached, in which the ring was full and the workers waited.
     package var fullPercent = 0.0
-    /// Part of the last minute in which the trainer waited for a batch.
+    /// Part of the same time in which the trainer waited for a batch.
     package var trainerStarvedPercent = 0.0
 
     /// The ring of a rank, of which nothing more is known.
@@ -154,6 +154,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
   package var residentBytes: Int
   /// The file that the daemon has its configuration from, if it runs.
   package var configurationFile: String?
+  /// Who is how fast, and what it would take to keep up, if the daemon runs.
+  package var pace: Pace?
 }
 
 extension StatusReport {

@@ -21,8 +21,14 @@ final class StatusReporter: Sendable {
   private let index: BatchIndex
   private let startedAt: Moment
   private let configurationFile: String
-  /// One for each lane.
-  private let windows: Mutex<[WaitingWindow]>
+  private let windows: Mutex<Windows>
+
+  /// What was seen of both sides lately.
+  private struct Windows {
+    /// One for each lane.
+    var waiting: [WaitingWindow]
+    var work: WorkWindow
+  }
 
   /// A reporter on a stream that runs, or is about to.
   init(
@@ -38,20 +44,39 @@ final class StatusReporter: Sendable {
     self.index = index
     self.startedAt = startedAt
     self.configurationFile = URL(filePath: configurationFile).absoluteURL.path(percentEncoded: false)
-    windows = Mutex(pipeline.lanes.map { WaitingWindow(from: Self.sample($0.ring.counters)) })
+    windows = Mutex(
+      Windows(
+        waiting: pipeline.lanes.map { WaitingWindow(from: Self.sample($0.ring.counters)) },
+        work: WorkWindow(from: Self.sample(pipeline.metrics.snapshot()))))
   }
 
-  /// Notes who waits for whom; call it every second or so, whether or not anybody asks.
+  /// Notes how far both sides are; call it every second or so, whether or not anybody asks.
   func observe() {
     windows.withLock {
-      for (position, lane) in pipeline.lanes.enumerated() { $0[position].note(Self.sample(lane.ring.counters)) }
+      for (position, lane) in pipeline.lanes.enumerated() { $0.waiting[position].note(Self.sample(lane.ring.counters)) }
+      $0.work.note(Self.sample(pipeline.metrics.snapshot()))
     }
   }
 
   private static func sample(_ counters: RingCounters) -> WaitingWindow.Sample {
     WaitingWindow.Sample(
       nanoseconds: counters.nowNanoseconds, fullNanoseconds: counters.producerWaitedNanoseconds,
-      starvedNanoseconds: counters.consumerWaitedNanoseconds)
+      starvedNanoseconds: counters.consumerWaitedNanoseconds,
+      usedBatches: counters.released - min(counters.released, counters.dropped),
+      attachedNanoseconds: counters.consumerAttachedNanoseconds)
+  }
+
+  private static func sample(_ counts: PipelineMetrics.Snapshot) -> WorkWindow.Sample {
+    func stage(_ time: WorkerTime) -> WorkWindow.Sample.Stage {
+      WorkWindow.Sample.Stage(
+        images: time.count, busyNanoseconds: time.busyNanoseconds, coreNanoseconds: time.coreNanoseconds)
+    }
+    var sample = WorkWindow.Sample(nanoseconds: clockNanoseconds())
+    sample.prepared = stage(counts.preparing)
+    sample.finished = stage(counts.finishing)
+    sample.readWaitNanoseconds = counts.times.readWaitNanoseconds
+    sample.readBytes = counts.times.readBytes
+    return sample
   }
 
   /// The whole state now.
@@ -66,7 +91,22 @@ final class StatusReporter: Sendable {
     report.model = stream.modelName
     if stream.source.model == nil { report.styleSource = "none" }
     report.workers = pipeline.workerCount
-    report.rings = pipeline.lanes.indices.map(ring)
+    let seen = windows.withLock { $0 }
+    let lanes = zip(pipeline.lanes, seen.waiting).map { lane, window in
+      let counters = lane.ring.counters
+      return (lane: lane, counters: counters, waits: window.waits(until: Self.sample(counters)))
+    }
+    report.rings = lanes.map { ring($0.lane, $0.counters, waits: $0.waits) }
+    report.pace = StatusReport.Pace(
+      PaceMeasurement(
+        rings: lanes.map { lane, counters, waits in
+          PaceMeasurement.Ring(
+            slots: lane.ring.geometry.slotCount, leased: Int(counters.leased), isRead: counters.consumerIsAlive,
+            waits: waits)
+        },
+        batchSize: configuration.batch.size, workers: report.workers, cores: report.cores,
+        cost: seen.work.cost(until: Self.sample(counts)), samples: catalog.count, images: counts.images,
+        availableMemoryBytes: AvailableMemory.bytes))
     report.images = counts.images
     report.imagesPerSecond = counts.imagesPerSecond
     report.stages = stages(counts)
@@ -81,11 +121,10 @@ final class StatusReporter: Sendable {
     return report
   }
 
-  private func ring(_ position: Int) -> StatusReport.Ring {
-    let lane = pipeline.lanes[position]
-    let counters = lane.ring.counters
+  private func ring(
+    _ lane: StreamPipeline.Lane, _ counters: RingCounters, waits: WaitingWindow.Waits
+  ) -> StatusReport.Ring {
     let plan = lane.schedule.batch(counters.nextBatch)
-    let waited = windows.withLock { $0[position].percentages(until: Self.sample(counters)) }
     let geometry = lane.ring.geometry
     var ring = StatusReport.Ring(
       rank: lane.schedule.rank, slots: geometry.slotCount, sizeBytes: Int(geometry.segmentBytes))
@@ -98,8 +137,8 @@ final class StatusReporter: Sendable {
     ring.step = UInt64(plan.step)
     ring.batchesPerEpoch = UInt64(lane.schedule.batchesPerEpoch)
     ring.readerProcess = counters.consumerIsAlive ? Int32(counters.consumerProcess) : nil
-    ring.fullPercent = waited.full
-    ring.trainerStarvedPercent = waited.starved
+    ring.fullPercent = waits.fullPercent
+    ring.trainerStarvedPercent = waits.starvedPercent
     return ring
   }
 

@@ -116,7 +116,7 @@ package struct SampleLoader: Sendable {
 
   private func attempt(_ sample: Int, draws: [ViewDraws], tools: WorkerTools) -> Outcome {
     do {
-      let file = try tools.times.measure(.read) {
+      let file = try tools.times.measureReading {
         try source.catalog.read(sample, limit: source.limits.maximumBytes, into: &tools.file)
       }
       return .decoded(

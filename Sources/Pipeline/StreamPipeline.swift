@@ -279,23 +279,36 @@ package final class StreamPipeline: Sendable {
       let job = ticket.batch
       // After a failure or a seek there is no use in the images, but the tickets still have to come back.
       if failure == nil && !job.reservation.isVoid {
+        var time = WorkerTime()
         do throws(StreamFailure) {
-          switch ticket.stage {
-          case .prepare: try job.assembly.prepare(ticket.position, tools: tools)
-          case .finish:
-            try job.assembly.finish(ticket.position, tools: tools)
-            if ticket.position == job.assembly.count / 2 { failpoint?.reached(.picturesHalfWritten) }
-          }
+          try time.measure { () throws(StreamFailure) in try carryOut(ticket, tools: tools) }
         } catch {
           fail(error)
           // Its picture is not in its place: without this ticket the batch is never complete, and never published.
           continue
         }
+        let isPreparing = ticket.stage == .prepare
+        metrics.add(
+          tools.times, preparing: isPreparing ? time : WorkerTime(), finishing: isPreparing ? WorkerTime() : time)
+        job.assembly.add(tools.times)
+        tools.times = PipelineMetrics.Times()
       }
-      metrics.add(tools.times)
-      job.assembly.add(tools.times)
-      tools.times = PipelineMetrics.Times()
-      if work.complete(ticket) { publish(job) }
+      if work.complete(ticket) {
+        var time = WorkerTime()
+        time.measure(pieces: 0) { publish(job) }
+        metrics.addPublishing(time)
+      }
+    }
+  }
+
+  /// One stage of one image.
+  private func carryOut(_ ticket: WorkList<Job>.Ticket, tools: WorkerTools) throws(StreamFailure) {
+    let assembly = ticket.batch.assembly
+    switch ticket.stage {
+    case .prepare: try assembly.prepare(ticket.position, tools: tools)
+    case .finish:
+      try assembly.finish(ticket.position, tools: tools)
+      if ticket.position == assembly.count / 2 { failpoint?.reached(.picturesHalfWritten) }
     }
   }
 

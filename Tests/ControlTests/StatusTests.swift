@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// A report as a daemon would send it; tests change what they are about.
-private func report(
+func report(
   state: String = "running", detail: String = "", process: Int? = 4711, workers: Int = 4, cores: Int = 8,
   rings: [[String: Any]] = [],
   stages: [String: Double] = [:], quarantine: [[String: Any]] = [], quarantinedFiles: Int = 0
@@ -23,7 +23,8 @@ private func report(
   return try StatusReport(json: JSONSerialization.data(withJSONObject: fields))
 }
 
-private func ring(
+/// One ring of such a report.
+func ring(
   rank: Int = 0, starved: Double, full: Double, leased: Int = 1, reader: Int? = 99
 ) -> [String: Any] {
   var fields: [String: Any] = [
@@ -34,65 +35,6 @@ private func ring(
   ]
   fields["reader_process"] = reader
   return fields
-}
-
-@Suite("What status advises")
-struct StatusAdviceTests {
-  @Test(
-    "waits are told, and what to change follows from who waits",
-    arguments: [
-      (0.0, 0.0, "keep pace"), (4.9, 4.9, "keep pace"),
-      // Half of the four workers' time is idle.
-      (0.0, 50.0, "2 of the 4 workers would do"), (0.0, 100.0, "1 of the 4 workers would do"),
-      // Idle for less than one worker's worth.
-      (0.0, 20.0, "nothing to change"),
-      // The trainer could take 4 / (1 - 0.2) workers' images, or more than the cores give.
-      (20.0, 0.0, "raise workers.count from 4 to 5"), (100.0, 0.0, "raise workers.count from 4 to 8"),
-      (30.0, 30.0, "raise ring.slots above 8"), (98.0, 6.0, "raise workers.count"),
-    ])
-  func advice(starved: Double, full: Double, expected: String) throws {
-    let advice = try #require(try report(rings: [ring(starved: starved, full: full)]).advice)
-    #expect(advice.contains(expected), "\(advice)")
-  }
-
-  @Test(
-    "with every core at work, the advice is about the stage that takes most time",
-    arguments: [
-      ("read", "faster disk"), ("decode", "store the pictures smaller"), ("crop", "views.side"),
-      ("embed", "style.probability"), ("stylize", "style.probability"), ("augment", "views.side"),
-    ])
-  func bottleneck(stage: String, expected: String) throws {
-    let busy = try report(workers: 8, rings: [ring(starved: 50, full: 0)], stages: [stage: 1000])
-    #expect(try #require(busy.advice).contains(expected))
-  }
-
-  @Test("a trainer that holds every slot waits for itself")
-  func holdsAll() throws {
-    let advice = try #require(try report(rings: [ring(starved: 50, full: 50, leased: 8)]).advice)
-    #expect(advice.contains("holds all 8 slots"), "\(advice)")
-  }
-
-  @Test("the rank that waits most decides, and rings without a reader do not count")
-  func ranks() throws {
-    let rings = [
-      ring(rank: 0, starved: 0, full: 100, reader: nil), ring(rank: 1, starved: 1, full: 0),
-      ring(rank: 2, starved: 60, full: 0),
-    ]
-    #expect(try #require(try report(rings: rings).advice).contains("raise workers.count"))
-    #expect(try #require(try report(rings: [rings[0]]).advice).contains("no trainer reads"))
-  }
-
-  @Test("where the detail says what keeps batches from coming, there is no advice beside it")
-  func detail() throws {
-    let waiting = try report(detail: "1 worker waits: /a cannot be read", rings: [ring(starved: 50, full: 0)])
-    #expect(waiting.advice == nil)
-    #expect(waiting.table().contains(": 1 worker waits: /a cannot be read"))
-  }
-
-  @Test("there is no advice on a daemon that does not run", arguments: ["starting", "draining", "stopped", "unknown"])
-  func silent(state: String) throws {
-    #expect(try report(state: state, rings: [ring(starved: 50, full: 0)]).advice == nil)
-  }
 }
 
 @Suite("The status table")
@@ -114,7 +56,6 @@ struct StatusTableTests {
     }
     #expect(row("rank 1", of: table)?.contains("no reader") == true)
     #expect(row("speed", of: table)?.contains("12.5 images/s") == true)
-    #expect(row("advice", of: table) != nil)
   }
 
   @Test("a daemon that does not run has no speed, no rings and no memory")
@@ -139,34 +80,5 @@ struct StatusTableTests {
   func json() throws {
     let original = try report(rings: [ring(starved: 12, full: 3)])
     #expect(try StatusReport(json: original.json(pretty: true)) == original)
-  }
-}
-
-@Suite("Who has waited for whom lately")
-struct WaitingWindowTests {
-  private func sample(_ seconds: UInt64, full: UInt64 = 0, starved: UInt64 = 0) -> WaitingWindow.Sample {
-    let second: UInt64 = 1_000_000_000
-    return WaitingWindow.Sample(
-      nanoseconds: seconds * second, fullNanoseconds: full * second, starvedNanoseconds: starved * second)
-  }
-
-  @Test("shares count from the start until a minute has passed, and then over the last minute alone")
-  func shares() {
-    var window = WaitingWindow(from: sample(100))
-    #expect(window.percentages(until: sample(100)) == (0, 0))
-    #expect(window.percentages(until: sample(110, full: 5, starved: 1)) == (50, 10))
-    // The ring is full for the first hundred seconds, and the trainer starves from then on.
-    for second in UInt64(101)...400 {
-      window.note(sample(second, full: min(second, 200) - 100, starved: max(second, 200) - 200))
-    }
-    #expect(window.percentages(until: sample(400, full: 100, starved: 200)) == (0, 100))
-    #expect(window.percentages(until: sample(415, full: 115, starved: 200)).full == 15.0 / 75 * 100)
-  }
-
-  @Test("counters that make no sense give shares from nothing to everything")
-  func hostile() {
-    let window = WaitingWindow(from: sample(100, full: 50, starved: 50))
-    #expect(window.percentages(until: sample(110, full: 0, starved: 1000)) == (0, 100))
-    #expect(window.percentages(until: sample(90, full: 60, starved: 60)) == (0, 0))
   }
 }

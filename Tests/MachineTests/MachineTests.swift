@@ -66,6 +66,15 @@ final class MachineTests {
     #expect(ProcessorShare.cores(inMask: mask, quota: quota) == expected)
   }
 
+  @Test("memory for files is what the kernel calls available, or a lower limit")
+  func availableMemory() {
+    let text = "MemTotal:       24576000 kB\nMemFree:         1000 kB\nMemAvailable:   20000000 kB\n"
+    #expect(AvailableMemory.bytes(ofMemoryInformation: text, limit: nil) == 20_480_000_000)
+    #expect(AvailableMemory.bytes(ofMemoryInformation: text, limit: 1 << 30) == 1 << 30)
+    #expect(AvailableMemory.bytes(ofMemoryInformation: "MemTotal: 1 kB\n", limit: 1 << 30) == nil)
+    #expect(AvailableMemory.bytes != nil)
+  }
+
   @Test("the mask is read as the kernel writes it")
   func mask() {
     #expect(
