@@ -22,8 +22,9 @@ FRAMEWORKS := .venv-frameworks
 # The interpreter of the project's own environment, which tests and `sasslctl model import` use.
 export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
-APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libsqlite3-dev libopenblas-dev \
-                libsystemd-dev libtomlplusplus-dev libarchive-dev libfreetype-dev libfontconfig-dev fonts-dejavu-core python3-venv
+APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libwebp-dev libtiff-dev \
+                libgif-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev libarchive-dev libfreetype-dev \
+                libfontconfig-dev fonts-dejavu-core python3-venv
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \

@@ -27,6 +27,9 @@ let package = Package(
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CGIF", pkgConfig: "libgif", providers: [.apt(["libgif-dev"])]),
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
@@ -43,6 +46,7 @@ let package = Package(
     .target(name: "CJPEGReader", dependencies: ["CJPEG"], cSettings: optimised),
     .target(
       name: "CPNGReader", dependencies: ["CPNG"], cSettings: optimised, linkerSettings: [.linkedLibrary("z")]),
+    .target(name: "CTIFFReader", dependencies: ["CTIFF"], cSettings: optimised),
     .target(
       name: "CEmbeddedModel", exclude: ["model.safetensors", "styles.safetensors"], cSettings: optimised),
     .target(name: "CGlibc", cSettings: optimised),
@@ -61,7 +65,10 @@ let package = Package(
       linkerSettings: [.unsafeFlags(["-l:libarchive.a"])]),
     .target(
       name: "Imaging",
-      dependencies: ["Memory", "ImageFormats", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CImagingKernels"]),
+      dependencies: [
+        "Memory", "ImageFormats", "CTurboJPEG", "CJPEGReader", "CPNG", "CPNGReader", "CWebP", "CTIFFReader", "CGIF",
+        "CImagingKernels",
+      ]),
     .target(name: "StyleTransfer", dependencies: ["Basics", "CStyleKernels", "COpenBLAS", "CEmbeddedModel"]),
     .target(name: "Augmentation", dependencies: ["KeyedRandom", "Settings", "Imaging", "StyleTransfer"]),
     .target(name: "BatchRing", dependencies: ["CSASSLRing"]),
@@ -125,7 +132,7 @@ let package = Package(
     tests(for: "KeyedRandom"),
     tests(for: "Memory"),
     tests(for: "Dataset", alsoUsing: ["Memory"]),
-    tests(for: "Imaging", alsoUsing: ["CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
+    tests(for: "Imaging", alsoUsing: ["ImageFormats", "CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
     tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
     tests(for: "Augmentation", alsoUsing: ["Imaging", "KeyedRandom", "Settings"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),

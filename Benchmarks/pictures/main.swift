@@ -7,7 +7,7 @@ let usage = """
   usage: sassl-bench-pictures [--data FOLDER] [--side N] [--json]
 
   Times decoding, every operation on a view of N x N pixels (default 224), and the whole way from file to two MoCo v2
-  views without style. --data names a folder of JPEG or PNG files to decode; without it one generated picture of
+  views without style. --data names a folder of pictures to decode; without it one generated picture of
   500 x 375 pixels is used. Thread CPU time, the best of five rounds.
   """
 

@@ -63,7 +63,7 @@ package struct StatusReport: Codable, Sendable, Equatable {
   package struct StageTimes: Codable, Sendable, Equatable {
     /// Reading the file.
     package var readMicroseconds: Double = 0
-    /// JPEG or PNG to pixels.
+    /// A picture's file to pixels.
     package var decodeMicroseconds: Double = 0
     /// The crops of all views, resampling included.
     package var cropMicroseconds: Double = 0

@@ -1,8 +1,7 @@
 /// Which file names are taken for images.
 package enum ImageFileName {
   /// The endings of torchvision's `ImageFolder`, so that sample numbers agree with it.
-  package static let extensions =
-    ImageFormat.allCases.flatMap(\.listedExtensions) + [".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"]
+  package static let extensions = ImageFormat.allCases.flatMap(\.listedExtensions)
 
   private static let patterns = extensions.map { Array($0.utf8) }
 

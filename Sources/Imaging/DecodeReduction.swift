@@ -1,5 +1,5 @@
 /// How much smaller than the file's picture a JPEG may be decoded, which saves most of the work on pictures that are much larger than
-/// the view made from them. PNG files are always decoded in full.
+/// the view made from them. Files of other formats are always decoded in full.
 package enum DecodeReduction: Int, Sendable, CaseIterable {
   /// Every pixel of the file.
   case none = 1

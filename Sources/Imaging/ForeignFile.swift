@@ -5,7 +5,7 @@ package struct ForeignFile: Sendable, Equatable {
   /// What to do about it.
   package let remedy: String
 
-  /// Looks at the beginning of a file that is neither JPEG nor PNG.
+  /// Looks at the beginning of a file that is of none of those formats.
   package init(_ bytes: UnsafeRawBufferPointer) {
     func begins(_ text: String, at offset: Int = 0) -> Bool { bytes.dropFirst(offset).starts(with: text.utf8) }
     func begins(_ signature: UInt8...) -> Bool { bytes.starts(with: signature) }
@@ -14,24 +14,14 @@ package struct ForeignFile: Sendable, Equatable {
     let text = Self.beginningOfText(bytes)
     let start = text.lowercased()
     (description, remedy) =
-      if begins("RIFF"), begins("WEBP", at: 8) {
-        ("a WebP picture", convert)
-      } else if begins("GIF87a") || begins("GIF89a") {
-        ("a GIF picture", convert)
-      } else if begins("BM"), bytes.count >= 26 {
-        ("a BMP picture", convert)
-      } else if begins(0x49, 0x49, 0x2A, 0x00) || begins(0x4D, 0x4D, 0x00, 0x2A) {
-        ("a TIFF picture, or a camera's raw picture", convert)
-      } else if begins("ftyp", at: 4) {
+      if begins("ftyp", at: 4) {
         (Self.container(brand: bytes.dropFirst(8).prefix(4)), convert)
       } else if begins(0x00, 0x00, 0x00, 0x0C) && begins("JXL ", at: 4) || begins(0xFF, 0x0A) {
         ("a JPEG XL picture", convert)
       } else if begins(0x00, 0x00, 0x00, 0x0C) && begins("jP  ", at: 4) || begins(0xFF, 0x4F, 0xFF, 0x51) {
         ("a JPEG 2000 picture", convert)
-      } else if begins("P", at: 0), bytes.count > 2, (0x31...0x36).contains(bytes[1]),
-        [9, 10, 13, 32].contains(bytes[2])
-      {
-        ("a PBM, PGM or PPM picture", convert)
+      } else if begins("P7\n") {
+        ("a PAM picture", convert)
       } else if begins("8BPS") {
         ("a Photoshop picture", convert)
       } else if begins(0x00, 0x05, 0x16, 0x07) || begins(0x00, 0x05, 0x16, 0x00) {

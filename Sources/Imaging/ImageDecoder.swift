@@ -1,6 +1,6 @@
 import ImageFormats
 
-/// Turns the bytes of JPEG and PNG files into upright RGB pictures.
+/// Turns the bytes of picture files into upright RGB pictures.
 ///
 /// A decoder owns the scratch memory that unusual files need, so a worker keeps one for life. Nothing else is carried from file to
 /// file: the pixels depend on the file alone. It is not `Sendable`: one decoder, one worker.
@@ -14,13 +14,15 @@ import ImageFormats
 ///
 /// What becomes of the less usual files:
 /// - grayscale is repeated into three channels; 16-bit samples are rounded to 8;
-/// - CMYK and YCCK JPEG are taken as inverted, as Adobe writes them, and converted as `R = (255 - C)(255 - K) / 255`;
+/// - inks are converted as `R = (255 - C)(255 - K) / 255`; those of CMYK and YCCK JPEG are taken as inverted, as Adobe writes them;
 /// - alpha is dropped, not composited, as torchvision's `ImageReadMode.RGB` does; a palette's transparency likewise;
+/// - of animations the first frame is shown, of files with pages the first page;
 /// - gamma chunks and colour profiles are ignored;
-/// - orientation is applied as Pillow's `exif_transpose` does, if it is wanted: that of EXIF or XMP, in JPEG and PNG.
+/// - orientation is applied as Pillow's `exif_transpose` does, if it is wanted: that of EXIF or XMP, in JPEG, PNG, WebP and TIFF.
 package final class ImageDecoder {
   private let appliesOrientation: Bool
   private var jpeg = JPEGDecoder()
+  private var gif = GIFDecoder()
   /// The picture as stored, where it has to be turned.
   private let stored = RGBImage(width: 1, height: 1)
 
@@ -42,6 +44,11 @@ package final class ImageDecoder {
       switch try format(of: bytes, limits: limits) {
       case .jpeg: try JPEGDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
       case .png: try PNGDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
+      case .webp: try WebPDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
+      case .tiff: try TIFFDecoder.header(of: bytes, appliesOrientation: appliesOrientation)
+      case .bmp: try BMPDecoder.header(of: bytes)
+      case .netpbm: try NetpbmDecoder.header(of: bytes)
+      case .gif: try GIFDecoder.header(of: bytes)
       }
     // Division instead of a product, which a hostile header could make overflow.
     guard header.height <= limits.maximumPixels / header.width else {
@@ -72,6 +79,11 @@ package final class ImageDecoder {
     switch header.format {
     case .jpeg: try jpeg.decode(bytes, header: header, reduction: reduction, into: target)
     case .png: try PNGDecoder.decode(bytes, into: target)
+    case .webp: try WebPDecoder.decode(bytes, into: target)
+    case .tiff: try TIFFDecoder.decode(bytes, into: target)
+    case .bmp: try BMPDecoder.decode(bytes, into: target)
+    case .netpbm: try NetpbmDecoder.decode(bytes, into: target)
+    case .gif: try gif.decode(bytes, into: target)
     }
     if header.orientation != .upright { header.orientation.setUpright(stored.pixels, into: image.pixels) }
   }

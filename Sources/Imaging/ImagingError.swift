@@ -5,7 +5,7 @@ import Memory
 package enum ImagingError: Error, Equatable, Sendable {
   /// The file has no bytes at all.
   case empty
-  /// The file is neither JPEG nor PNG, but something else.
+  /// The file is of none of the formats that are decoded, but something else.
   case unknownFormat(ForeignFile)
   /// The file has more bytes than the limit.
   case tooManyBytes(count: Int, limit: Int)
@@ -50,7 +50,7 @@ extension ImagingError: CustomStringConvertible {
     case .empty:
       "the file is empty; restore it from its source or remove it"
     case .unknownFormat(let file):
-      "the file is neither JPEG nor PNG but \(file.description); \(file.remedy)"
+      "the file is not a \(ImageFormat.names) picture but \(file.description); \(file.remedy)"
     case .tooManyBytes(let count, let limit):
       "the file has \(count) bytes, more than the limit of \(limit); raise the limit or shrink the file"
     case .tooManyPixels(let width, let height, let limit):

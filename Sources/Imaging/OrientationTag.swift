@@ -27,10 +27,7 @@ enum OrientationTag {
     default: return nil
     }
     func integer(at offset: Int, bytes count: Int) -> UInt64? {
-      guard offset >= 0, offset + count <= tiff.count else { return nil }
-      return (0..<count).reduce(0) { value, index in
-        value << 8 | UInt64(tiff[offset + (isLittleEndian ? count - 1 - index : index)])
-      }
+      tiff.integer(at: offset, bytes: count, isLittleEndian: isLittleEndian)
     }
     guard let directory = integer(at: 4, bytes: 4).map({ Int($0) }), let entries = integer(at: directory, bytes: 2)
     else { return nil }

@@ -6,7 +6,7 @@ usage: make_imaging_goldens.py [FOLDER]
 Writes into FOLDER (default: Tests/ImagingTests/Golden of this checkout):
 
 operations.json, operations.bin   what torchvision's v2 functions make of generated pictures, with the parameters
-files.json, files.bin, *.jpg, *.png   small files of every supported kind and the pixels that Pillow reads from them
+files.json, files.bin, *.jpg, ...     small files of every supported kind and the pixels that Pillow reads from them
 
 All pictures are generated here from fixed seeds. Needs torch, torchvision, numpy, Pillow, and the turbojpeg library for
 the one file kind that Pillow cannot write (YCCK). Pictures are height x width x 3 bytes, one after another in the .bin
@@ -23,6 +23,7 @@ import pathlib
 import struct
 import sys
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
+
+from format_writers import bmp_file, netpbm_file, rle_bmp_file, tiff_file
 
 Pixels = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint16]
@@ -184,7 +187,7 @@ def png_file(
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(kind, content) for kind, content in chunks)
 
 
-def to_eight_bits(samples: Samples, depth: int) -> Pixels:
+def to_eight_bits(samples: Samples, depth: float) -> Pixels:
     """What the samples are worth on a scale of 0 to 255, rounded."""
     scaled = np.rint(samples.astype(np.float64) * 255 / (2**depth - 1)).astype(np.uint8)
     return np.repeat(scaled, 3, axis=2) if scaled.shape[2] == 1 else scaled
@@ -296,7 +299,168 @@ def make_files(folder: pathlib.Path) -> None:
             content = png_file(indices, depth, 3, interlaced=interlaced, extra=transparency)
             if depth == 4:
                 png(f"palette-{depth}-transparent{suffix}.png", content, expected)
+    make_other_formats(add)
+    # Small files of large pictures, for decoders without memory.
+    Image.new("RGB", (4000, 3000), (128, 128, 128)).save(folder / "flat.webp", lossless=True)
+    Image.new("RGB", (1_000_000, 2), (128, 128, 128)).save(folder / "wide.tiff", compression="tiff_adobe_deflate")
     goldens.write()
+
+
+def make_other_formats(add: Callable[[str, bytes, Pixels], None]) -> None:
+    """Files of the formats besides JPEG and PNG, by Pillow where it writes them."""
+
+    def compared(name: str, content: bytes, expected: Pixels | None = None, *, read_by_pillow: bool = True) -> None:
+        """Adds a file with Pillow's pixels, or with those that are expected, which Pillow's may miss by rounding."""
+        if read_by_pillow:
+            with Image.open(io.BytesIO(content)) as read:
+                pixels = np.asarray(ImageOps.exif_transpose(read).convert("RGB"))
+            assert expected is None or np.abs(pixels.astype(int) - expected).max() <= 1, name
+            expected = pixels if expected is None else expected
+        assert expected is not None
+        add(name, content, expected)
+
+    def pillow(name: str, image: Image.Image, kind: str, expected: Pixels | None = None, **options: Any) -> None:
+        memory = io.BytesIO()
+        image.save(memory, kind, **options)
+        compared(name, memory.getvalue(), expected)
+
+    pixels = picture(29, 23, 8)
+    rng = np.random.default_rng(9)
+    source = Image.fromarray(pixels)
+    alpha = Image.fromarray(rng.integers(0, 256, pixels.shape[:2], dtype=np.uint8))
+    see_through = source.copy()
+    see_through.putalpha(alpha)
+    other = Image.fromarray(picture(29, 23, 10))
+    gray, bits, few = source.convert("L"), source.convert("1"), source.quantize(13)
+    tags = Image.Exif()
+
+    pillow("lossy.webp", source, "WEBP", quality=80)
+    pillow("lossless.webp", source, "WEBP", lossless=True)
+    pillow("lossy-alpha.webp", see_through, "WEBP", quality=80)
+    pillow("lossless-alpha.webp", see_through, "WEBP", lossless=True, exact=True)
+    pillow("animated.webp", source, "WEBP", quality=80, save_all=True, append_images=[other])
+    for orientation in (3, 6):
+        tags[0x0112] = orientation
+        pillow(f"orientation-{orientation}.webp", source, "WEBP", quality=80, exif=tags.tobytes())
+
+    for compression in ("raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "zstd"):
+        pillow(f"rgb-{compression}.tiff", source, "TIFF", compression=compression)
+    pillow("rgb-predictor.tiff", source, "TIFF", compression="tiff_lzw", tiffinfo={317: 2})
+    pillow("ycc-jpeg.tiff", source, "TIFF", compression="jpeg", quality=90)
+    for compression in ("group3", "group4", "tiff_ccitt"):
+        pillow(f"bits-{compression}.tiff", bits, "TIFF", compression=compression)
+    pillow("cmyk-jpeg.tiff", source.convert("CMYK"), "TIFF", compression="jpeg", quality=95)
+    pillow("pages.tiff", source, "TIFF", save_all=True, append_images=[other])
+    tags[0x0112] = 6
+    pillow("orientation-6.tiff", source, "TIFF", exif=tags)
+    layouts: dict[str, dict[str, Any]] = {"strips": {}, "planes": {"planes": True}, "tiles": {"tile": 16}}
+    for order in "<>":
+        end = {"<": "little", ">": "big"}[order]
+        for depth in (1, 2, 4, 8, 16):
+            samples = (pixels[..., 1:2].astype(np.uint32) * 257 >> (16 - depth)).astype(np.uint16)
+            expected = to_eight_bits(samples, depth)
+            # Pillow cuts 16 bits of gray off at 255 where it converts them, and takes planes of 16 bits for ones of 8.
+            is_read = depth < 16
+            content = tiff_file(samples, depth, 1, order=order)
+            compared(f"gray-{depth}-{end}.tiff", content, expected, read_by_pillow=is_read)
+            if order == "<":
+                content = tiff_file(2**depth - 1 - samples, depth, 0)
+                compared(f"white-is-0-{depth}.tiff", content, expected, read_by_pillow=is_read)
+        for depth in (8, 16):
+            noise = rng.integers(0, 2 ** (depth - 8), pixels.shape)
+            colour = ((pixels.astype(np.uint32) << (depth - 8)) + noise).astype(np.uint16)
+            expected = to_eight_bits(colour, depth)
+            for layout, options in layouts.items():
+                content = tiff_file(colour, depth, 2, order=order, **options)
+                is_read = depth == 8 or layout != "planes"
+                compared(f"rgb-{depth}-{layout}-{end}.tiff", content, expected, read_by_pillow=is_read)
+    colour = pixels.astype(np.uint16)
+    extra = np.asarray(alpha)[..., None].astype(np.uint16)
+    with_alpha = np.concatenate([colour, extra], axis=2)
+    multiplied = np.concatenate([colour * extra // 255, extra], axis=2)
+    inks = np.asarray(source.convert("CMYK")).astype(np.uint16)
+    inks[..., 3] = np.linspace(0, 120, inks.shape[1]).astype(np.uint16)
+    inks_expected = np.asarray(Image.fromarray(inks.astype(np.uint8), "CMYK").convert("RGB"))
+    # By the formula of Pillow, which does not read all of these in planes.
+    divided = np.minimum(multiplied[..., :3].astype(int) * 255 // np.maximum(extra, 1), 255).astype(np.uint8)
+    layouts = {"strips": {}, "planes": {"planes": True}, "tiled-planes": {"tile": 16, "planes": True}}
+    for layout, options in layouts.items():
+        is_read = layout == "strips"
+        compared(f"rgba-{layout}.tiff", tiff_file(with_alpha, 8, 2, extra=2, **options), pixels, read_by_pillow=is_read)
+        content = tiff_file(multiplied, 8, 2, extra=1, **options)
+        compared(f"multiplied-{layout}.tiff", content, divided, read_by_pillow=is_read)
+        compared(f"cmyk-8-{layout}.tiff", tiff_file(inks, 8, 5, **options), inks_expected, read_by_pillow=is_read)
+    compared("cmyk-16.tiff", tiff_file(inks * 257, 16, 5), inks_expected)
+    compared("gray-alpha.tiff", tiff_file(with_alpha[..., 2:], 8, 1, extra=2))
+    # Compressed, so that Pillow asks libtiff to convert, which rounds in another way than Pillow itself.
+    pillow("ycc.tiff", source.convert("YCbCr"), "TIFF", compression="tiff_lzw")
+    compared("big.tiff", tiff_file(colour, 8, 2, big=True), pixels)
+    for depth in (1, 2, 4, 8):
+        palette = rng.integers(0, 256, (2**depth, 3), dtype=np.uint8)
+        indices = rng.integers(0, 2**depth, (23, 29, 1)).astype(np.uint16)
+        compared(f"palette-{depth}.tiff", tiff_file(indices, depth, 3, palette=palette), palette[indices[..., 0]])
+
+    pillow("bits.bmp", bits, "BMP")
+    pillow("gray.bmp", gray, "BMP")
+    pillow("palette.bmp", few, "BMP")
+    pillow("rgb.bmp", source, "BMP")
+    pillow("rgba.bmp", see_through, "BMP")
+    indices = rng.integers(0, 16, pixels.shape[:2]).astype(np.uint32)
+    shifted = packed_colours(pixels, (8, 8, 8)) << np.uint32(8)
+    colours_of_16 = rng.integers(0, 256, (16, 3), dtype=np.uint8)
+    compared("palette-4.bmp", bmp_file(indices, 4, palette=colours_of_16), colours_of_16[indices])
+    compared("short-palette-4.bmp", bmp_file(indices % 11, 4, palette=colours_of_16[:11]), colours_of_16[indices % 11])
+    compared("os2-4.bmp", bmp_file(indices, 4, palette=colours_of_16, is_old=True), colours_of_16[indices])
+    compared("top-down.bmp", bmp_file(packed_colours(pixels, (8, 8, 8)), 24, top_down=True), pixels)
+    compared("bgrx.bmp", bmp_file(packed_colours(pixels, (8, 8, 8)), 32), pixels)
+    compared(
+        "masks-32.bmp",
+        bmp_file(shifted, 32, masks=(0xFF000000, 0xFF0000, 0xFF00)),
+        pixels,
+    )
+    compared("555.bmp", bmp_file(packed_colours(pixels, (5, 5, 5)), 16))
+    compared("565.bmp", bmp_file(packed_colours(pixels, (5, 6, 5)), 16, masks=(0xF800, 0x7E0, 0x1F)))
+    runs = np.repeat(rng.integers(0, 16, (23, 8)), 4, axis=1)[:, :29].astype(np.uint8)
+    runs[5:9] = indices[5:9]
+    for depth in (4, 8):
+        compared(f"runs-{depth}.bmp", rle_bmp_file(runs, depth, colours_of_16), colours_of_16[runs])
+
+    for kind, image in {"pbm": bits, "pgm": gray, "ppm": source}.items():
+        pillow(f"binary.{kind}", image, "PPM")
+    for kind, number in {"pbm": 1, "pgm": 2, "ppm": 3}.items():
+        samples = (pixels if kind == "ppm" else pixels[..., 1:2]).astype(np.uint16)
+        largest = 1 if kind == "pbm" else 100
+        samples = samples * largest // 255
+        expected = to_eight_bits(1 - samples if kind == "pbm" else samples, np.log2(largest + 1))
+        compared(f"text.{kind}", netpbm_file(samples, number, largest), expected)
+        if kind != "pbm":
+            compared(f"100.{kind}", netpbm_file(samples, number + 3, largest), expected)
+            many = (pixels if kind == "ppm" else pixels[..., 1:2]).astype(np.uint16) * 257
+            compared(
+                f"16-bits.{kind}",
+                netpbm_file(many, number + 3, 65535),
+                to_eight_bits(many, 16),
+                read_by_pillow=kind == "ppm",
+            )
+
+    pillow("palette.gif", few, "GIF")
+    pillow("gray.gif", gray, "GIF")
+    pillow("rows-in-turn.gif", few, "GIF", interlace=1)
+    pillow("in-order.gif", few, "GIF", interlace=0)
+    pillow("transparent.gif", few, "GIF", transparency=3)
+    pillow("animated.gif", few, "GIF", save_all=True, append_images=[other.quantize(9)])
+    part = io.BytesIO()
+    few.save(part, "GIF", interlace=0)
+    for name, sides in {"part-of-the-screen": (40, 31), "more-than-the-screen": (20, 31)}.items():
+        compared(f"{name}.gif", part.getvalue()[:6] + struct.pack("<HH", *sides) + part.getvalue()[10:])
+
+
+def packed_colours(pixels: Pixels, depths: tuple[int, int, int]) -> npt.NDArray[np.uint32]:
+    """Pixels of three colours as one number each, red in the highest bits."""
+    result = np.zeros(pixels.shape[:2], np.uint32)
+    for index, depth in enumerate(depths):
+        result = (result << np.uint32(depth)) | (pixels[..., index] >> np.uint8(8 - depth))
+    return result
 
 
 def main() -> None:

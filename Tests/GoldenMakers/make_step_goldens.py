@@ -18,8 +18,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from make_imaging_goldens import Goldens, colours, picture
 from torchvision.transforms.v2 import functional
+
+from make_imaging_goldens import Goldens, colours, picture
 
 ROOT = pathlib.Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "Tests" / "System"))

@@ -43,11 +43,14 @@ struct BrokenFileTests {
     }
   }
 
-  // The end marker of a JPEG; the last chunk of a PNG with the checksums of the data before it.
+  // The end marker of a JPEG; the last chunk of a PNG with the checksums of the data before it; what fills up the last row of a BMP; the
+  // end of the data and of the file of a GIF; where a TIFF has its next page.
   @Test(
     "every cut through a file that loses pixels is noticed",
     arguments: [
       ("baseline-420.jpg", 2), ("restart-intervals.jpg", 2), ("progressive-420.jpg", 2), ("rgb-8-interlaced.png", 21),
+      ("lossy.webp", 1), ("lossless.webp", 1), ("rgb-tiff_lzw.tiff", 0), ("rgb-8-planes-big.tiff", 0),
+      ("bits-group4.tiff", 4), ("rgb.bmp", 1), ("runs-4.bmp", 2), ("binary.ppm", 0), ("in-order.gif", 2),
     ])
   func everyCut(name: String, spare: Int) throws {
     let bytes = try [UInt8](Goldens.contents(of: name))

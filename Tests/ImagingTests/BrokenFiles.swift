@@ -14,7 +14,12 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
   }
 
   static let all: [BrokenFile] = {
-    do { return try foreign() + brokenJPEG() + brokenPNG() } catch { fatalError("golden files are missing: \(error)") }
+    do {
+      return try foreign() + brokenJPEG() + brokenPNG() + brokenWebP() + brokenTIFF() + brokenBMP() + brokenNetpbm()
+        + brokenGIF()
+    } catch {
+      fatalError("golden files are missing: \(error)")
+    }
   }()
 
   private static func foreign() throws -> [BrokenFile] {
@@ -22,7 +27,6 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
       BrokenFile("zero bytes", [], "empty"),
       BrokenFile("one byte", [0xFF], "unknown-format"),
       BrokenFile("text under a picture's name", Array("This is no picture.\n".utf8), "unknown-format"),
-      BrokenFile("GIF", Array("GIF89a".utf8) + [1, 0, 1, 0, 0, 0, 0], "unknown-format"),
       BrokenFile("zeros", [UInt8](repeating: 0, count: 4096), "unknown-format"),
     ]
   }
@@ -126,7 +130,167 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
     ]
   }
 
+  private static func brokenWebP() throws -> [BrokenFile] {
+    let lossy = try [UInt8](Goldens.contents(of: "lossy.webp"))
+    let lossless = try [UInt8](Goldens.contents(of: "lossless.webp"))
+    let animated = try [UInt8](Goldens.contents(of: "animated.webp"))
+    let transparent = try [UInt8](Goldens.contents(of: "lossy-alpha.webp"))
+    // The sides of a lossless picture: 14 bits each, one less, behind the signature in the first chunk.
+    var bomb = lossless
+    for (index, value) in [(21, 0xFF), (22, 0xFF), (23, 0xFF), (24, 0x0F)] as [(Int, UInt8)] { bomb[index] = value }
+    var damaged = lossless
+    for index in 40..<60 { damaged[index] = ~damaged[index] }
+    // The canvas of an extended file, in 24 bits, one less.
+    var otherCanvas = transparent
+    otherCanvas[24] += 1
+    var outside = animated
+    outside[24] -= 1
+    return [
+      BrokenFile("WebP signature alone", Array(lossy.prefix(12)), "truncated"),
+      BrokenFile("WebP cut in its header", Array(lossy.prefix(25)), "truncated"),
+      BrokenFile("lossy WebP cut in its data", Array(lossy.prefix(lossy.count / 2)), "truncated"),
+      BrokenFile("lossless WebP cut in its data", Array(lossless.prefix(lossless.count / 2)), "truncated"),
+      BrokenFile("animated WebP cut in its first frame", Array(animated.prefix(120)), "truncated"),
+      BrokenFile("WebP that announces 16384 x 16384", bomb, "too-many-pixels"),
+      BrokenFile("lossless WebP with damaged data", damaged, "corrupt"),
+      BrokenFile("WebP of another size than its canvas", otherCanvas, "corrupt"),
+      BrokenFile("animated WebP whose frame is larger than its canvas", outside, "corrupt"),
+    ]
+  }
+
+  private static func brokenTIFF() throws -> [BrokenFile] {
+    let plain = try [UInt8](Goldens.contents(of: "rgb-8-strips-little.tiff"))
+    let packed = try [UInt8](Goldens.contents(of: "rgb-tiff_lzw.tiff"))
+    let tiled = try [UInt8](Goldens.contents(of: "rgb-8-tiles-little.tiff"))
+    let ycc = try [UInt8](Goldens.contents(of: "ycc-jpeg.tiff"))
+    let fax = try [UInt8](Goldens.contents(of: "bits-group4.tiff"))
+    let gray = try [UInt8](Goldens.contents(of: "gray-4-little.tiff"))
+    func changed(_ bytes: [UInt8], _ tags: [Int: UInt32]) throws -> [UInt8] {
+      var bytes = bytes
+      for (tag, value) in tags { try setTag(tag, to: value, in: &bytes) }
+      return bytes
+    }
+    func damaged(_ bytes: [UInt8]) throws -> [UInt8] {
+      var bytes = bytes
+      let start = Int(try tag(273, in: bytes))
+      for index in 20..<40 { bytes[start + index] = ~bytes[start + index] }
+      return bytes
+    }
+    return [
+      BrokenFile("TIFF signature alone", Array(plain.prefix(4)), "truncated"),
+      BrokenFile("TIFF cut before its directory", Array(plain.prefix(plain.count / 2)), "truncated"),
+      BrokenFile("TIFF cut in its directory", plain.dropLast(100), "truncated"),
+      BrokenFile("TIFF whose data lie behind its end", try changed(packed, [273: 1 << 20]), "truncated"),
+      BrokenFile("TIFF without columns", try changed(plain, [256: 0]), "corrupt"),
+      BrokenFile(
+        "TIFF that announces 60000 x 60000", try changed(packed, [256: 60_000, 257: 60_000]), "too-many-pixels"),
+      BrokenFile("TIFF of more rows than data", try changed(plain, [257: 200]), "corrupt"),
+      BrokenFile("TIFF with tiles of 60000 x 60000", try changed(tiled, [322: 60_000, 323: 60_000]), "corrupt"),
+      BrokenFile("TIFF with damaged LZW data", try damaged(packed), "corrupt"),
+      BrokenFile("TIFF with damaged fax data", try damaged(fax), "corrupt"),
+      BrokenFile("TIFF with a damaged JPEG in it", try damaged(ycc), "corrupt"),
+      BrokenFile("TIFF with a compression that there is not", try changed(plain, [259: 999]), "unsupported"),
+      BrokenFile(
+        "TIFF with LZMA, which takes as much memory as it wants", try changed(plain, [259: 34925]), "unsupported"),
+      BrokenFile("TIFF in L*a*b*", try changed(plain, [262: 8]), "unsupported"),
+      BrokenFile("TIFF with a palette that is not there", try changed(gray, [262: 3]), "corrupt"),
+    ]
+  }
+
+  private static func brokenBMP() throws -> [BrokenFile] {
+    let plain = try [UInt8](Goldens.contents(of: "rgb.bmp"))
+    let runs = try [UInt8](Goldens.contents(of: "runs-8.bmp"))
+    func changed(_ bytes: [UInt8], _ changes: [(offset: Int, value: UInt8)]) -> [UInt8] {
+      var bytes = bytes
+      for change in changes { bytes[change.offset] = change.value }
+      return bytes
+    }
+    let firstRun = Int(runs[10]) | Int(runs[11]) << 8
+    return [
+      BrokenFile("BMP cut in its header", Array(plain.prefix(30)), "truncated"),
+      BrokenFile("BMP cut in its palette", Array(runs.prefix(80)), "truncated"),
+      BrokenFile("BMP cut in its rows", plain.dropLast(100), "truncated"),
+      BrokenFile("BMP cut in its runs", runs.dropLast(100), "truncated"),
+      BrokenFile("BMP without columns", changed(plain, [(18, 0)]), "corrupt"),
+      BrokenFile(
+        "BMP that announces 65535 x 65535", changed(plain, [(18, 255), (19, 255), (22, 255), (23, 255)]),
+        "too-many-pixels"),
+      BrokenFile("BMP with a run that is longer than its row", changed(runs, [(firstRun, 200)]), "corrupt"),
+      BrokenFile(
+        "BMP whose runs end before the picture", changed(runs, [(firstRun, 0), (firstRun + 1, 1)]), "corrupt"),
+      BrokenFile("BMP that holds a JPEG", changed(plain, [(30, 4)]), "unsupported"),
+      BrokenFile("BMP with 2 bits a pixel", changed(plain, [(28, 2)]), "unsupported"),
+      BrokenFile("BMP with a header of 41 bytes", changed(plain, [(14, 41)]), "unsupported"),
+    ]
+  }
+
+  private static func brokenNetpbm() throws -> [BrokenFile] {
+    let binary = try [UInt8](Goldens.contents(of: "binary.ppm"))
+    let text = try [UInt8](Goldens.contents(of: "text.pgm"))
+    return [
+      BrokenFile("PPM without a size", Array("P6\n".utf8), "truncated"),
+      BrokenFile("PPM cut in its data", binary.dropLast(1), "truncated"),
+      BrokenFile("PGM cut in its text", Array(text.prefix(text.count / 2)), "truncated"),
+      BrokenFile("PPM that announces 60000 x 60000", Array("P6 60000 60000 255\n".utf8), "too-many-pixels"),
+      BrokenFile("PPM that announces more than there are numbers", Array("P6 99999999999 9 255\n".utf8), "corrupt"),
+      BrokenFile("PPM without columns", Array("P6 0 9 255\n".utf8), "corrupt"),
+      BrokenFile("PPM whose white is 0", Array("P6 1 1 0\n...".utf8), "corrupt"),
+      BrokenFile("PPM whose white is 65536", Array("P6 1 1 65536\n......".utf8), "corrupt"),
+      BrokenFile("PGM with a word among its numbers", Array("P2 2 1 9\n1 one".utf8), "corrupt"),
+      BrokenFile("PGM with a sample above the largest", Array("P2 2 1 9\n1 10\n".utf8), "corrupt"),
+      BrokenFile("PBM with a 2", Array("P1 2 1\n12".utf8), "corrupt"),
+    ]
+  }
+
+  private static func brokenGIF() throws -> [BrokenFile] {
+    let whole = try [UInt8](Goldens.contents(of: "in-order.gif"))
+    let descriptor = try #require(whole.indices.first { whole[$0] == 0x2C && $0 >= 13 + 48 })
+    func changed(_ changes: [(offset: Int, value: UInt8)]) -> [UInt8] {
+      var bytes = whole
+      for change in changes { bytes[change.offset] = change.value }
+      return bytes
+    }
+    let wide: [(offset: Int, value: UInt8)] = [5, 6, 7, 8].map { (descriptor + $0, 0xFF) }
+    return [
+      BrokenFile("GIF signature alone", Array(whole.prefix(6)), "truncated"),
+      BrokenFile("GIF cut in its palette", Array(whole.prefix(20)), "truncated"),
+      BrokenFile("GIF without a frame", whole.prefix(descriptor) + [0x3B], "corrupt"),
+      BrokenFile("GIF cut before its frame", Array(whole.prefix(descriptor)), "truncated"),
+      BrokenFile("GIF cut in its data", Array(whole.prefix((descriptor + whole.count) / 2)), "truncated"),
+      BrokenFile("GIF whose frame announces 65535 x 65535", changed(wide), "too-many-pixels"),
+      BrokenFile("GIF whose frame has no columns", changed([(descriptor + 5, 0)]), "corrupt"),
+      BrokenFile(
+        "GIF with a code that there is not", changed([(descriptor + 12, 0xFF), (descriptor + 13, 0xFF)]), "corrupt"),
+    ]
+  }
+
   // MARK: - The formats
+
+  private struct NoSuchTag: Error {}
+
+  /// Where the value of a tag stands in a small-endian TIFF file.
+  private static func place(of tag: Int, in tiff: [UInt8]) throws -> Int {
+    func number(_ offset: Int, _ count: Int) -> Int {
+      (0..<count).reduce(0) { $0 | Int(tiff[offset + $1]) << (8 * $1) }
+    }
+    let directory = number(4, 4)
+    for entry in 0..<number(directory, 2) {
+      let offset = directory + 2 + entry * 12
+      if number(offset, 2) == tag { return offset + 8 }
+    }
+    throw NoSuchTag()
+  }
+
+  /// The value of a tag that has one, or where its values lie.
+  private static func tag(_ tag: Int, in tiff: [UInt8]) throws -> UInt32 {
+    let place = try place(of: tag, in: tiff)
+    return (0..<4).reduce(0) { $0 | UInt32(tiff[place + $1]) << (8 * $1) }
+  }
+
+  private static func setTag(_ tag: Int, to value: UInt32, in tiff: inout [UInt8]) throws {
+    let place = try place(of: tag, in: tiff)
+    for index in 0..<4 { tiff[place + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+  }
 
   /// Where the marker 0xFF `code` stands.
   static func marker(_ code: UInt8, in bytes: [UInt8], last: Bool = false) throws -> Int {

@@ -32,6 +32,14 @@ struct OutOfMemoryTests {
     }
   }
 
+  @Test("where libwebp or libtiff finds no memory, it is no damage to the file", arguments: ["flat.webp", "wide.tiff"])
+  func otherLibraries(name: String) async {
+    await #expect(processExitsWith: .success) { [name] in
+      let file = try [UInt8](Goldens.contents(of: name))
+      expectRefusal(of: file, into: try ImageDecoder().decode(file), "was refused memory")
+    }
+  }
+
   @Test("the rows of a tall crop are refused before the crop")
   func tallCrop() async {
     await #expect(processExitsWith: .success) {

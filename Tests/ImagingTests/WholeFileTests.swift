@@ -14,6 +14,11 @@ struct WholeFileTests {
     try expectPixels(of: file)
   }
 
+  @Test("other formats, cut behind their pixels or followed by something else", arguments: WholeFile.others)
+  func others(file: WholeFile) throws {
+    try expectPixels(of: file)
+  }
+
   private func expectPixels(of file: WholeFile) throws {
     let decoder = ImageDecoder()
     let expected = try decoder.decode([UInt8](Goldens.contents(of: file.original)))
@@ -74,6 +79,24 @@ struct WholeFile: CustomTestStringConvertible, Sendable {
       WholeFile("with something else behind its end", name, whole + [UInt8](repeating: 7, count: 99)),
     ]
   }
+
+  static let others: [WholeFile] =
+    [
+      "lossy.webp", "animated.webp", "rgb-tiff_lzw.tiff", "rgb.bmp", "runs-8.bmp", "binary.ppm", "text.pgm",
+      "in-order.gif",
+    ]
+    .map {
+      WholeFile("with something else behind its end", $0, contents(of: $0) + [10] + [UInt8](repeating: 7, count: 99))
+    }
+    + [
+      WholeFile("cut in its metadata", "orientation-3.webp", contents(of: "orientation-3.webp").dropLast(1)),
+      WholeFile("cut in its second frame", "animated.webp", contents(of: "animated.webp").dropLast(20)),
+      WholeFile("cut in its second frame", "animated.gif", contents(of: "animated.gif").dropLast(20)),
+      WholeFile("without its end", "in-order.gif", contents(of: "in-order.gif").dropLast(2)),
+      WholeFile("without what fills up its last row", "rgb.bmp", contents(of: "rgb.bmp").dropLast(1)),
+      WholeFile("without the end of its runs", "runs-8.bmp", contents(of: "runs-8.bmp").dropLast(2)),
+      WholeFile("followed by another picture", "binary.ppm", contents(of: "binary.ppm") + contents(of: "binary.pgm")),
+    ]
 
   private static func contents(of name: String) -> [UInt8] {
     do { return try [UInt8](Goldens.contents(of: name)) } catch { fatalError("golden files are missing: \(error)") }

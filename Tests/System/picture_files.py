@@ -160,14 +160,36 @@ def _pngs() -> list[tuple[str, bytes, str]]:
     ]
 
 
+def _others() -> list[tuple[str, bytes, str]]:
+    webp, tiff, bitmap, pixmap, gif = (
+        (GOLDEN / name).read_bytes()
+        for name in ("lossless.webp", "rgb-8-strips-little.tiff", "rgb.bmp", "binary.ppm", "in-order.gif")
+    )
+    ends_early, bomb = "ends before its picture does", "pixels, more than the limit"
+    return [
+        ("half.webp", webp[: len(webp) // 2], ends_early),
+        ("bomb.webp", _changed(webp, (21, b"\xff\xff\xff\x0f")), "16384 x 16384 " + bomb),
+        ("damaged.webp", _changed(webp, (40, b"\xff" * 30)), "damaged"),
+        ("half.tiff", tiff[: len(tiff) // 2], ends_early),
+        ("damaged.tif", _changed(tiff, (4, b"\x09")), "damaged|" + ends_early),
+        ("half.bmp", bitmap[: len(bitmap) // 2], ends_early),
+        ("bomb.bmp", _changed(bitmap, (18, b"\xff\xff\0\0\xff\xff")), "65535 x 65535 " + bomb),
+        ("jpeg within.bmp", _changed(bitmap, (30, b"\4")), "cannot be decoded"),
+        ("half.ppm", pixmap[: len(pixmap) // 2], ends_early),
+        ("bomb.pgm", b"P5 65535 65535 255\n", "65535 x 65535 " + bomb),
+        ("words.pgm", b"P2 2 2 9\nfour", "damaged"),
+        ("half, and a gif.png", gif[: len(gif) // 2], ends_early),
+    ]
+
+
 def _foreign() -> list[tuple[str, bytes, str]]:
-    neither = "neither JPEG nor PNG but "
+    neither = "not a JPEG, PNG, .* or GIF picture but "
     return [
         ("empty.jpg", b"", "empty"),
         ("one byte.png", b"\xff", neither + "something unknown that begins with the bytes ff"),
         ("text.jpg", b"This is no picture.\n", neither + "a text that begins 'This is no"),
-        ("gif.jpg", b"GIF89a\x01\0\x01\0\0\0\0", neither + "a GIF"),
-        ("bitmap.bmp", b"BM" + bytes(60), neither + "a BMP"),
+        ("heic.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", neither + "a HEIC"),
+        ("avif.png", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif", neither + "an AVIF"),
         ("page.jpg", b"<!DOCTYPE html><title>404 Not Found</title>", neither + "a page of HTML"),
         ("zeros.jpeg", bytes(4096), neither + "nothing but zeros"),
     ]
@@ -175,10 +197,10 @@ def _foreign() -> list[tuple[str, bytes, str]]:
 
 def broken_files() -> list[Broken]:
     """Every kind of broken file."""
-    contents = [*_foreign(), *_jpegs(), *_pngs()]
+    contents = [*_foreign(), *_jpegs(), *_pngs(), *_others()]
     return [
         *(Broken(name.encode(), reason, _bytes(content)) for name, content, reason in contents),
-        Broken(b"not utf-8 \xff\xc3.jpg", "neither JPEG nor PNG", _bytes(b"nothing")),
+        Broken(b"not utf-8 \xff\xc3.jpg", "not a JPEG, PNG", _bytes(b"nothing")),
         Broken(b"pipe.jpg", "not a regular file", os.mkfifo),
         Broken(b"socket.jpg", "not a regular file", _socket),
         Broken(b"device.jpg", "not a regular file", lambda path: os.symlink(b"/dev/zero", path)),

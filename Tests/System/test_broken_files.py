@@ -56,7 +56,7 @@ class Mixed:
             "style__enabled": False,
             "stream__seed": SEED,
             "batch__last_batch": "wrap",
-            "limits__max_bad_fraction": 0.3,
+            "limits__max_bad_fraction": 0.4,
             "workers__count": workers,
             "limits__max_file_bytes": MAXIMUM_FILE_BYTES,
         }
