@@ -337,14 +337,20 @@ static bool read_tiles(struct reader *reader, const struct destination *destinat
   return true;
 }
 
-/* A tile may be larger than its picture, but not much: it has to fit into memory, too. */
+/* A tile may be larger than its picture, but not much, for it takes memory; nor may all of them together, for they take time. */
 static bool has_bounded_tiles(struct reader *reader, uint32_t *width, uint32_t *height) {
-  const uint64_t pixels = (uint64_t)reader->file->width * reader->file->height, most = pixels > 1 << 22 ? pixels : 1 << 22;
+  const uint64_t pixels = (uint64_t)reader->file->width * reader->file->height;
+  const uint64_t most = pixels > 1 << 22 ? pixels : 1 << 22;
   if (!TIFFGetField(reader->tiff, TIFFTAG_TILEWIDTH, width) || !TIFFGetField(reader->tiff, TIFFTAG_TILELENGTH, height) ||
       *width == 0 || *height == 0) {
     return fail(reader, TIFF_FILE_CORRUPT, "the size of its tiles is missing");
   }
-  return *height <= most / *width || fail(reader, TIFF_FILE_CORRUPT, "tiles of %u x %u pixels", *width, *height);
+  if (*height <= most / *width) {
+    const uint64_t columns = (reader->file->width - 1) / *width + 1, rows = (reader->file->height - 1) / *height + 1;
+    if (columns * rows <= 16 * most / ((uint64_t)*width * *height)) return true;
+  }
+  return fail(reader, TIFF_FILE_CORRUPT, "tiles of %u x %u pixels in a picture of %u x %u", *width, *height,
+              reader->file->width, reader->file->height);
 }
 
 /* Strips may share their data, but a file in which all of them are the whole file would take hours. */

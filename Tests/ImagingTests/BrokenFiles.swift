@@ -186,6 +186,8 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
         "TIFF that announces 60000 x 60000", try changed(packed, [256: 60_000, 257: 60_000]), "too-many-pixels"),
       BrokenFile("TIFF of more rows than data", try changed(plain, [257: 200]), "corrupt"),
       BrokenFile("TIFF with tiles of 60000 x 60000", try changed(tiled, [322: 60_000, 323: 60_000]), "corrupt"),
+      BrokenFile(
+        "TIFF of one row in high tiles", try changed(tiled, [256: 60_000, 257: 1, 323: 65_520]), "corrupt"),
       BrokenFile("TIFF with damaged LZW data", try damaged(packed), "corrupt"),
       BrokenFile("TIFF with damaged fax data", try damaged(fax), "corrupt"),
       BrokenFile("TIFF with a damaged JPEG in it", try damaged(ycc), "corrupt"),

@@ -160,7 +160,8 @@ def _pngs() -> list[tuple[str, bytes, str]]:
     ]
 
 
-def _others() -> list[tuple[str, bytes, str]]:
+def others() -> list[tuple[str, bytes, str]]:
+    """Broken files of the formats besides JPEG and PNG, by name, with the reason."""
     webp, tiff, bitmap, pixmap, gif = (
         (GOLDEN / name).read_bytes()
         for name in ("lossless.webp", "rgb-8-strips-little.tiff", "rgb.bmp", "binary.ppm", "in-order.gif")
@@ -197,7 +198,7 @@ def _foreign() -> list[tuple[str, bytes, str]]:
 
 def broken_files() -> list[Broken]:
     """Every kind of broken file."""
-    contents = [*_foreign(), *_jpegs(), *_pngs(), *_others()]
+    contents = [*_foreign(), *_jpegs(), *_pngs(), *others()]
     return [
         *(Broken(name.encode(), reason, _bytes(content)) for name, content, reason in contents),
         Broken(b"not utf-8 \xff\xc3.jpg", "not a JPEG, PNG", _bytes(b"nothing")),

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from picture_files import flat_picture
+import sassl
+from picture_files import GOLDEN, flat_picture, others
 from test_documentation import tables
 from test_pictures import SIDE, differences, picture, shown
 from workplace import ROOT, Size, Workplace, control
@@ -175,3 +176,33 @@ def test_what_the_table_calls_refused_is_refused(tmp_path: pathlib.Path) -> None
         told = control("stylize", "--content", str(path), "--style", "-", "--out", str(tmp_path / "y.png"))
         assert told.returncode == 65, name
         assert reason in told.stderr, told.stderr
+
+
+def test_libraries_say_nothing_by_themselves(tmp_path: pathlib.Path) -> None:
+    """What libtiff and the others tell of a damaged file is in the one sentence, and nowhere else."""
+    damaged = {name: content for name, content, _ in others() if name.endswith((".tif", ".tiff", ".webp", ".png"))}
+    for name in ("bits-group4.tiff", "rgb-tiff_lzw.tiff", "ycc-jpeg.tiff", "in-order.gif"):
+        whole = (GOLDEN / name).read_bytes()
+        damaged[name] = whole[:60] + bytes(255 - byte for byte in whole[60:90]) + whole[90:]
+    for name, content in damaged.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        told = control("stylize", "--content", str(path), "--style", "-", "--out", str(tmp_path / "y.png"))
+        assert told.returncode == 65, name
+        assert told.stdout == "" and told.stderr.startswith(f"sasslctl stylize: {path}: "), told
+        assert told.stderr.count("\n") == 1, told.stderr
+
+
+def test_pictures_of_styles_may_be_of_every_format(workplace: Workplace, folder: pathlib.Path) -> None:
+    styles = folder.parent / "styles"
+    styles.mkdir()
+    for name, kind in {"a.webp": "WEBP", "b.tiff": "TIFF", "c.bmp": "BMP", "d.ppm": "PPM"}.items():
+        (styles / name).write_bytes(written(picture(), kind))
+        (folder / name).write_bytes(written(picture(), kind))
+    with (
+        workplace.daemon(
+            folder, Size(4, SIDE), style__source="folder", style__folder=str(styles), style__group=4
+        ) as daemon,
+        sassl.attach(daemon.name, start=0) as ring,
+    ):
+        assert sorted(ring.next().sample_ids.tolist()) == [0, 1, 2, 3]
