@@ -16,6 +16,7 @@ struct lease {
   bool counts;    // towards reader_next; not after a seek
   bool occupies;  // a slot of the current instance; not once it was moved aside (to private memory), nor where the instance is an
                   // earlier one
+  bool pinned;    // where it lies: a device copies it from there, and sees no private memory that takes its place
 };
 
 struct sassl_ring_consumer {
@@ -76,8 +77,14 @@ int consumer_confirm_last(struct sassl_ring_consumer *consumer);
 
 // consumer_leases.c
 
+/// The lease behind a batch that was handed out; NULL when it was given back. Mutex held.
+struct lease *consumer_find_lease(const struct sassl_ring_consumer *consumer, uint64_t identifier);
+/// True while a device copies a batch of the current instance. Mutex held.
+bool consumer_is_copied_from(const struct sassl_ring_consumer *consumer);
+/// Lets the next reader in where we are detached, unless a batch lies in a slot that only we protect. Mutex held.
+void consumer_give_up_lock(struct sassl_ring_consumer *consumer);
 /// Moves every batch that is held to private memory, so that its slot is free. On an error some may have been moved, and all stay
-/// readable. Mutex held.
+/// readable; one that is pinned is an error. Mutex held.
 int consumer_move_leases_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error);
 
 // consumer_succession.c

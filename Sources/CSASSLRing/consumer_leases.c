@@ -4,6 +4,7 @@
 #include "consumer.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,26 @@ static bool any_occupies(const struct sassl_ring_consumer *consumer) {
   return false;
 }
 
+struct lease *consumer_find_lease(const struct sassl_ring_consumer *consumer, uint64_t identifier) {
+  struct lease *lease = consumer->leases;
+  while (lease != NULL && lease->identifier != identifier) lease = lease->next;
+  return lease;
+}
+
+bool consumer_is_copied_from(const struct sassl_ring_consumer *consumer) {
+  for (const struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
+    if (lease->occupies && lease->pinned) return true;
+  }
+  return false;
+}
+
 int consumer_move_leases_aside(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
   for (struct lease *lease = consumer->leases; lease != NULL; lease = lease->next) {
     if (!lease->occupies) continue;
+    if (lease->pinned) {
+      return fail(error, SASSL_RING_ERROR_STATE, 0, "batch %" PRIu64 " of %s is still being copied to a device", lease->number,
+                  consumer->path);
+    }
     int code = mapping_move_aside(lease->mapping, lease->sequence, consumer->path, error);
     if (code != SASSL_RING_OK) return code;
     lease->occupies = false;
@@ -38,9 +56,8 @@ static struct lease *remove_lease(struct sassl_ring_consumer *consumer, uint64_t
   return lease;
 }
 
-/// Lets the next reader in, unless a batch lies in a slot that only we protect. Mutex held.
-static void give_up_lock(struct sassl_ring_consumer *consumer) {
-  if (any_occupies(consumer)) return;
+void consumer_give_up_lock(struct sassl_ring_consumer *consumer) {
+  if (!consumer->detached || any_occupies(consumer)) return;
   drop_lock(consumer->lock_descriptor, SASSL_RING_CONSUMER_LOCK);
   consumer->lock_descriptor = -1;
 }
@@ -76,7 +93,8 @@ int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct s
   if (fork_guard_tripped(&consumer->guard)) return consumer_fail_forked(error);
   pthread_mutex_lock(&consumer->mutex);
   int code = consumer->detached ? consumer_fail_closed(error) : consumer_confirm_last(consumer);
-  if (code == SASSL_RING_OK && blocks_itself(consumer)) {
+  // A device that copies does so for a moment; what it copies stays.
+  if (code == SASSL_RING_OK && blocks_itself(consumer) && !consumer_is_copied_from(consumer)) {
     code = consumer_move_leases_aside(consumer, error);
     // Also where only some were moved: their slots must not be read through the former mapping.
     int mapped = map_again(consumer, code == SASSL_RING_OK ? error : NULL);
@@ -104,7 +122,7 @@ int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, s
       if (code == SASSL_RING_OK) code = committed;
       if (code == SASSL_RING_OK) code = consumer_follow_successor(consumer);
     }
-    give_up_lock(consumer);
+    consumer_give_up_lock(consumer);
   }
   pthread_mutex_unlock(&consumer->mutex);
   return code;
@@ -117,7 +135,7 @@ static int end_lease(struct sassl_ring_consumer *consumer, struct lease *lease) 
   if (!consumer->detached) code = consumer_commit(consumer);
   if (!consumer->detached && code == SASSL_RING_OK) code = consumer_follow_successor(consumer);
   free_lease(lease);
-  if (consumer->detached) give_up_lock(consumer);
+  consumer_give_up_lock(consumer);
   return code;
 }
 

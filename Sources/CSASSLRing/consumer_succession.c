@@ -18,7 +18,9 @@ bool consumer_has_no_producer(struct sassl_ring_consumer *consumer) {
 /// header stays, for our position is in it. Mutex held.
 static void free_memory(struct sassl_ring_consumer *consumer) {
   if (consumer->emptied) return;
-  // What is still referred to, as by the variable of a loop that waits here, must not keep the successor out.
+  // What is still referred to, as by the variable of a loop that waits here, must not keep the successor out. Where a device copies
+  // a batch, that comes first, and the next look does this.
+  if (consumer_is_copied_from(consumer)) return;
   if (consumer_move_leases_aside(consumer, NULL) != SASSL_RING_OK) return;
   const struct sassl_ring_geometry *geometry = &consumer->current->geometry;
   fallocate(consumer->lock_descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)geometry->payload_offset,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import os
 import weakref
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _library as c
+from ._transfers import Transfers
 from .errors import BatchReleasedError, ForkedError
 
 # NumPy has no bfloat16; its bits arrive as uint16.
@@ -27,6 +29,8 @@ class Handle:
     def __init__(self, address: int) -> None:
         self.address = address
         self.process = os.getpid()
+        self.transfers = Transfers()
+        """Of devices that copy from this ring by themselves."""
         self._finalizer = weakref.finalize(self, c.library.sassl_ring_consumer_close, address)
         # When the process ends, threads may still be waiting in there; the kernel tidies up.
         self._finalizer.atexit = False
@@ -42,6 +46,22 @@ class Lease(c.Lease):
         super().__init__()
         self.handle = handle
         """Has to be there as long as this is."""
+        self.is_readable = True
+        """Not once a device has copied the batch, whose slot then goes back while the batch still counts as held."""
+
+    def pin(self) -> int | None:
+        """Keeps the batch in its slot until it is vacated.
+
+        Returns how far behind the first slot it begins, in bytes; None where it does not lie in its slot any more.
+        """
+        offset = ctypes.c_uint64()
+        is_there = c.library.sassl_ring_lease_pin(lease_pointer(self), ctypes.byref(offset))
+        return int(offset.value) if is_there else None
+
+    def vacate(self) -> None:
+        """Gives the slot back, whose memory nothing may read any more. The batch still counts as held."""
+        self.is_readable = False
+        c.library.sassl_ring_lease_vacate(lease_pointer(self))
 
 
 class _Memory:
@@ -66,6 +86,7 @@ class Layout:
         geometry = c.library.sassl_ring_mapping_geometry(mapping).contents
         table = c.library.sassl_ring_mapping_fields(mapping)
         self.batch_size: int = geometry.batch_size
+        self.payload_bytes: int = geometry.payload_bytes
         self.fields: dict[str, tuple[str, tuple[int, ...], int]] = {}
         """name: type string, shape, offset"""
         for index in range(geometry.field_count):
@@ -122,12 +143,7 @@ class Batch:
         """CRC-32C of all arrays."""
 
     def _array(self, name: str) -> Array:
-        lease = self._lease
-        if lease is None:
-            raise BatchReleasedError(
-                f"batch {self.number} was released, and its arrays with it. Take what you need before, or keep the "
-                "arrays: their memory stays as long as you refer to them"
-            )
+        lease = lease_of(self)
         array = self._columns.get(name)
         if array is None:
             typestr, shape, offset = self._layout.fields[name]
@@ -202,6 +218,12 @@ class Batch:
         self._columns.clear()
         self._lease = None
 
+    def without_arrays(self) -> Batch:
+        """The same batch as if it were released, for whoever has copied its arrays. This one stays what it is."""
+        described = copy.copy(self)
+        described._lease, described._columns = None, {}
+        return described
+
     def __enter__(self) -> Batch:
         return self
 
@@ -216,17 +238,28 @@ class Batch:
 
 
 def lease_of(batch: Batch) -> Lease:
-    """What the ring has handed out for a batch. Raises `BatchReleasedError` where that was given back."""
-    if batch._lease is None:
-        raise BatchReleasedError(f"batch {batch.number} was released")
-    return batch._lease
+    """What keeps a batch where it is, as long as it may be read there."""
+    lease = batch._lease
+    if lease is None:
+        raise BatchReleasedError(
+            f"batch {batch.number} was released, and its arrays with it. Take what you need before, or keep the "
+            "arrays: their memory stays as long as you refer to them"
+        )
+    if not lease.is_readable:
+        raise BatchReleasedError(
+            f"batch {batch.number} was copied to a device, and its place in the ring given back: use its tensors"
+        )
+    return lease
+
+
+def layout_of(batch: Batch) -> Layout:
+    """What arrays a batch has, and where they lie in its payload."""
+    return batch._layout
 
 
 def payload_of(batch: Batch) -> Array:
     """All arrays of a batch as the bytes that they are in the ring, uint8; not copied, and kept as its views are."""
-    lease = lease_of(batch)
-    count = c.library.sassl_ring_mapping_geometry(lease.mapping).contents.payload_bytes
-    return np.asarray(_Memory(lease, 0, "|u1", (count,)))
+    return np.asarray(_Memory(lease_of(batch), 0, "|u1", (batch._layout.payload_bytes,)))
 
 
 def lease_pointer(lease: Lease) -> Any:

@@ -51,6 +51,18 @@ class ReaderReplacedWarning(UserWarning):
     """An earlier reader of the same ring in this process was closed, since a ring has one reader."""
 
 
+class DeviceUnavailableError(SasslError, RuntimeError):
+    """Batches were to go to a device that PyTorch does not see here."""
+
+
+class PageLockWarning(UserWarning):
+    """The ring could not be page-locked for a device: its batches go through a pinned buffer, which costs a copy."""
+
+
+class FewSlotsWarning(UserWarning):
+    """The ring has fewer slots than a `DeviceLoader` of that depth wants, which then fetches fewer batches ahead."""
+
+
 class ReaderBusyError(SasslError):
     """Another process reads this ring. `holder` is its number."""
 

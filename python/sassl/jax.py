@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from .batch import Array, Batch
 from .reader import Reader
 
@@ -76,8 +77,8 @@ class DeviceLoader:
         device: jax.Device | jax.sharding.Sharding | None = None,
         *,
         dtype: Any = jnp.float32,
-        mean: Sequence[float] = (0.485, 0.456, 0.406),
-        std: Sequence[float] = (0.229, 0.224, 0.225),
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
         endless: bool = False,
     ) -> None:
         if not jnp.issubdtype(dtype, jnp.floating):

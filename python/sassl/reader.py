@@ -9,10 +9,11 @@ import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from . import _library as c
 from .batch import Batch, Handle, Layout, Lease, lease_pointer
@@ -21,6 +22,7 @@ from .errors import (
     ConfigurationChangedError,
     ContinuingWarning,
     DaemonGoneError,
+    ForkedError,
     ReaderBusyError,
     ReaderClosedError,
     ReaderReplacedWarning,
@@ -104,12 +106,22 @@ def _checked_number(number: int, what: str) -> int:
 def _detach(handle: Handle, is_done: bool) -> None:
     """Gives up the ring; what is still referred to is moved out of it. A reader that is closed already stays so."""
     if handle.process == os.getpid():
+        handle.transfers.stop()
         c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
 
 
 # The readers of this process by ring, so that a forgotten one can make room: a notebook keeps the reader of an
 # interrupted cell alive through the last traceback.
 _readers: weakref.WeakValueDictionary[tuple[bytes | None, str, int], Reader] = weakref.WeakValueDictionary()
+
+
+class Numbered(Protocol):
+    """Of the stream, at a place in it."""
+
+    @property
+    def number(self) -> int:
+        """Of the batch."""
+        ...
 
 
 class Reader(Iterator[Batch]):
@@ -160,6 +172,9 @@ class Reader(Iterator[Batch]):
         # What a thread has asked for, by its number: filled by the C library, taken out as its caller gets it.
         self._asked: dict[int, Lease] = {}
         self._latest: weakref.ref[Lease] | None = None
+        # What a loader has taken and not handed out yet, in the order of the stream, and which loader that is.
+        self._ahead: deque[Numbered] = deque()
+        self._ahead_of: weakref.ref[object] | None = None
         # Of the instance of sassld that made the latest batch.
         self._layout: tuple[bytes, Layout] | None = None
         self._daemon_timeout = daemon_timeout
@@ -294,7 +309,8 @@ class Reader(Iterator[Batch]):
         following = int(c.library.sassl_ring_consumer_position(self._open_handle))
         # What an exception kept from its caller comes again.
         asked = [int(lease.number) for lease in list(self._asked.values()) if lease.identifier]
-        return min([*asked, following])
+        # And what a loader has fetched ahead was not handed out.
+        return min([*asked, *(batch.number for batch in list(self._ahead)[:1]), following])
 
     def __iter__(self) -> Reader:
         return self
@@ -321,7 +337,46 @@ class Reader(Iterator[Batch]):
         every slot of the ring, and `DaemonGoneError` when `sassld` went away and did not come back. An exception that
         a signal handler raises meanwhile loses nothing: the next call returns the same batch.
         """
+        if self._ahead:
+            # The loader that has fetched them does not hand them out now: they come again.
+            self.seek(self.position)
+        return self._take(timeout)
+
+    def fetched_ahead(self, loader: object) -> deque[Numbered]:
+        """What a loader has taken with `take_ahead` and not handed out: it removes from the front what it hands out.
+
+        Counts as not read, and is gone, to come again, when anything else reads on or seeks.
+        """
+        if self._handle.process != os.getpid():
+            raise ForkedError(
+                "this reader was attached by the parent process; a child cannot use it (attach in the process that "
+                "reads, and use no worker processes)"
+            )
+        if not self._is_open:
+            raise ReaderClosedError(self._closed_because)
+        if self._ahead and (self._ahead_of is None or self._ahead_of() is not loader):
+            self.seek(self.position)
+        self._ahead_of = weakref.ref(loader)
+        self._handle.transfers.reap()
+        return self._ahead
+
+    @property
+    def may_take_ahead(self) -> bool:
+        """Whether a batch is ready, and `sassld` has a slot to work in when that is held too."""
+        status = self.status
+        return status.ready > 0 and status.held + 1 < self._slot_count
+
+    def take_ahead(self, timeout: float = float("inf")) -> None:
+        """Waits for the next batch, as `next` does, and appends it to what is fetched ahead."""
+        # In one step: nothing looks for signals between these two calls.
+        self._ahead.append(self._take(timeout))
+
+    def _take(self, timeout: float = float("inf")) -> Batch:
         c.nanoseconds(timeout)
+        transfers = self._handle.transfers
+        transfers.reap()
+        while transfers.is_pending and self._holds_every_slot():
+            transfers.settle()
         thread = threading.get_ident()
         lease = self._asked.get(thread)
         if lease is None:
@@ -360,6 +415,9 @@ class Reader(Iterator[Batch]):
                 raise ReaderClosedError(self._closed_because)
             if result != c.TIMEOUT:
                 c.raise_error(result, error)
+            if not self.status.daemon_is_alive:
+                # The memory of a ring that is dead goes back to the system.
+                self._handle.transfers.stop()
             if self._holds_every_slot():
                 if held_since is None:
                     held_since = time.monotonic()
@@ -383,6 +441,7 @@ class Reader(Iterator[Batch]):
 
     def _make_room(self) -> None:
         """Moves what is kept out of the ring where that is all that is in the way of the next batch."""
+        self._handle.transfers.drain()
         error = c.Error()
         result = c.library.sassl_ring_consumer_make_room(self._open_handle, ctypes.byref(error))
         if result != c.OK:
@@ -412,8 +471,9 @@ class Reader(Iterator[Batch]):
         """Continues with batch `number`, forwards or backwards; costs no replay. Batches that are held stay valid."""
         _checked_number(number, "number")
         error = c.Error()
-        # What was asked for and never arrived is of the former position.
+        # What was asked for and never arrived is of the former position, and so is what was fetched ahead.
         self._asked.clear()
+        self._ahead.clear()
         result = c.library.sassl_ring_consumer_seek(self._open_handle, number, ctypes.byref(error))
         if result != c.OK:
             c.raise_error(result, error)
@@ -475,11 +535,12 @@ class Reader(Iterator[Batch]):
 
     def _end(self, *, is_done: bool) -> None:
         if self._is_open and self._finalizer is not None:
-            if is_done and any(lease.identifier for lease in self._asked.values()):
-                # What an exception kept from its caller was not read.
+            if is_done and (self._ahead or any(lease.identifier for lease in self._asked.values())):
+                # What an exception kept from its caller was not read, nor was what a loader has fetched ahead.
                 self.seek(self.position)
             self._finalizer.detach()
             _detach(self._handle, is_done)
+            self._ahead.clear()
 
     def __enter__(self) -> Reader:
         return self
@@ -502,17 +563,18 @@ class Epoch(Iterator[Batch]):
         if per_epoch == 0:
             raise SasslError("this ring does not say how many batches an epoch has: iterate over the reader itself")
         self._reader = reader
-        self._end = (reader.position // per_epoch + 1) * per_epoch
+        self.end: Final = (reader.position // per_epoch + 1) * per_epoch
+        """Number of the batch that the next epoch begins with."""
 
     def __len__(self) -> int:
         """How many batches are left."""
-        return max(self._end - self._reader.position, 0)
+        return max(self.end - self._reader.position, 0)
 
     def __iter__(self) -> Epoch:
         return self
 
     def __next__(self) -> Batch:
-        if self._reader.position >= self._end:
+        if self._reader.position >= self.end:
             raise StopIteration
         return self._reader.next()
 

@@ -166,10 +166,10 @@ class ServedReader(Reader):
             if self._process.poll() is not None:
                 raise self._daemon.failure()
 
-    def next(self, timeout: float = float("inf")) -> Batch:
-        """As `Reader.next`. Raises `DaemonFailedError` where the daemon has ended, with what it said last."""
+    def _take(self, timeout: float = float("inf")) -> Batch:
+        """Where the daemon has ended, raises `DaemonFailedError`, with what it said last."""
         try:
-            return super().next(timeout)
+            return super()._take(timeout)
         except DaemonGoneError as error:
             # The kernel tells of its end a moment after its ring does.
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -5,109 +5,16 @@ from __future__ import annotations
 import contextlib
 import inspect
 import os
-import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
-from .batch import Batch
-from .errors import CollationError, ReaderClosedError, WorkerProcessError
+from .device_loader import DeviceLoader
+from .errors import ReaderClosedError, WorkerProcessError
 from .reader import Reader, attach
-
-# PyTorch has no read-only tensors and warns of the first that is made from such an array. What it warns of, a write,
-# ends here with a sentence that names the batch.
-warnings.filterwarnings("ignore", message="The given NumPy array is not writable", module=__name__)
-
-
-class _Tensors(Mapping[str, torch.Tensor]):
-    """The arrays of a batch by name, as tensors on the same memory."""
-
-    def __init__(self, batch: Batch) -> None:
-        self._arrays = batch.arrays
-
-    def __getitem__(self, name: str) -> torch.Tensor:
-        return torch.from_numpy(self._arrays[name])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
-
-    def __len__(self) -> int:
-        return len(self._arrays)
-
-
-class TensorBatch:
-    """A `sassl.Batch` whose arrays are tensors on the same memory, not copied.
-
-    A tensor, and what is made from it without copying, keeps its memory as it is for as long as it is referred to. The
-    memory of views is mapped read-only: an in-place operation on them ends the process with a sentence that says so. Go
-    through `.to(device)`, `.float()` or `.clone()` first.
-    """
-
-    def __init__(self, batch: Batch, tensors: Mapping[str, torch.Tensor] | None = None) -> None:
-        self.batch = batch
-        self.tensors: Mapping[str, torch.Tensor] = _Tensors(batch) if tensors is None else tensors
-        """Every array by name."""
-        self.number, self.epoch, self.step, self.count = batch.number, batch.epoch, batch.step, batch.count
-
-    @property
-    def views(self) -> tuple[torch.Tensor, ...]:
-        """The augmented views, uint8 [batch, height, width, 3] each."""
-        return tuple([self.tensors[name] for name in self.batch.view_names])
-
-    @property
-    def labels(self) -> torch.Tensor:
-        """Class of each sample, int64, -1 where there is none."""
-        return self.tensors["labels"]
-
-    @property
-    def sample_ids(self) -> torch.Tensor:
-        """Index of each sample in the dataset."""
-        return self.tensors["sample_ids"]
-
-    @property
-    def style_ids(self) -> torch.Tensor:
-        """Which style each sample was given."""
-        return self.tensors["style_ids"]
-
-    @property
-    def applied(self) -> torch.Tensor:
-        """Whether each sample was stylized."""
-        return self.tensors["applied"]
-
-    @property
-    def alpha(self) -> torch.Tensor:
-        """How far the style is the other image's, 0 to 1, for each sample."""
-        return self.tensors["alpha"]
-
-    @property
-    def beta(self) -> torch.Tensor:
-        """How much of the stylized image was blended in, 0 to 1, for each sample."""
-        return self.tensors["beta"]
-
-    def pin_memory(self) -> TensorBatch:
-        """Copies everything to page-locked memory, as a DataLoader with `pin_memory=True` asks for.
-
-        The copies are independent of the ring, so the batch is released.
-        """
-        pinned = TensorBatch(self.batch, {name: tensor.pin_memory() for name, tensor in self.tensors.items()})
-        self.release()
-        return pinned
-
-    def release(self) -> None:
-        """Gives up this batch's own references to the ring; see `Batch.release`."""
-        self.batch.release()
-
-
-def _refuse_to_collate(batch: Any, *, collate_fn_map: Any = None) -> NoReturn:
-    raise CollationError(
-        "a RingDataset yields whole batches, which must not be collated again: use DataLoader(dataset, batch_size=None)"
-    )
-
-
-# Where a DataLoader without batch_size=None would stumble over a type that it does not know.
-torch.utils.data._utils.collate.default_collate_fn_map[TensorBatch] = _refuse_to_collate
+from .tensor_batch import TensorBatch
 
 
 def _place(rank: int | None, world_size: int | None) -> tuple[int, int | None]:
@@ -212,6 +119,16 @@ class RingDataset(IterableDataset[TensorBatch]):
             raise TypeError("an endless RingDataset has no length")
         return self.reader.information.batches_per_epoch
 
+    @property
+    def is_endless(self) -> bool:
+        """Whether an iteration goes on without end."""
+        return self._endless
+
+    @property
+    def position(self) -> int:
+        """Number of the batch that comes next."""
+        return self.reader.position if self._state is None else int(self._state[0]["batch"])
+
     def state_dict(self) -> dict[str, Any]:
         """Where a resumed training goes on: after the last batch that was handed out, also once this is closed."""
         return self.reader.state_dict() if self._state is None else dict(self._state[0])
@@ -239,3 +156,6 @@ class RingDataset(IterableDataset[TensorBatch]):
         if self._attached is not None:
             raise WorkerProcessError("an attached ring cannot be sent to another process: use num_workers=0")
         return self.__dict__
+
+
+__all__ = ["DeviceLoader", "RingDataset", "TensorBatch"]

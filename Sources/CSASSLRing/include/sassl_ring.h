@@ -487,12 +487,25 @@ int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct s
 /// that have such. Does nothing where it is empty. Unless it says `done`, the batch that was handed out last counts as read only when
 /// another is asked for: if an exception ends the reader before, the next one gets it again (made anew).
 void sassl_ring_lease_end(struct sassl_ring_lease *lease);
+/// Keeps a batch in its slot, for a device that copies it from there: until the lease is vacated or over, the batch is not moved to
+/// private memory. `*offset` is how far behind the first slot it begins, in bytes. Returns 0 where it does not lie in its slot (it was
+/// moved, or its ring has a successor), else 1.
+int sassl_ring_lease_pin(const struct sassl_ring_lease *lease, uint64_t *offset);
+/// Gives the slot of a batch back to the producer, and nothing else: its payload must not be read any more, but the batch still
+/// counts as held until the lease is over. For whoever has copied it and has not used the copy yet. Doing so twice does nothing.
+void sassl_ring_lease_vacate(const struct sassl_ring_lease *lease);
+/// Maps all slots of the ring that a batch lies in once more, one after the other, for a device to copy from: nothing ever moves
+/// there, and the mapping is the caller's until `sassl_ring_slots_unmap`. `writable` is for drivers that lock no pages of memory that
+/// is read-only; nobody may write to it. Errors: SYSTEM, FORKED; STATE where the ring has a successor, or is detached.
+int sassl_ring_lease_map_slots(const struct sassl_ring_lease *lease, int writable, void **slots, uint64_t *bytes,
+                               struct sassl_ring_error *error);
+void sassl_ring_slots_unmap(void *slots, uint64_t bytes);
 /// From now on `sassl_ring_lease_end` does nothing: the process ends, and what is still held was not read.
 void sassl_ring_process_ends(void);
 /// Gives the ring up for the next reader; a `next` that waits in another thread ends with STATE within a moment. What is still held
 /// is moved to private memory and stays readable until it is released. `done` says whether it counts as read; where it does not, the
-/// next reader gets it again. Errors: FORKED, STATE (detached already); SYSTEM where memory is refused: then the ring is given up when
-/// the last batch is released.
+/// next reader gets it again. Errors: FORKED, STATE (detached already); SYSTEM where memory is refused, and STATE where a device
+/// still copies a batch: then the ring is given up when the last batch is released.
 int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, struct sassl_ring_error *error);
 /// Detaches and frees. Batches still held count as unread: the next reader gets them. Their payload is mapped as long as their
 /// mapping is retained.
