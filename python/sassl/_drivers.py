@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import torch
 
 from ._transfers import Event, PageLocker, PageLockRefusedError
 from .errors import DeviceUnavailableError
+
+# Some of it has no types.
+cuda: Any = torch.cuda
 
 # Flags of cudaHostRegister, which PyTorch's binding takes as numbers.
 _PORTABLE: Final = 0x01
@@ -74,15 +77,15 @@ class CudaDriver:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device)
+        self._stream = cuda.Stream(device)
 
     @property
     def pinner(self) -> Pinner:
         return self
 
     def register(self, address: int, size: int, *, read_only: bool) -> None:
-        runtime = torch.cuda.cudart()
-        with torch.cuda.device(self._device):
+        runtime = cuda.cudart()
+        with cuda.device(self._device):
             result = runtime.cudaHostRegister(address, size, _PORTABLE | (_READ_ONLY if read_only else 0))
             if result == runtime.cudaError.success:
                 return
@@ -92,7 +95,7 @@ class CudaDriver:
         raise PageLockRefusedError(str(runtime.cudaGetErrorString(result)))
 
     def unregister(self, address: int) -> None:
-        runtime = torch.cuda.cudart()
+        runtime = cuda.cudart()
         result = runtime.cudaHostUnregister(address)
         if result != runtime.cudaError.success:
             raise RuntimeError(f"the ring's memory cannot be unlocked: {runtime.cudaGetErrorString(result)}")
@@ -101,18 +104,18 @@ class CudaDriver:
         return torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
     def copy(self, source: torch.Tensor) -> tuple[torch.Tensor, Event]:
-        with torch.cuda.stream(self._stream):
+        with cuda.stream(self._stream):
             # Memory of that stream: what it is used for next on it comes after whatever came before.
             copied = torch.empty_like(source, device=self._device)
             copied.copy_(source, non_blocking=True)
             # Who waits for it leaves the core to sassld.
-            event = torch.cuda.Event(blocking=True)
+            event = cuda.Event(blocking=True)
             event.record(self._stream)
         return copied, event
 
     def adopt(self, copied: torch.Tensor, event: Event) -> None:
-        assert isinstance(event, torch.cuda.Event)
-        stream = torch.cuda.current_stream(self._device)
+        assert isinstance(event, cuda.Event)
+        stream = cuda.current_stream(self._device)
         stream.wait_event(event)
         copied.record_stream(stream)
 
@@ -126,17 +129,19 @@ def check_device(device: torch.device) -> None:
             f"device={str(device)!r}: batches go to 'cuda' or 'cpu'. For other devices iterate over the RingDataset "
             "itself, and call batch.to(device)"
         )
-    if not torch.cuda.is_available():
+    if not cuda.is_available():
         what = (
-            "sees none here: is its driver installed?" if torch.backends.cuda.is_built() else "was built without CUDA."
+            "sees none here: is its driver installed?"
+            if torch.version.cuda is not None or torch.version.hip is not None
+            else "was built without CUDA."
         )
         raise DeviceUnavailableError(
             f"device={str(device)!r} asks for a GPU, and this PyTorch ({torch.__version__}) {what} "
             "Say device='cpu' to go on without"
         )
-    if device.index is not None and device.index >= torch.cuda.device_count():
+    if device.index is not None and device.index >= cuda.device_count():
         raise DeviceUnavailableError(
-            f"device={str(device)!r}: there are {torch.cuda.device_count()} GPUs here, counted from 0 "
+            f"device={str(device)!r}: there are {cuda.device_count()} GPUs here, counted from 0 "
             "(CUDA_VISIBLE_DEVICES chooses among them)"
         )
 
@@ -145,7 +150,7 @@ def open_driver(device: torch.device) -> Driver:
     """The driver of a device that `check_device` accepts; of the current one where CUDA's number is not said."""
     if device.type == "cpu":
         return HostDriver()
-    return _cuda_driver(torch.cuda.current_device() if device.index is None else device.index)
+    return _cuda_driver(cuda.current_device() if device.index is None else device.index)
 
 
 @functools.cache
