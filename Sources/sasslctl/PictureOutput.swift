@@ -8,7 +8,7 @@ import Sheets
 
 /// The kinds of picture files that commands write, told by the endings of their names.
 enum PictureOutput: String, CaseIterable {
-  case png, jpg, jpeg
+  case png, jpg, jpeg, webp
 
   /// The kind of a file that the user named.
   ///
@@ -16,7 +16,7 @@ enum PictureOutput: String, CaseIterable {
   /// - Throws: `CommandFailure` with code `usage` that names the endings there are.
   init(path: String, orAlso further: String = "") throws(CommandFailure) {
     guard let kind = Self(rawValue: URL(filePath: path).pathExtension.lowercased()) else {
-      throw CommandFailure(.usage, "--out is '\(path)', but its name must end in .png, .jpg or .jpeg\(further)")
+      throw CommandFailure(.usage, "--out is '\(path)', but its name must end in .png, .jpg, .jpeg or .webp\(further)")
     }
     self = kind
   }
@@ -28,6 +28,7 @@ enum PictureOutput: String, CaseIterable {
     switch self {
     case .png: return try PNGFile.encode(picture.pixels)
     case .jpg, .jpeg: return try JPEGFile.encode(picture.pixels)
+    case .webp: return try WebPFile.encode(picture.pixels)
     }
   }
 }

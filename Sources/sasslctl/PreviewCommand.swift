@@ -7,7 +7,7 @@ import Preview
 func previewCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("out", letter: "o", value: "FILE", "the picture to write: x.png or x.jpg"),
+      CommandOption("out", letter: "o", value: "FILE", "the picture to write: x.png, x.jpg or x.webp"),
       CommandOption("batch", letter: "b", value: "N", "which batch (default 0)"),
       CommandOption("rows", letter: "r", value: "N", "how many of its samples, 1 to 64 (default 6)"),
       CommandOption("difference", value: "N", "show what the style changes as well, N times larger: 1 to 32"),

@@ -222,7 +222,8 @@ def test_what_makes_no_grid_is_refused(tmp_path: pathlib.Path, arguments: tuple[
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.JPEG", "JPEG"), ("x.webp", None), ("x", None)]
+    ("name", "kind"),
+    [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.JPEG", "JPEG"), ("x.webp", "WEBP"), ("x.bmp", None), ("x", None)],
 )
 def test_a_picture_is_of_the_kind_that_its_name_says(
     workplace: Workplace, pictures: pathlib.Path, size: Size, tmp_path: pathlib.Path, name: str, kind: str | None
@@ -236,10 +237,33 @@ def test_a_picture_is_of_the_kind_that_its_name_says(
         run = control(*command, "--out", str(out))
         if kind is None:
             assert run.returncode == 64
-            assert ".png, .jpg or .jpeg" in run.stderr
+            assert ".png, .jpg, .jpeg or .webp" in run.stderr
             assert not out.exists()
         else:
             assert run.returncode == 0, run.stderr
             with Image.open(out) as written:
                 assert written.format == kind
                 written.load()
+
+
+def test_a_picture_that_is_compressed_is_close_to_the_exact_one(tmp_path: pathlib.Path) -> None:
+    y, x = np.mgrid[0:96, 0:128]
+    smooth = np.stack([x + y, 2 * x, 255 - 2 * y], axis=-1).clip(0, 255).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "content.png")
+    picture = str(tmp_path / "content.png")
+    shown = {}
+    for name in ("x.png", "x.jpg", "x.webp"):
+        run = control("stylize", "--content", picture, "--style", picture, "--out", str(tmp_path / name))
+        assert run.returncode == 0, run.stderr
+        shown[name] = np.asarray(Image.open(tmp_path / name).convert("RGB")).astype(int)
+    for name in ("x.jpg", "x.webp"):
+        assert np.abs(shown[name] - shown["x.png"]).mean() < 2
+
+
+def test_a_picture_that_its_format_cannot_hold_is_refused(tmp_path: pathlib.Path) -> None:
+    Image.new("RGB", (16_400, 32)).save(tmp_path / "wide.png")
+    picture = str(tmp_path / "wide.png")
+    run = control("stylize", "--content", picture, "--style", picture, "--out", str(tmp_path / "wide.webp"))
+    assert run.returncode == 65
+    assert "16383" in run.stderr
+    assert not (tmp_path / "wide.webp").exists()
