@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +37,28 @@ def test_a_kept_result_says_what_was_measured_where_and_when(file: Path) -> None
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", result["commit"])
     assert {"processor", "cores", "kernels", "busy_percent_before_and_after"} <= result["machine"].keys()
     assert {"sassl", "python", "torch", "onnxruntime", "openvino", "nvidia-dali-cuda120"} <= result["versions"].keys()
+
+
+def device(*options: str) -> Any:
+    """What the benchmark of the way to a device prints."""
+    pytest.importorskip("torch")
+    command = [sys.executable, str(ROOT / "Benchmarks" / "device.py"), "--json", *options]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=300).stdout)
+
+
+def test_what_was_not_measured_is_said() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    found = device()
+    assert found["measured"] is False
+    assert "no GPU" in found["reason"]
+
+
+def test_every_way_to_a_device_runs() -> None:
+    found = device("--device", "cpu", "--side", "16", "--batch", "4", "--count", "5")
+    assert [row["way"] for row in found["rows"]] == ["loader", "buffer", "pinned", "pageable"]
+    assert all(row["bytes_per_second"] > 0 and row["step_ratio"] > 0 for row in found["rows"])
 
 
 def test_a_figure_that_is_changed_by_hand_is_found() -> None:
