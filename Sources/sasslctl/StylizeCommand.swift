@@ -16,7 +16,8 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     CommandOption("beta", value: "B[,B...]", "how much of the stylized picture is mixed in, 0 to 1 (default 0.2)"),
     CommandOption("side", value: "N", "longest side of the pictures of a grid, in pixels (default 224)"),
     CommandOption("model", letter: "m", value: "FILE", "the style model (default: the embedded one)"),
-    CommandOption("out", letter: "o", value: "FILE", "y.png, y.jpg, y.webp, or y.npy: float32 [height][width][3] in 0...1"),
+    CommandOption(
+      "out", letter: "o", value: "FILE", "y.png, y.jpg, y.webp, or y.npy: float32 [height][width][3] in 0...1"),
   ]
   let command = "sasslctl stylize"
   guard
