@@ -93,7 +93,8 @@ let package = Package(
     .target(
       name: "Diagnostics",
       dependencies: [
-        "Basics", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline", "Streams",
+        "Basics", "Memory", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline",
+        "Streams",
       ]),
     .target(name: "Sheets", dependencies: ["Imaging", "CFreeType", "CFontconfig"]),
     .target(
@@ -118,8 +119,8 @@ let package = Package(
     .executableTarget(
       name: "sasslctl",
       dependencies: [
-        "Basics", "Log", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams", "Control",
-        "Diagnostics", "Preview", "Sheets", "Commands",
+        "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams",
+        "Control", "Diagnostics", "Preview", "Sheets", "Commands",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(

@@ -21,9 +21,16 @@ extension ServiceConfiguration {
     }
     var configuration = try parse(content, file: path)
     let directory = URL(filePath: path).absoluteURL.deletingLastPathComponent()
-    for key in pathKeys where !configuration[keyPath: key].isEmpty && !configuration[keyPath: key].hasPrefix("/") {
-      let url = directory.appending(path: configuration[keyPath: key]).standardizedFileURL
-      configuration[keyPath: key] = url.path(percentEncoded: false)
+    func absolute(_ path: String) -> String {
+      if path.isEmpty || path.hasPrefix("/") { return path }
+      return directory.appending(path: path).standardizedFileURL.path(percentEncoded: false)
+    }
+    for key in pathKeys { configuration[keyPath: key] = absolute(configuration[keyPath: key]) }
+    for index in configuration.dataset.tables.indices {
+      for key in [\DatasetSource.path, \.manifest] {
+        configuration.dataset.tables[index][keyPath: key] = absolute(
+          configuration.dataset.tables[index][keyPath: key])
+      }
     }
     return configuration
   }
@@ -77,7 +84,13 @@ private struct ConfigurationReader {
     }
     for (name, node) in entries {
       if (section.name, name) == ServiceConfiguration.viewTables {
-        readViews(node)
+        configuration.views.tables += readTables(
+          node, named: "views.view", most: ServiceConfiguration.maximumViews, settings: ViewTable.settings,
+          empty: ViewTable())
+      } else if (section.name, name) == ServiceConfiguration.sourceTables {
+        configuration.dataset.tables += readTables(
+          node, named: "dataset.source", most: ServiceConfiguration.maximumSources,
+          settings: DatasetSource.tableSettings, empty: DatasetSource())
       } else if let setting = section.settings.first(where: { $0.name == name }) {
         var changed = configuration
         read(setting, "\(section.name).\(name)", node, into: &changed)
@@ -88,31 +101,34 @@ private struct ConfigurationReader {
     }
   }
 
-  private mutating func readViews(_ node: TOMLNode) {
+  /// The tables that a key has, each of which begins as `empty`.
+  private mutating func readTables<Table>(
+    _ node: TOMLNode, named key: String, most: Int, settings: [Setting<Table>], empty: Table
+  ) -> [Table] {
     let tables = if case .array(let nodes) = node.content { nodes } else { [TOMLNode]() }
-    guard !tables.isEmpty, tables.count <= ServiceConfiguration.maximumViews else {
-      report(
-        node.line, "views.view",
-        "must be 1 to \(ServiceConfiguration.maximumViews) tables, each headed by [[views.view]]")
-      return
+    guard !tables.isEmpty, tables.count <= most else {
+      report(node.line, key, "must be 1 to \(most) tables, each headed by [[\(key)]]")
+      return []
     }
-    for (index, table) in tables.enumerated() {
-      let view = "views.view[\(index)]"
+    return tables.enumerated().compactMap { index, table in
+      let name = "\(key)[\(index)]"
       guard case .table(let entries) = table.content else {
-        report(table.line, view, "must be a table, headed by [[views.view]]")
-        continue
+        report(table.line, name, "must be a table, headed by [[\(key)]]")
+        return nil
       }
-      lines[view] = table.line
-      var described = ViewTable()
-      for (name, node) in entries {
-        if let setting = ViewTable.settings.first(where: { $0.name == name }) {
-          read(setting, "\(view).\(name)", node, into: &described)
+      lines[name] = table.line
+      var described = empty
+      for (entry, node) in entries {
+        if let setting = settings.first(where: { $0.name == entry }) {
+          read(setting, "\(name).\(entry)", node, into: &described)
         } else {
-          let names = ViewTable.settings.map(\.name)
-          report(node.line, "\(view).\(name)", Self.unknown(closest: Spelling.closest(to: name, among: names), names))
+          let names = settings.map(\.name)
+          report(
+            node.line, "\(name).\(entry)",
+            Self.unknown(closest: Spelling.closest(to: entry, among: names), names))
         }
       }
-      configuration.views.tables.append(described)
+      return described
     }
   }
 
@@ -150,14 +166,7 @@ private struct ConfigurationReader {
         "there is no group \"\(configuration.ring.group)\" on this machine; name one, or \"\" for no other readers than the own"
       )
     }
-    if configuration.dataset.layout == .list, !configuration.dataset.exclude.isEmpty {
-      report(
-        lines["dataset.exclude"], "dataset.exclude",
-        "is for folders; with dataset.layout = \"list\", leave the lines out of the list")
-    }
-    if configuration.dataset.layout != .shards, !configuration.dataset.labelField.isEmpty {
-      report(lines["dataset.label_field"], "dataset.label_field", "is for dataset.layout = \"shards\"")
-    }
+    checkSources()
     checkViews()
     guard style.enabled else { return }
     if let view = style.views.first(where: { $0 >= configuration.viewCount }) {
@@ -179,6 +188,26 @@ private struct ConfigurationReader {
       }
     case .bank, .sampled:
       break
+    }
+  }
+
+  private mutating func checkSources() {
+    let dataset = configuration.dataset
+    if dataset.tables.isEmpty {
+      for (key, problem) in dataset.own.problems {
+        report(lines["dataset.\(key)"], "dataset.\(key)", problem)
+      }
+    } else if dataset.own != ServiceConfiguration.Dataset.standard {
+      let key = DatasetSource.settings.map(\.name).first { lines["dataset.\($0)"] != nil } ?? "path"
+      report(
+        lines["dataset.\(key)"], "dataset.\(key)",
+        "has no meaning beside [[dataset.source]]; write it there")
+    }
+    for (index, source) in dataset.tables.enumerated() {
+      let table = "dataset.source[\(index)]"
+      for (key, problem) in source.problems {
+        report(lines["\(table).\(key)"] ?? lines[table], "\(table).\(key)", problem)
+      }
     }
   }
 
@@ -221,7 +250,9 @@ private struct ConfigurationReader {
       return "unknown section" + Self.suggestion(Spelling.closest(to: name, among: names), "the sections are", names)
     }
     var names = known.settings.map(\.name)
-    if section == ServiceConfiguration.viewTables.section { names.append(ServiceConfiguration.viewTables.key) }
+    for tables in [ServiceConfiguration.viewTables, ServiceConfiguration.sourceTables] where tables.section == section {
+      names.append(tables.key)
+    }
     let closest = Spelling.closest(to: name, among: names)
     if closest == nil {
       if let owner = sections.first(where: { $0.settings.contains { $0.name == name } }) {
@@ -231,6 +262,11 @@ private struct ConfigurationReader {
         ViewTable.settings.contains(where: { $0.name == name })
       {
         return "unknown key; \(name) is a key of single views, below [[views.view]]"
+      }
+      if section == ServiceConfiguration.sourceTables.section,
+        DatasetSource.tableSettings.contains(where: { $0.name == name })
+      {
+        return "unknown key; \(name) is a key of single sources, below [[dataset.source]]"
       }
     }
     return Self.unknown(closest: closest.map { "\(section).\($0)" }, names)

@@ -8,10 +8,10 @@ extension ServiceConfiguration {
       lines += ["[\(section.name)]"]
       lines += section.settings.values(in: self).map { "\($0.key) = \($0.value.toml)" }
       lines.append("")
-      guard section.name == Self.viewTables.section else { continue }
-      for table in views.tables {
-        lines.append("[[\(Self.viewTables.section).\(Self.viewTables.key)]]")
-        lines += ViewTable.settings.values(in: table).map { "\($0.key) = \($0.value.toml)" }
+      guard let (key, tables) = tables(in: section) else { continue }
+      for table in tables {
+        lines.append("[[\(section.name).\(key)]]")
+        lines += table.map { "\($0.key) = \($0.value.toml)" }
         lines.append("")
       }
     }
@@ -24,11 +24,23 @@ extension ServiceConfiguration {
     for section in Self.sections {
       values += section.settings.values(in: self).map { ("\(section.name).\($0.key)", $0.value.toml) }
     }
-    for (index, table) in views.tables.enumerated() {
-      let view = "\(Self.viewTables.section).\(Self.viewTables.key)[\(index)]"
-      values += ViewTable.settings.values(in: table).map { ("\(view).\($0.key)", $0.value.toml) }
+    for section in Self.sections {
+      guard let (key, tables) = tables(in: section) else { continue }
+      for (index, table) in tables.enumerated() {
+        values += table.map { ("\(section.name).\(key)[\(index)].\($0.key)", $0.value.toml) }
+      }
     }
     return values
+  }
+
+  /// The tables of a section, if it may have some: their key, and the keys and values of each.
+  private func tables(in section: Section) -> (key: String, tables: [[(key: String, value: SettingValue)]])? {
+    switch section.name {
+    case Self.viewTables.section: (Self.viewTables.key, views.tables.map { ViewTable.settings.values(in: $0) })
+    case Self.sourceTables.section:
+      (Self.sourceTables.key, dataset.tables.map { DatasetSource.tableSettings.values(in: $0) })
+    default: nil
+    }
   }
 
   /// The keys whose values differ from those of another configuration, in the order of the file; those that only the other
@@ -59,11 +71,11 @@ extension ServiceConfiguration: Encodable {
     for section in Self.sections {
       var container = root.nestedContainer(keyedBy: Key.self, forKey: Key(section.name))
       for (key, value) in section.settings.values(in: self) { try container.encode(value, forKey: Key(key)) }
-      guard section.name == Self.viewTables.section, !views.tables.isEmpty else { continue }
-      var tables = container.nestedUnkeyedContainer(forKey: Key(Self.viewTables.key))
-      for table in views.tables {
-        var keys = tables.nestedContainer(keyedBy: Key.self)
-        for (key, value) in ViewTable.settings.values(in: table) { try keys.encode(value, forKey: Key(key)) }
+      guard let (key, tables) = tables(in: section), !tables.isEmpty else { continue }
+      var list = container.nestedUnkeyedContainer(forKey: Key(key))
+      for table in tables {
+        var keys = list.nestedContainer(keyedBy: Key.self)
+        for (key, value) in table { try keys.encode(value, forKey: Key(key)) }
       }
     }
   }

@@ -19,14 +19,8 @@ extension ServiceConfiguration {
       ]),
     Section(
       name: "dataset",
-      settings: [
-        .string("path", \.dataset.path, accepted: "a path", isValid: { !$0.isEmpty }),
-        .choice("layout", \.dataset.layout),
-        .strings(
-          "exclude", \.dataset.exclude, accepted: "a list of patterns, for example [\"lost+found\", \"*_mask.png\"]",
-          isValid: { !$0.isEmpty }),
-        .string("label_field", \.dataset.labelField, accepted: "the name of a field in JSON, or \"\" for .cls"),
-        .boolean("apply_orientation", \.dataset.applyOrientation),
+      settings: DatasetSource.settings.map { $0.within(\.dataset.own) } + [
+        .boolean("apply_orientation", \.dataset.applyOrientation)
       ]),
     Section(
       name: "batch",
@@ -87,6 +81,12 @@ extension ServiceConfiguration {
   /// The section and key of the tables that change single views.
   static let viewTables = (section: "views", key: "view")
 
+  /// The section and key of the tables of sources.
+  static let sourceTables = (section: "dataset", key: "source")
+
+  /// More sources than anybody mixes.
+  static let maximumSources = 64
+
   /// More views than any published method has.
   static let maximumViews = 16
 
@@ -104,7 +104,7 @@ extension ServiceConfiguration {
 
   /// The keys whose values are paths; relative ones start at the configuration file's directory.
   static let pathKeys: [WritableKeyPath<ServiceConfiguration, String> & Sendable] = [
-    \.dataset.path, \.style.model, \.style.folder, \.style.bank, \.ring.directory, \.state.directory,
-    \.state.runtimeDirectory,
+    \.dataset.own.path, \.dataset.own.manifest, \.style.model, \.style.folder, \.style.bank, \.ring.directory,
+    \.state.directory, \.state.runtimeDirectory,
   ]
 }

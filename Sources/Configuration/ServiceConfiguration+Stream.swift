@@ -33,6 +33,9 @@ extension ServiceConfiguration {
       ("limits.max_file_bytes", .integer(Int64(limits.maximumFileBytes))),
     ]
     // What dataset.exclude leaves is part of the data set's own fingerprint.
+    if dataset.tables.count > 1 {
+      settings.append(("dataset.source weights", .list(dataset.tables.map { .number($0.weight) })))
+    }
     if !dataset.applyOrientation { settings.append(("dataset.apply_orientation", .boolean(false))) }
     let recipes = viewRecipes
     for (index, recipe) in recipes.enumerated() {

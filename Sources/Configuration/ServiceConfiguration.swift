@@ -49,29 +49,33 @@ package struct ServiceConfiguration: Equatable, Sendable {
   }
 
   /// Where the samples are.
+  @dynamicMemberLookup
   package struct Dataset: Equatable, Sendable {
-    /// How the path is read.
-    package enum Layout: String, CaseIterable, Sendable {
-      /// A folder with one directory per class.
-      case imageFolder = "image-folder"
-      /// A folder of images without labels.
-      case flat
-      /// A text file of paths.
-      case list
-      /// Tar shards, as WebDataset defines them.
-      case shards
-    }
-
-    /// The folder, the list or the shards.
-    package var path = "/srv/images"
-    /// How the path is read.
-    package var layout = Layout.imageFolder
-    /// Shell patterns of what is left out, by name or by path relative to the folder.
-    package var exclude: [String] = []
-    /// The field of each sample's `.json` that has its label, in shards; empty for the number in its `.cls`.
-    package var labelField = ""
+    /// The one source, where there are no tables of sources.
+    package var own = Self.standard
+    /// The sources that the stream is mixed from; empty for the one above.
+    package var tables: [DatasetSource] = []
     /// Whether pictures are turned as their metadata say.
     package var applyOrientation = true
+
+    /// The one source where nothing else is said.
+    static let standard: DatasetSource = {
+      var source = DatasetSource()
+      source.path = "/srv/images"
+      return source
+    }()
+
+    /// All sources, in their order.
+    package var sources: [DatasetSource] { tables.isEmpty ? [own] : tables }
+
+    /// How status and messages call it: the paths of all sources.
+    package var name: String { sources.map(\.path).joined(separator: " + ") }
+
+    /// A key of the one source.
+    package subscript<Value>(dynamicMember key: WritableKeyPath<DatasetSource, Value>) -> Value {
+      get { own[keyPath: key] }
+      set { own[keyPath: key] = newValue }
+    }
   }
 
   /// How samples are divided into batches, and batches among ranks.

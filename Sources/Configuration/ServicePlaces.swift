@@ -7,18 +7,25 @@ import Glibc
 package struct ServicePlaces: Sendable {
   /// The SQLite index.
   package let indexPath: String
-  /// The tables of the data set's shards.
-  package let shardTablesPath: String
+  private let stateDirectory: String
   /// The control socket.
   package let controlPath: String
   /// The file whose lock says who may make that socket.
   package let lockPath: String
 
+  /// The tables of the shards of a source: the same for all streams that have it.
+  package func shardTablesPath(of source: DatasetSource) -> String {
+    let name = Fingerprint { digest in
+      digest.append(source.path)
+      digest.append(source.labelField)
+    }
+    return "\(stateDirectory)/\(name).shards"
+  }
+
   /// The places that a configuration names, without touching the disk.
   package init(of configuration: ServiceConfiguration) {
-    let state = configuration.state.resolvedDirectory + "/" + configuration.stream.name
-    indexPath = state + ".sqlite"
-    shardTablesPath = state + ".shards"
+    stateDirectory = configuration.state.resolvedDirectory
+    indexPath = stateDirectory + "/" + configuration.stream.name + ".sqlite"
     let runtime = configuration.state.resolvedRuntimeDirectory + "/" + configuration.stream.name
     controlPath = runtime + ".control"
     lockPath = runtime + ".lock"

@@ -9,7 +9,7 @@ extension StatusReport {
     self.init(
       programVersion: Basics.programVersion, name: configuration.stream.name, state: state, detail: detail,
       process: nil,
-      startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.path, samples: 0,
+      startedAtSeconds: 0, uptimeSeconds: 0, fingerprint: "", dataset: configuration.dataset.name, samples: 0,
       model: configuration.style.model, styleSource: configuration.style.source.rawValue,
       workers: configuration.workers.resolvedCount, cores: ProcessorShare.cores, cpuPath: "", rings: [], images: 0,
       imagesPerSecond: 0, stages: StageTimes(), replacedSamples: 0, quarantine: [], quarantinedFiles: 0,

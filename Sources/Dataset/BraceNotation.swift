@@ -22,7 +22,7 @@ package enum BraceNotation {
   ///
   /// `{first..last}` counts up, or down where the first number is the larger one; where one of the two begins with a zero, all are
   /// filled up with zeros to the length of the longer one. `{a,b}` is a or b.
-  static func expanded(_ text: BytePath) throws(Fault) -> [BytePath] {
+  package static func expanded(_ text: BytePath) throws(Fault) -> [BytePath] {
     try expanded(text.bytes[...]).map { BytePath($0) }
   }
 

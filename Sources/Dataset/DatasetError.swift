@@ -54,6 +54,8 @@ package enum DatasetError: Error, Equatable, Sendable {
     case emptyPath
     /// What follows the last tab is not a whole number of at least -1.
     case label(BytePath)
+    /// It names no picture in a shard.
+    case noShard(BytePath)
     /// Between the path and its label stands this and not a tab.
     case separator(Character)
   }
@@ -84,6 +86,8 @@ extension DatasetError: CustomStringConvertible {
     case .badLine(let path, let line, .label(let text)):
       "\(path), line \(line): '\(text)' is not a label. "
         + "After the tab comes a whole number from 0, or -1 for a sample without a label."
+    case .badLine(let path, let line, .noShard(let entry)):
+      "\(path), line \(line): \(entry) names no picture in a shard. Write shard.tar/picture.jpg, as 'sasslctl dataset --freeze' does."
     case .badLine(let path, let line, .separator(let separator)):
       "\(path), line \(line): \(separator == "," ? "a comma" : "a blank") stands before the label. Write a tab there."
     case .noShards(let path):

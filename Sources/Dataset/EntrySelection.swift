@@ -55,7 +55,7 @@ struct EntrySelection {
     switch storage {
     case .link: leftOut.add(.linkInShard, path)
     case .compressed: leftOut.add(.compressedInShard, path)
-    case .plain, .sparse: return true
+    case .plain, .sparse, .missing: return true
     }
     return false
   }

@@ -28,6 +28,12 @@ package struct LeftOut: Sendable, Equatable {
   /// How many there are in all.
   package var count: Int { counts.values.reduce(0, +) }
 
+  /// Adds what was left out elsewhere.
+  mutating func add(_ other: LeftOut) {
+    counts.merge(other.counts, uniquingKeysWith: +)
+    examples.merge(other.examples) { Array(($0 + $1).prefix(Self.maximumExamples)) }
+  }
+
   mutating func add(_ reason: Reason, _ path: BytePath) {
     counts[reason, default: 0] += 1
     if examples[reason, default: []].count < Self.maximumExamples { examples[reason, default: []].append(path) }

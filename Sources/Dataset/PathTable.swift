@@ -77,13 +77,40 @@ struct PathTable: Sendable {
   /// The numbers of the paths, ordered by their directories' bytes and then by the bytes of the files' names, as files in folders are;
   /// equal paths in the order that they have here.
   func sortedIndicesByDirectory() -> [Int] {
-    sortedIndices { left, right in
-      let leftSlash = left.lastIndex(of: UInt8(ascii: "/")) ?? -1
-      let rightSlash = right.lastIndex(of: UInt8(ascii: "/")) ?? -1
-      let byDirectory = memcmp(left.baseAddress!, right.baseAddress!, max(0, min(leftSlash, rightSlash)))
-      if byDirectory != 0 { return byDirectory < 0 }
-      if leftSlash != rightSlash { return leftSlash < rightSlash }
-      return strcmp(left.baseAddress! + leftSlash + 1, right.baseAddress! + rightSlash + 1) < 0
+    sortedIndices(by: Self.precedesByDirectory)
+  }
+
+  /// Whether a path comes before another in that order. Behind each there is a NUL.
+  private static func precedesByDirectory(
+    _ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>
+  ) -> Bool {
+    let leftSlash = left.lastIndex(of: UInt8(ascii: "/")) ?? -1
+    let rightSlash = right.lastIndex(of: UInt8(ascii: "/")) ?? -1
+    let byDirectory = memcmp(
+      left.baseAddress!, right.baseAddress!, max(0, min(leftSlash, rightSlash)))
+    if byDirectory != 0 { return byDirectory < 0 }
+    if leftSlash != rightSlash { return leftSlash < rightSlash }
+    return strcmp(left.baseAddress! + leftSlash + 1, right.baseAddress! + rightSlash + 1) < 0
+  }
+
+  /// The number of `path` in a table that is ordered by directory; nil where it is not there.
+  ///
+  /// - Parameter guess: where it is looked for first.
+  func indexByDirectory(of path: BytePath, guess: Int) -> Int? {
+    if guess < count, withPath(guess, { $0.elementsEqual(path.bytes) }) { return guess }
+    return (path.bytes + [0]).withUnsafeBufferPointer { ended in
+      let wanted = UnsafeBufferPointer(rebasing: ended.dropLast())
+      var low = 0
+      var high = count
+      while low < high {
+        let middle = (low + high) / 2
+        if withPath(middle, { Self.precedesByDirectory($0, wanted) }) {
+          low = middle + 1
+        } else {
+          high = middle
+        }
+      }
+      return low < count && withPath(low, { $0.elementsEqual(wanted) }) ? low : nil
     }
   }
 

@@ -23,26 +23,54 @@ extension SampleCatalog {
   ///   - path: a shard, a folder of shards, many in the notation `train-{000000..000146}.tar`, or a text file that names one in each line.
   ///   - patterns: shell patterns of what is left out: shards, members, or both paths joined.
   ///   - labelField: the field of `.json` that has the label; empty for `.cls`.
+  ///   - manifest: a file that says which pictures there are, and in which order; nil for all that are found.
   ///   - tableFile: where tables are kept, so that headers are read once; nil for nowhere.
   ///   - progress: called after each shard.
   /// - Throws: `DatasetError` where a shard is missing, cannot be read or is damaged, or there are no pictures.
   package static func shards(
-    at path: BytePath, excluding patterns: [String] = [], labelField: String = "", tableFile: BytePath? = nil,
-    progress: (ShardProgress) -> Void = { _ in }
+    at path: BytePath, excluding patterns: [String] = [], labelField: String = "",
+    manifest: BytePath? = nil,
+    tableFile: BytePath? = nil, progress: (ShardProgress) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
+    if let manifest {
+      let frozen = try FrozenShards(manifest)
+      let root = ShardPaths.root(of: path)
+      let tables = try tables(
+        of: frozen.shards, in: root, labelField: labelField, tableFile: tableFile,
+        progress: progress)
+      return try SampleCatalog(
+        shards: ShardSamples(
+          root: root, tables: tables, entries: frozen.entries, labels: frozen.labels), root: root,
+        files: frozen.shards)
+    }
     var selection = EntrySelection(excluding: patterns)
     let shards = try ShardPaths(at: path, selection: &selection)
+    let tables = try tables(
+      of: shards.paths, in: shards.root, labelField: labelField, tableFile: tableFile,
+      progress: progress)
+    if !labelField.isEmpty, !tables.contains(where: { $0.table.isLabelled }) {
+      throw .noLabelField(path, labelField)
+    }
+    let found = ShardSamples(root: shards.root, tables: tables, selection: selection)
+    return try SampleCatalog(shards: found, root: shards.root, files: shards.paths)
+  }
+
+  /// The tables of shards, from the file where they are kept or from the shards themselves.
+  private static func tables(
+    of shards: [BytePath], in root: BytePath, labelField: String, tableFile: BytePath?,
+    progress: (ShardProgress) -> Void
+  ) throws(DatasetError) -> [(path: BytePath, table: ShardTable)] {
     let file = tableFile.map { ShardTableFile(at: $0, labelField: labelField) }
     let kept = file?.tables() ?? [:]
     var tables: [(path: BytePath, table: ShardTable)] = []
-    var isNew = kept.count != shards.paths.count
+    var isNew = kept.count != shards.count
     var samples = 0
     var lastKept = clockNanoseconds()
     func keep() {
-      file?.keep(tables.map { (absolute(shards.root.appending($0.path)), $0.table) })
+      file?.keep(tables.map { (absolute(root.appending($0.path)), $0.table) })
     }
-    for shard in shards.paths {
-      let place = shards.root.appending(shard)
+    for shard in shards {
+      let place = root.appending(shard)
       var status = stat()
       if let table = kept[absolute(place)], place.withCString({ stat($0, &status) }) == 0,
         ShardTable.Identity(status) == table.identity
@@ -58,12 +86,10 @@ extension SampleCatalog {
         }
       }
       samples += tables[tables.count - 1].table.members.count
-      progress(ShardProgress(done: tables.count, total: shards.paths.count, samples: samples))
+      progress(ShardProgress(done: tables.count, total: shards.count, samples: samples))
     }
     if isNew { keep() }
-    if !labelField.isEmpty, !tables.contains(where: { $0.table.isLabelled }) { throw .noLabelField(path, labelField) }
-    let found = ShardSamples(root: shards.root, tables: tables, selection: selection)
-    return try SampleCatalog(shards: found, root: shards.root, files: shards.paths)
+    return tables
   }
 
   /// A path that means the same in every directory.

@@ -26,11 +26,13 @@ package struct SampleCatalog: Sendable {
   private let labels: Labels
   /// Where the bytes are, where that is not the file of a sample's name.
   private let shards: ShardSamples?
+  /// The sources, where there are several, and the number of the first sample of each; everything else is theirs then.
+  private let parts: [(first: Int, catalog: SampleCatalog)]
   /// The folders that hold all samples: the root, and the one that absolute paths of a list have in common.
   private let folders: [FolderPresence]
 
   /// The labels, stored as compactly as the layout allows.
-  fileprivate enum Labels: Sendable {
+  enum Labels: Sendable {
     case none
     /// Samples are ordered by class; the samples of class c start at the c-th number.
     case classStarts([Int])
@@ -38,27 +40,67 @@ package struct SampleCatalog: Sendable {
   }
 
   /// How many samples there are; at least 1.
-  package var count: Int { paths.count }
+  package let count: Int
+  /// How many of them each source has, in their order.
+  package let sourceCounts: [Int]
 
   /// The sample's label, or -1 where it has none.
   package func label(of sample: Int) -> Int64 {
     precondition((0..<count).contains(sample), "there is no sample number \(sample)")
+    if let (catalog, sample) = part(of: sample) { return catalog.label(of: sample) }
     return labels[sample]
   }
 
   /// The sample's path, relative to `root` or absolute, as the layout gave it. That of a sample in a shard is the shard's with the
-  /// sample's name in there behind it, as if the shard were a folder.
+  /// sample's name in there behind it, as if the shard were a folder. That of a sample of several sources is absolute, or as the source's
+  /// path is.
   package func relativePath(of sample: Int) -> BytePath {
-    shards?.path(of: sample) ?? paths.withPath(sample) { BytePath($0) }
+    if let (catalog, sample) = part(of: sample) { return catalog.path(of: sample) }
+    return shards?.path(of: sample) ?? paths.withPath(sample) { BytePath($0) }
   }
 
   /// The sample's path as it can be opened, or as if a shard could be opened like a folder.
   package func path(of sample: Int) -> BytePath {
-    root.appending(relativePath(of: sample))
+    if let (catalog, sample) = part(of: sample) { return catalog.path(of: sample) }
+    return root.appending(relativePath(of: sample))
   }
 
-  private init(
-    root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels, leftOut: LeftOut = LeftOut()
+  /// The samples of several sources, one source after the other.
+  package init(joining catalogs: [SampleCatalog]) {
+    var parts: [(first: Int, catalog: SampleCatalog)] = []
+    var leftOut = LeftOut()
+    var count = 0
+    for catalog in catalogs {
+      parts.append((count, catalog))
+      leftOut.add(catalog.leftOut)
+      count += catalog.count
+    }
+    self.count = count
+    self.leftOut = leftOut
+    self.parts = parts
+    sourceCounts = catalogs.map(\.count)
+    fingerprint = Fingerprint { digest in
+      for catalog in catalogs {
+        digest.append(Int64(catalog.count))
+        digest.append(Int64(bitPattern: catalog.fingerprint.rawValue))
+      }
+    }
+    root = ""
+    classes = []
+    paths = PathTable()
+    labels = .none
+    shards = nil
+    folders = []
+  }
+
+  /// The source of a sample, and its number in there; nil where there is one source.
+  private func part(of sample: Int) -> (catalog: SampleCatalog, sample: Int)? {
+    parts.last { $0.first <= sample }.map { ($0.catalog, sample - $0.first) }
+  }
+
+  init(
+    root: BytePath, classes: [BytePath], paths: PathTable, labels: Labels,
+    leftOut: LeftOut = LeftOut()
   ) throws(DatasetError) {
     try self.init(
       root: root, classes: classes, paths: paths, labels: labels, leftOut: leftOut, shards: nil, files: paths)
@@ -78,6 +120,9 @@ package struct SampleCatalog: Sendable {
     files: PathTable
   ) throws(DatasetError) {
     guard paths.count > 0 else { throw .noImages(root) }
+    count = paths.count
+    sourceCounts = [paths.count]
+    parts = []
     self.leftOut = leftOut
     self.root = root
     self.classes = classes
@@ -205,6 +250,9 @@ extension SampleCatalog {
   package func read(
     _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
+    if let (catalog, sample) = part(of: sample) {
+      return try catalog.read(sample, limit: limit, into: &memory)
+    }
     do {
       return try readOnce(sample, limit: limit, into: &memory)
     } catch .vanished {
@@ -216,6 +264,14 @@ extension SampleCatalog {
         throw isAway ? .datasetAway : .vanished
       }
     }
+  }
+
+  /// All samples in the order in which they are best read one after the other: those in shards as they lie there.
+  package var storageOrder: [Int] {
+    if !parts.isEmpty {
+      return parts.flatMap { part in part.catalog.storageOrder.map { $0 + part.first } }
+    }
+    return shards?.storageOrder ?? Array(0..<count)
   }
 
   private func readOnce(

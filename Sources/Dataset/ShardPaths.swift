@@ -14,29 +14,24 @@ struct ShardPaths {
   /// - Parameter selection: what is left out of them.
   /// - Throws: `DatasetError` where there is nothing, or what is there cannot be read.
   init(at path: BytePath, selection: inout EntrySelection) throws(DatasetError) {
-    var status = stat()
-    let isThere = path.withCString { stat($0, &status) } == 0
-    if isThere, status.st_mode & S_IFMT == S_IFDIR {
-      root = path
+    root = Self.root(of: path)
+    let kind = Self.kind(of: path)
+    if kind == S_IFDIR {
       var found = PathTable()
       var walk = DirectoryWalk(root: path, lookingFor: .shards)
       try walk.appendFiles(below: "", selection: &selection, to: &found)
       found.visitAll { paths.append(BytePath($0)) }
-    } else if ShardFileName.matches(path.bytes) || (!isThere && BraceNotation.isUsed(in: path)) {
-      let brace = path.bytes.firstIndex(of: UInt8(ascii: "{")) ?? path.bytes.count
-      // What is expanded may be a folder's name: the root is the folder that is there for all.
-      root = isThere ? path.directory : BytePath(path.bytes[..<brace]).directory
-      let isLocal = !path.bytes[..<brace].contains(UInt8(ascii: "/"))
-      let rest =
-        isLocal ? path : BytePath(path.bytes[(root.bytes == [UInt8(ascii: "/")] ? 0 : root.bytes.count + 1)...])
-      try add(rest, isLiteral: isThere, of: path, selection: &selection)
-    } else if isThere {
-      root = path.directory
+    } else if Self.isShard(path) {
+      let isBelow = path.bytes.starts(with: root.bytes + [UInt8(ascii: "/")])
+      try add(
+        isBelow ? BytePath(path.bytes[(root.bytes.count + 1)...]) : path, isLiteral: kind != nil,
+        selection: &selection)
+    } else if kind != nil {
       let list = try ListFile(at: path)
       guard list.labels.allSatisfy({ $0 == -1 }) else { throw .labelledShards(path) }
       for index in 0..<list.paths.count {
         let line = list.paths.withPath(index) { BytePath($0) }
-        try add(line, isLiteral: exists(line), of: path, selection: &selection)
+        try add(line, isLiteral: Self.kind(of: root.appending(line)) != nil, selection: &selection)
       }
     } else {
       throw .notFound(path)
@@ -45,11 +40,28 @@ struct ShardPaths {
     try refuseRepeated(path)
   }
 
-  private func exists(_ path: BytePath) -> Bool { root.appending(path).withCString { access($0, F_OK) } == 0 }
+  /// The folder that relative paths of shards start at: a folder itself, or else the one that is there for all that a notation names.
+  static func root(of path: BytePath) -> BytePath {
+    let kind = kind(of: path)
+    if kind == S_IFDIR { return path }
+    let end = kind == nil ? path.bytes.firstIndex(of: UInt8(ascii: "{")) : nil
+    return BytePath(path.bytes[..<(end ?? path.bytes.count)]).directory
+  }
+
+  /// Whether a path that is no folder names shards itself, and is not a list of them.
+  private static func isShard(_ path: BytePath) -> Bool {
+    ShardFileName.matches(path.bytes) || (kind(of: path) == nil && BraceNotation.isUsed(in: path))
+  }
+
+  /// What a path leads to, `S_IFREG` for a file; nil for nothing.
+  private static func kind(of path: BytePath) -> mode_t? {
+    var status = stat()
+    return path.withCString { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
+  }
 
   /// Adds what `text` stands for, relative to the root.
   private mutating func add(
-    _ text: BytePath, isLiteral: Bool, of path: BytePath, selection: inout EntrySelection
+    _ text: BytePath, isLiteral: Bool, selection: inout EntrySelection
   ) throws(DatasetError) {
     let expanded: [BytePath]
     do throws(BraceNotation.Fault) {

@@ -75,6 +75,44 @@ struct ShardSamples: Sendable {
     }
   }
 
+  /// Joins those pictures of shards that a manifest names, in its order.
+  ///
+  /// - Parameters:
+  ///   - root: the folder that relative paths of shards start at.
+  ///   - entries: the number of the table of each picture, and its name in there.
+  init(
+    root: BytePath, tables: [(path: BytePath, table: ShardTable)],
+    entries: [(shard: UInt32, name: BytePath)], labels: [Int64]
+  ) {
+    self.root = root
+    shards = tables.map { ($0.path, $0.table.identity) }
+    isLabelled = labels.contains { $0 != -1 }
+    leftOut = LeftOut()
+    shardNumbers = entries.map(\.shard)
+    // Where names are in order, as in what was written by this program, the one behind the last one is the next.
+    var next = [Int](repeating: 0, count: tables.count)
+    var names = PathTable()
+    var members: [ShardTable.Member] = []
+    for (entry, label) in zip(entries, labels) {
+      let table = tables[Int(entry.shard)].table
+      let place = table.names.indexByDirectory(of: entry.name, guess: next[Int(entry.shard)])
+      next[Int(entry.shard)] = (place ?? 0) + 1
+      entry.name.bytes.withUnsafeBufferPointer { names.append($0) }
+      var member = place.map { table.members[$0] } ?? .missing
+      member.label = label
+      members.append(member)
+    }
+    self.names = names
+    self.members = members
+  }
+
+  /// The pictures in the order in which they lie in the shards.
+  var storageOrder: [Int] {
+    members.indices.sorted {
+      (shardNumbers[$0], members[$0].offset) < (shardNumbers[$1], members[$1].offset)
+    }
+  }
+
   /// The label of each picture; nil where none has one.
   var labels: [Int64]? { isLabelled ? members.map(\.label) : nil }
 
@@ -90,7 +128,11 @@ struct ShardSamples: Sendable {
     _ sample: Int, limit: Int, into memory: inout GrowingMemory<UInt8>
   ) throws(SampleError) -> UnsafeRawBufferPointer {
     let member = members[sample]
-    guard member.storage == .plain else { throw .sparse }
+    switch member.storage {
+    case .plain: break
+    case .missing: throw .vanished
+    case .sparse, .link, .compressed: throw .sparse
+    }
     guard member.size > 0 else { throw .empty }
     guard member.size <= Int64(limit) else { throw .tooLarge(bytes: Int(member.size), limit: limit) }
     let shard = shards[Int(shardNumbers[sample])]

@@ -34,6 +34,8 @@ struct ShardTable: Sendable {
     case link
     /// Compressed by itself, `picture.jpg.gz`.
     case compressed
+    /// Not at all: a manifest names it, and it is not there.
+    case missing
   }
 
   /// Where one picture lies.
@@ -47,6 +49,9 @@ struct ShardTable: Sendable {
     /// A hash of the header block right before the bytes: where it is another one, so is the picture behind it.
     var headerHash: UInt32
     var storage: Storage
+
+    /// One that a manifest names, and that is not there.
+    static let missing = Member(offset: 0, size: 0, label: -1, headerHash: 0, storage: .missing)
   }
 
   let identity: Identity

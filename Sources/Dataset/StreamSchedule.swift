@@ -21,8 +21,22 @@ package struct StreamSchedule: Sendable {
     case wrap
   }
 
-  /// How many samples the data set has.
+  /// One of the sources that samples are drawn from.
+  private struct Source {
+    /// The number of its first sample.
+    let first: Int
+    /// How many samples it has.
+    let count: Int
+    /// How many draws from it an epoch has.
+    let share: Int
+    /// The order in which it is drawn from, again and again.
+    let order: DrawPurpose
+  }
+
+  /// How many samples the data set has, those of all sources together.
   package let sampleCount: Int
+  /// How many samples an epoch has, those that are drawn more than once counted as often.
+  package let epochLength: Int
   /// The seed of the stream.
   package let seed: UInt64
   /// Samples per batch and rank.
@@ -39,7 +53,9 @@ package struct StreamSchedule: Sendable {
   /// Samples per global batch.
   package var globalBatchSize: Int { batchSize * worldSize }
 
-  /// The schedule of one rank.
+  private let sources: [Source]
+
+  /// The schedule of one rank, for a data set of one source.
   ///
   /// - Parameters:
   ///   - sampleCount: samples in the data set, at least 1.
@@ -50,9 +66,46 @@ package struct StreamSchedule: Sendable {
   package init(
     sampleCount: Int, seed: UInt64, batchSize: Int, worldSize: Int = 1, rank: Int = 0, lastBatch: LastBatch = .drop
   ) throws(DatasetError) {
-    precondition(sampleCount > 0 && batchSize > 0 && worldSize > 0, "counts and sizes are at least 1")
+    try self.init(
+      sources: [(sampleCount, 1)], seed: seed, batchSize: batchSize, worldSize: worldSize,
+      rank: rank,
+      lastBatch: lastBatch)
+  }
+
+  /// The schedule of one rank, for a data set of several sources, whose samples are numbered one source after the other.
+  ///
+  /// An epoch is one pass over the first source. From every other one it draws in proportion: as many samples as the first has, times
+  /// its weight, divided by the weight of the first, rounded, and at least one. Each source is drawn from in orders of its own, one
+  /// permutation after the other, that go on from epoch to epoch: no sample comes again before all others of its source have come.
+  ///
+  /// - Parameters:
+  ///   - sources: of each source, how many samples it has, at least 1, and its weight, above 0.
+  ///   - batchSize: samples per batch and rank, at least 1.
+  ///   - worldSize: ranks that share a global batch, at least 1.
+  ///   - rank: the rank whose slices are wanted, 0..<`worldSize`.
+  /// - Throws: `DatasetError.tooFewSamples` where incomplete batches are dropped and no batch would be left.
+  package init(
+    sources: [(count: Int, weight: Double)], seed: UInt64, batchSize: Int, worldSize: Int = 1,
+    rank: Int = 0,
+    lastBatch: LastBatch = .drop
+  ) throws(DatasetError) {
+    precondition(
+      !sources.isEmpty && batchSize > 0 && worldSize > 0, "counts and sizes are at least 1")
+    precondition(
+      sources.allSatisfy { $0.count > 0 && $0.weight > 0 }, "counts and weights are above 0")
     precondition((0..<worldSize).contains(rank), "rank \(rank) is outside of 0..<\(worldSize)")
-    self.sampleCount = sampleCount
+    var described: [Source] = []
+    for (number, source) in sources.enumerated() {
+      let share = Double(sources[0].count) * (source.weight / sources[0].weight)
+      described.append(
+        Source(
+          first: described.reduce(0) { $0 + $1.count }, count: source.count,
+          share: number == 0 ? source.count : max(1, Int(share.rounded())),
+          order: .order(ofSource: number)))
+    }
+    self.sources = described
+    sampleCount = described.reduce(0) { $0 + $1.count }
+    epochLength = described.reduce(0) { $0 + $1.share }
     self.seed = seed
     self.batchSize = batchSize
     self.worldSize = worldSize
@@ -60,36 +113,68 @@ package struct StreamSchedule: Sendable {
     self.lastBatch = lastBatch
     let global = batchSize * worldSize
     switch lastBatch {
-    case .drop: batchesPerEpoch = sampleCount / global
-    case .wrap: batchesPerEpoch = (sampleCount - 1) / global + 1
+    case .drop: batchesPerEpoch = epochLength / global
+    case .wrap: batchesPerEpoch = (epochLength - 1) / global + 1
     }
-    guard batchesPerEpoch > 0 else { throw .tooFewSamples(count: sampleCount, globalBatchSize: global) }
+    guard batchesPerEpoch > 0 else {
+      throw .tooFewSamples(count: epochLength, globalBatchSize: global)
+    }
   }
 
   /// The plan of this rank's slice of global batch `number`; as fast for the millionth batch as for the first.
   package func batch(_ number: UInt64) -> BatchPlan {
     let (epoch, step) = number.quotientAndRemainder(dividingBy: UInt64(batchesPerEpoch))
-    let order = KeyedPermutation(count: sampleCount, seed: seed, epoch: epoch, purpose: .epochOrder)
+    let order = KeyedPermutation(count: epochLength, seed: seed, epoch: epoch, purpose: .epochOrder)
     let globalOffset = rank * batchSize
     let start = Int(step) * globalBatchSize + globalOffset
+    let draws = (start..<start + batchSize).map { draw(order[$0 % epochLength], epoch: epoch) }
     return BatchPlan(
       number: number, epoch: epoch, step: Int(step), globalOffset: globalOffset,
-      sampleIDs: (start..<start + batchSize).map { order[$0 % sampleCount] })
+      sampleIDs: draws.map(\.sample),
+      passes: draws.map(\.pass))
   }
 
-  /// The sample that stands in for `sample` in `epoch` where it cannot be read: a keyed draw among all others.
+  /// What the draw `number` of an epoch, 0..<`epochLength`, draws: a sample, and how many times its source has been gone through before.
+  private func draw(_ number: Int, epoch: UInt64) -> (sample: Int, pass: UInt64) {
+    var rest = number
+    var index = 0
+    while rest >= sources[index].share {
+      rest -= sources[index].share
+      index += 1
+    }
+    let source = sources[index]
+    // The first source is gone through once an epoch, whose order is enough.
+    if index == 0 { return (rest, epoch) }
+    let (pass, place) = (epoch &* UInt64(source.share) &+ UInt64(rest)).quotientAndRemainder(
+      dividingBy: UInt64(source.count))
+    let order = KeyedPermutation(
+      count: source.count, seed: seed, epoch: pass, purpose: source.order)
+    return (source.first + order[Int(place)], pass)
+  }
+
+  /// The sample that stands in for `sample` where it cannot be read: a keyed draw among all others of its source.
   ///
-  /// - Parameter attempt: 0 for the first try, 1 where that replacement cannot be read either, and so on.
-  /// - Returns: the replacement, or nil where the data set has no other sample.
+  /// - Parameters:
+  ///   - epoch: the pass over the source, as `BatchPlan.passes` has it: the epoch, for the first source.
+  ///   - attempt: 0 for the first try, 1 where that replacement cannot be read either, and so on.
+  /// - Returns: the replacement, or nil where the source has no other sample.
   package func replacement(for sample: Int, epoch: UInt64, attempt: Int) -> Int? {
-    guard sampleCount > 1 else { return nil }
+    let source = sources.last { $0.first <= sample }!
+    guard source.count > 1 else { return nil }
     var generator = KeyedGenerator(
       seed: seed, epoch: epoch, sample: UInt64(sample), view: 0, purpose: .replacement)
     var drawn = 0
     for _ in 0...attempt {
-      drawn = generator.index(below: sampleCount - 1)
+      drawn = source.first + generator.index(below: source.count - 1)
     }
     return drawn < sample ? drawn : drawn + 1
+  }
+}
+
+extension DrawPurpose {
+  /// The orders in which a source is gone through; numbers from 1024 on are those of sources.
+  fileprivate static func order(ofSource number: Int) -> DrawPurpose {
+    DrawPurpose(1024 + UInt16(number))
   }
 }
 
@@ -105,4 +190,7 @@ package struct BatchPlan: Hashable, Sendable {
   package let globalOffset: Int
   /// The samples in order.
   package let sampleIDs: [Int]
+  /// For each sample how many times its source had been gone through before: what its draws are keyed by, so that a picture that comes
+  /// again looks another way. It is the epoch for samples of the first source.
+  package let passes: [UInt64]
 }

@@ -136,9 +136,7 @@ package struct Diagnosis {
     do {
       let catalog = try OpenedStream.catalog(configuration)
       for rank in configuration.batch.ranks {
-        _ = try StreamSchedule(
-          sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
-          worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
+        _ = try OpenedStream.schedule(configuration, of: catalog, rank: rank)
       }
       let limits = configuration.limits.decodeLimits
       let decoder = ImageDecoder(appliesOrientation: configuration.dataset.applyOrientation)
@@ -157,7 +155,9 @@ package struct Diagnosis {
       guard let first = reasons.first else {
         let leftOut = catalog.leftOut.count > 0 ? "; left out: \(catalog.leftOut)" : ""
         return .ok(
-          "dataset", "\(configuration.dataset.path), \(catalog.count) samples, \(tried.count) of them read\(leftOut)")
+          "dataset",
+          "\(configuration.dataset.name), \(catalog.count) samples, \(tried.count) of them read\(leftOut)"
+        )
       }
       return .problem(
         "dataset", "\(reasons.count) of \(tried.count) samples tried cannot be used, such as \(first)",

@@ -325,7 +325,7 @@ package final class Daemon: Sendable {
         identifier: instance, processID: getpid(), startedAt: startedAt,
         configurationFingerprint: configuration.fingerprint.rawValue,
         facts: [
-          "name": configuration.stream.name, "dataset": configuration.dataset.path,
+          "name": configuration.stream.name, "dataset": configuration.dataset.name,
           "samples": "\(stream.source.catalog.count)", "model": stream.modelName,
           "fingerprint": stream.fingerprintText, "cpu_path": KernelPath.selected,
         ]))

@@ -39,9 +39,9 @@ package final class BatchAssembly: @unchecked Sendable {
     self.source = source
     self.schedule = schedule
     self.loader = loader
-    draws = plan.sampleIDs.map { sample in
+    draws = zip(plan.sampleIDs, plan.passes).map { sample, pass in
       source.recipes.enumerated().map { view, recipe in
-        ViewDraws(recipe: recipe, seed: source.seed, epoch: plan.epoch, sample: UInt64(sample), view: view)
+        ViewDraws(recipe: recipe, seed: source.seed, epoch: pass, sample: UInt64(sample), view: view)
       }
     }
     if case .inBatch = source.styles, !source.styledViews.isEmpty {
@@ -106,7 +106,8 @@ package final class BatchAssembly: @unchecked Sendable {
   package func prepare(_ position: Int, tools: WorkerTools) throws(StreamFailure) {
     let sampleDraws = draws[position]
     let loaded = try loader.load(
-      planned: plan.sampleIDs[position], epoch: plan.epoch, schedule: schedule, draws: sampleDraws, tools: tools)
+      planned: plan.sampleIDs[position], epoch: plan.passes[position], schedule: schedule, draws: sampleDraws,
+      tools: tools)
     memory.sampleIDs[position] = Int64(loaded.sample)
     memory.labels[position] = source.catalog.label(of: loaded.sample)
     for (view, draw) in sampleDraws.enumerated() {

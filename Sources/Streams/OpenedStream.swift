@@ -59,7 +59,8 @@ package struct OpenedStream: Sendable {
     progress(.readingDataset(samples: nil))
     let catalog = try Self.catalog(configuration, progress: progress)
     if catalog.leftOut.count > 0 {
-      journal?.write(.notice, "left out of the dataset \(configuration.dataset.path): \(catalog.leftOut)")
+      journal?.write(
+        .notice, "left out of the dataset \(configuration.dataset.name): \(catalog.leftOut)")
     }
     let styles = try Self.styles(
       configuration, model: model, modelFingerprint: modelFingerprint, limits: limits, journal: journal, reader: reader,
@@ -68,10 +69,8 @@ package struct OpenedStream: Sendable {
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
       styleGroupSize: configuration.style.group, limits: limits,
       appliesOrientation: configuration.dataset.applyOrientation)
-    schedules = try configuration.batch.ranks.map { rank in
-      try StreamSchedule(
-        sampleCount: catalog.count, seed: configuration.stream.seed, batchSize: configuration.batch.size,
-        worldSize: configuration.batch.worldSize, rank: rank, lastBatch: configuration.batch.lastBatch)
+    schedules = try configuration.batch.ranks.map {
+      try Self.schedule(configuration, of: catalog, rank: $0)
     }
     let fingerprints = Fingerprints(
       configuration: configuration.fingerprint, samples: catalog.fingerprint,
@@ -91,30 +90,6 @@ package struct OpenedStream: Sendable {
     // An index that is not there, or not for this user, costs no more than embedding the styles once more.
     let reader = try? BatchIndexReader(path: ServicePlaces(of: configuration).indexPath)
     try self.init(configuration, journal: nil, reader: reader, index: nil, progress: progress)
-  }
-
-  /// The samples that a configuration names.
-  ///
-  /// - Parameter progress: told now and then how many have been found; not with every layout.
-  /// - Throws: `DatasetError`.
-  package static func catalog(
-    _ configuration: ServiceConfiguration, progress: (Progress) -> Void = { _ in }
-  ) throws -> SampleCatalog {
-    let dataset = configuration.dataset
-    let path = BytePath(dataset.path)
-    switch dataset.layout {
-    case .imageFolder:
-      return try SampleCatalog.imageFolder(at: path, excluding: dataset.exclude) {
-        progress(.readingDataset(samples: $0))
-      }
-    case .flat: return try SampleCatalog.flatFolder(at: path, excluding: dataset.exclude)
-    case .list: return try SampleCatalog.list(at: path)
-    case .shards:
-      return try SampleCatalog.shards(
-        at: path, excluding: dataset.exclude, labelField: dataset.labelField,
-        tableFile: BytePath(ServicePlaces(of: configuration).shardTablesPath)
-      ) { progress(.readingShards($0)) }
-    }
   }
 
   private static func styles(

@@ -22,6 +22,8 @@ let commands: [Command] = [
   Command(name: "styles", summary: "add style folders to the index, list what it holds", run: stylesCommand),
   Command(name: "stylize", summary: "stylize one picture", run: stylizeCommand),
   Command(name: "model", summary: "describe or import a style model", run: modelCommand),
+  Command(
+    name: "dataset", summary: "read every picture once: count, find bad ones and copies, freeze", run: datasetCommand),
   Command(name: "bench", summary: "how many images a second this machine prepares", run: benchCommand),
   Command(name: "config", summary: "show the configuration that is in force, with its defaults", run: configCommand),
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,20 +13,28 @@ import pytest
 import sassl
 from picture_files import good_picture
 from shard_files import write_shard
-from workplace import PLAIN, ROOT
+from workplace import PLAIN, PROGRAMS, ROOT
 
 if TYPE_CHECKING:
     from workplace import Size, Workplace
 
-#: The examples by their headings.
+PAGE = (ROOT / "docs" / "datasets.md").read_text()
+#: The examples of each section that has some: the language and the text of each block.
 EXAMPLES = {
-    heading: example
-    for heading, example in re.findall(
-        r"^## ([^\n]+)\n(?:(?!^## ).)*?```toml\n(.*?)```", (ROOT / "docs" / "datasets.md").read_text(), re.M | re.S
-    )
+    section.partition("\n")[0]: blocks
+    for section in PAGE.split("\n## ")[1:]
+    if (blocks := re.findall(r"```(toml|sh)\n(.*?)```", section, re.S))
 }
 #: How many samples each reads of what `examples_folder` holds.
-SAMPLES = {"A folder": 40, "A list": 30, "Shards": 40, "Leaving out": 39}
+SAMPLES = {
+    "A folder": 40,
+    "A list": 30,
+    "Shards": 40,
+    "Leaving out": 39,
+    "Freezing": 40,
+    "Looking before a long run": 40,
+    "Several sources": 80,
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +67,13 @@ def test_an_example_runs(workplace: Workplace, examples_folder: pathlib.Path, si
     _, configuration = workplace.configure(examples_folder, size, **PLAIN, stream__name="examples")
     text = re.sub(r"\[dataset\].*?(?=^\[)", "", configuration.read_text(), flags=re.M | re.S)
     file = examples_folder / "sassld.toml"
-    file.write_text(EXAMPLES[heading] + text)
+    file.write_text(EXAMPLES["A folder"][0][1] + text)
+    path = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    for language, example in EXAMPLES[heading]:
+        if language == "toml":
+            file.write_text(example + text)
+        else:
+            subprocess.run(["sh", "-ec", example], cwd=examples_folder, env=os.environ | {"PATH": path}, check=True)
     with workplace.running("examples", file) as daemon, sassl.attach("examples", start=0) as ring:
         ring.next(timeout=60)
         status = daemon.status()

@@ -66,7 +66,9 @@ def shards(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pa
 
 
 def kept_tables(workplace: Workplace, name: str) -> pathlib.Path:
-    return workplace.folder / name / "state" / f"{name}.shards"
+    """The file of the tables that a stream has made."""
+    (file,) = (workplace.folder / name / "state").glob("*.shards")
+    return file
 
 
 # --- One stream -------------------------------------------------------------------------------------------------
@@ -435,9 +437,9 @@ def test_the_second_start_does_not_read_the_headers_again(
 ) -> None:
     shard = write_shard(tmp_path / "shards" / "a.tar", good_members(32))
     name, file = workplace.configure(shard, size, **PLAIN, **SHARDS)
-    kept = kept_tables(workplace, name)
     with workplace.running(name, file):
         first = read(name, 0, 2)
+    kept = kept_tables(workplace, name)
     table, status = kept.read_bytes(), shard.stat()
     whole = shard.read_bytes()
     # With the size and the time that it had, it is taken for what it was until a picture is read.

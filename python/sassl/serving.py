@@ -24,6 +24,7 @@ from .reader import Reader
 # Settings that are paths: relative ones start at the working directory, as everywhere in Python.
 _PATHS: Final = frozenset(
     {
+        "dataset.manifest",
         "dataset.path",
         "ring.directory",
         "state.directory",
@@ -214,6 +215,14 @@ def _document(settings: Mapping[str, Any], known: Mapping[str, Mapping[str, Any]
             value = os.fspath(value)
         if f"{section}.{key}" in _PATHS and value:
             value = os.path.abspath(value)
+        if (section, key) == ("dataset", "source"):
+            value = [
+                {
+                    name: os.path.abspath(inner) if f"dataset.{name}" in _PATHS and inner else inner
+                    for name, inner in source.items()
+                }
+                for source in value
+            ]
         if section:
             document.setdefault(section, {})[key] = value
         else:
