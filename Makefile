@@ -25,7 +25,7 @@ export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libwebp-dev libtiff-dev \
                 libgif-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev libarchive-dev libfreetype-dev \
                 libfontconfig-dev fonts-dejavu-core python3-venv
-TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish
+TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
         test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables \
@@ -86,9 +86,11 @@ test-slurm: build $(VENV)/.ready ## run the example for Slurm under a Slurm of o
 	Tests/packaging/slurm
 
 .PHONY: test-ray
-test-ray: build $(RAY)/.ready ## run clusters of three Ray nodes and kill parts of them (minutes)
+test-ray: build $(RAY)/.ready ## run clusters of Ray nodes, kill parts of them and cut them off (as root; minutes; KILLS=8)
+	@bash .ci/install-packages iproute2 nftables
 	$(RAY)/bin/pip install -q ./python
-	SASSL_PYTHON=$(CURDIR)/$(RAY)/bin/python $(RAY)/bin/python -m pytest -q python/tests/test_ray_parts.py $(wildcard Tests/System/test_ray*.py)
+	SASSL_PYTHON=$(CURDIR)/$(RAY)/bin/python $(RAY)/bin/python -m pytest -q --kills $(or $(KILLS),8) \
+	  python/tests/test_ray_parts.py $(wildcard Tests/System/test_ray*.py) Tests/System/test_nodes.py
 
 $(RAY)/.ready: Tests/requirements-ray.txt
 	$(PYTHON) -m venv $(RAY)

@@ -12,6 +12,7 @@ import pytest
 from picture_files import write_good
 from ray_cluster import cluster as cluster
 from ray_cluster import on_one_machine as on_one_machine
+from ray_cluster import programs_on_path as programs_on_path
 from reliability import Provocations, Table
 from streams import read
 from surroundings import directory as directory

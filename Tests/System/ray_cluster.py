@@ -29,13 +29,17 @@ BATCHES = 40
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Any]:
+def programs_on_path() -> None:
+    """Each process of a cluster finds the programs where this one does when the node is started."""
+    os.environ["PATH"] = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+
+
+@pytest.fixture(scope="session")
+def cluster(programs_on_path: None) -> Iterator[Any]:
     """Three nodes: the first is the head, where the tests run and train."""
     cluster_utils = pytest.importorskip("ray.cluster_utils")
     import ray
 
-    # Each process of the cluster has what this one has when the node is started.
-    os.environ["PATH"] = f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
     node = {"num_cpus": 2, "object_store_memory": 150 << 20}
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     try:
@@ -49,7 +53,7 @@ def cluster() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def on_one_machine(cluster: Any, data: Path) -> list[bytes]:
+def on_one_machine(programs_on_path: None, data: Path) -> list[bytes]:
     """The digests of the first batches, made by one daemon."""
     with sassl.serve(data, **SETTINGS, workers_count=2) as reader:
         return digests(reader, BATCHES)
