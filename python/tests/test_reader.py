@@ -18,6 +18,7 @@ import pytest
 
 import sassl
 from producing import BATCH_SIZE, FIELDS, HEIGHT, WIDTH, Producer, expected, stream
+from sassl.batch import payload_of
 
 
 def assert_is(batch: sassl.Batch, number: int) -> None:
@@ -114,6 +115,23 @@ def test_views_of_several_sizes_and_unknown_columns_arrive(directory: str) -> No
         assert batch.arrays["brightness"].dtype == np.float16
         assert batch.arrays["brightness"].shape == (BATCH_SIZE, 7)
         assert batch.arrays["scalar"].shape == ()
+
+
+def test_the_payload_of_a_batch_is_its_arrays_where_they_lie(directory: str) -> None:
+    with Producer(directory) as producer, attach(directory) as reader:
+        producer.produce()
+        batch = next(reader)
+        payload = payload_of(batch)
+        assert np.shares_memory(payload, batch.views[0])
+        assert payload.nbytes == reader.information.payload_bytes
+        for name, array in expected(0).items():
+            offset = producer.offsets[name]
+            assert payload[offset : offset + array.nbytes].tobytes() == array.tobytes()
+        # It keeps the slot as a view does.
+        batch.release()
+        assert reader.status.held == 1
+        with pytest.raises(sassl.BatchReleasedError):
+            payload_of(batch)
 
 
 def test_a_short_batch_is_cut_to_its_samples(directory: str) -> None:
