@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import warnings
 from collections import deque
@@ -80,6 +81,8 @@ class Transfers:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         """Held from asking where to copy a batch from until the copy is known here."""
+        # In a forked child nothing is under way: the device is the parent's.
+        self._process = os.getpid()
         self._copies: deque[_Copy] = deque()
         self._slots: _LockedSlots | None = None
         self._refused = False
@@ -87,7 +90,7 @@ class Transfers:
     @property
     def is_pending(self) -> bool:
         """Whether copies are under way, as far as anybody has looked."""
-        return bool(self._copies)
+        return bool(self._copies) and self._process == os.getpid()
 
     def hold(self, event: Event, kept: object, lease: Lease | None = None) -> None:
         """Keeps what a copy reads until `event`; then vacates the slot of `lease`, whose batch that is."""
@@ -96,7 +99,7 @@ class Transfers:
 
     def reap(self) -> None:
         """Gives back what the copies that are done have read."""
-        if self._copies:
+        if self.is_pending:
             with self.lock:
                 while self._copies and self._copies[0].event.query():
                     self._end(self._copies[0])
@@ -104,14 +107,14 @@ class Transfers:
     def settle(self) -> None:
         """Waits for the oldest copy, and gives back what it has read."""
         with self.lock:
-            if self._copies:
+            if self.is_pending:
                 copy = self._copies[0]
                 copy.event.synchronize()
                 self._end(copy)
 
     def drain(self) -> None:
         """Waits for every copy."""
-        while self._copies:
+        while self.is_pending:
             self.settle()
 
     def stop(self) -> None:

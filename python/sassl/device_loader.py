@@ -17,7 +17,7 @@ from ._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from ._transfers import Event
 from .batch import Batch, Lease, layout_of, lease_of
 from .errors import BatchTimeoutError, FewSlotsWarning, ReaderBusyError, SasslError
-from .reader import Epoch, Numbered, Reader
+from .reader import Epoch, Numbered, Reader, fetched_ahead, may_take_ahead, take_ahead
 from .tensor_batch import TensorBatch, ring_bytes, unpack
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class DeviceLoader:
         """Goes on where `state_dict` was taken; see `Reader.load_state_dict`."""
         self.dataset.load_state_dict(state, force=force)
 
-    def take(self, end: int | None) -> TensorBatch:
+    def _take(self, end: int | None) -> TensorBatch:
         """The next batch. Copies further ones ahead, but none from number `end` on."""
         thread = threading.get_ident()
         try:
@@ -201,13 +201,13 @@ class DeviceLoader:
                     "another thread asks this DeviceLoader for a batch: use it in one thread at a time", os.getpid()
                 )
             reader = self.dataset.reader
-            ahead = reader.fetched_ahead(self)
+            ahead = fetched_ahead(reader, self)
             driver = open_driver(self.device)
             if not ahead:
                 failure, self._failure = self._failure, None
                 if failure is not None:
                     raise failure
-                reader.take_ahead()
+                take_ahead(reader)
             first = self._started(ahead, 0, driver)
             if driver.pinner is not None:
                 self._fetch_ahead(reader, ahead, end)
@@ -235,10 +235,10 @@ class DeviceLoader:
     def _fetch_ahead(self, reader: Reader, ahead: deque[Numbered], end: int | None) -> None:
         """Takes what is ready already."""
         while self._failure is None and len(ahead) <= self.depth and (end is None or ahead[-1].number + 1 < end):
-            if not reader.may_take_ahead:
+            if not may_take_ahead(reader):
                 return
             try:
-                reader.take_ahead(0)
+                take_ahead(reader, 0)
             except BatchTimeoutError:
                 return
             except SasslError as error:
@@ -253,10 +253,10 @@ class _Batches(Iterator[TensorBatch]):
 
     def __next__(self) -> TensorBatch:
         if self._epoch is None:
-            return self._loader.take(None)
+            return self._loader._take(None)
         if len(self._epoch) == 0:
             raise StopIteration
-        return self._loader.take(self._epoch.end)
+        return self._loader._take(self._epoch.end)
 
 
 __all__ = ["DeviceLoader"]

@@ -342,35 +342,6 @@ class Reader(Iterator[Batch]):
             self.seek(self.position)
         return self._take(timeout)
 
-    def fetched_ahead(self, loader: object) -> deque[Numbered]:
-        """What a loader has taken with `take_ahead` and not handed out: it removes from the front what it hands out.
-
-        Counts as not read, and is gone, to come again, when anything else reads on or seeks.
-        """
-        if self._handle.process != os.getpid():
-            raise ForkedError(
-                "this reader was attached by the parent process; a child cannot use it (attach in the process that "
-                "reads, and use no worker processes)"
-            )
-        if not self._is_open:
-            raise ReaderClosedError(self._closed_because)
-        if self._ahead and (self._ahead_of is None or self._ahead_of() is not loader):
-            self.seek(self.position)
-        self._ahead_of = weakref.ref(loader)
-        self._handle.transfers.reap()
-        return self._ahead
-
-    @property
-    def may_take_ahead(self) -> bool:
-        """Whether a batch is ready, and `sassld` has a slot to work in when that is held too."""
-        status = self.status
-        return status.ready > 0 and status.held + 1 < self._slot_count
-
-    def take_ahead(self, timeout: float = float("inf")) -> None:
-        """Waits for the next batch, as `next` does, and appends it to what is fetched ahead."""
-        # In one step: nothing looks for signals between these two calls.
-        self._ahead.append(self._take(timeout))
-
     def _take(self, timeout: float = float("inf")) -> Batch:
         c.nanoseconds(timeout)
         transfers = self._handle.transfers
@@ -553,6 +524,37 @@ class Reader(Iterator[Batch]):
             self.close()
         else:
             self._end(is_done=False)
+
+
+def fetched_ahead(reader: Reader, loader: object) -> deque[Numbered]:
+    """What a loader has taken with `take_ahead` and not handed out: it removes from the front what it hands out.
+
+    Counts as not read, and is gone, to come again, when anything else reads on or seeks.
+    """
+    if reader._handle.process != os.getpid():
+        raise ForkedError(
+            "this reader was attached by the parent process; a child cannot use it (attach in the process that reads, "
+            "and use no worker processes)"
+        )
+    if not reader._is_open:
+        raise ReaderClosedError(reader._closed_because)
+    if reader._ahead and (reader._ahead_of is None or reader._ahead_of() is not loader):
+        reader.seek(reader.position)
+    reader._ahead_of = weakref.ref(loader)
+    reader._handle.transfers.reap()
+    return reader._ahead
+
+
+def take_ahead(reader: Reader, timeout: float = float("inf")) -> None:
+    """Waits for the next batch, as `Reader.next` does, and appends it to what is fetched ahead."""
+    # In one step: nothing looks for signals between these two calls.
+    reader._ahead.append(reader._take(timeout))
+
+
+def may_take_ahead(reader: Reader) -> bool:
+    """Whether a batch is ready, and `sassld` has a slot to work in when that is held too."""
+    status = reader.status
+    return status.ready > 0 and status.held + 1 < reader._slot_count
 
 
 class Epoch(Iterator[Batch]):
