@@ -28,8 +28,8 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-peers bench-tables \
-        format install install-documents uninstall clean pictures
+        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \
+        bench-peers bench-tables format install install-documents uninstall clean pictures
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -207,12 +207,20 @@ docs: build $(VENV)/.ready ## make the documentation of the API, in .build/docs
 bench: build $(VENV)/.ready ## measure; keeps the result in Benchmarks/results (DATA=folder of pictures)
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python Benchmarks/run.py $(if $(DATA),--data "$(DATA)")
+	$(MAKE) bench-trainer
+
+# With the peers' Python where there is one: it has torchvision, for the DataLoader.
+TRAINER_PYTHON = $(or $(PEER_PYTHON),$(VENV)/bin/python)
+
+bench-trainer: build $(VENV)/.ready ## measure whether a trainer waits (7 minutes; Benchmarks/trainer/README.md)
+	$(TRAINER_PYTHON) -m pip install -q ./python
+	$(TRAINER_PYTHON) Benchmarks/trainer/measure.py $(if $(DATA),--data "$(DATA)")
 
 bench-peers: $(PEERS)/.ready ## the same beside other loaders and runtimes, which are installed first (7 GB)
 	$(MAKE) bench PEER_PYTHON=$(CURDIR)/$(PEERS)/bin/python
 
-bench-tables: $(VENV)/.ready ## write the documents' figures from a result (RESULT=file)
-	$(VENV)/bin/python Benchmarks/tables.py $(if $(RESULT),"$(RESULT)")
+bench-tables: $(VENV)/.ready ## write the documents' figures from results (RESULT=file, TRAINER=file)
+	$(VENV)/bin/python Benchmarks/tables.py $(if $(RESULT),"$(RESULT)") $(if $(TRAINER),--trainer "$(TRAINER)")
 
 $(PEERS)/.ready: Benchmarks/peers/requirements.txt
 	$(PYTHON) -m venv $(PEERS)

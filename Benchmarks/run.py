@@ -76,6 +76,16 @@ def versions_of_peers(python: str) -> dict[str, str]:
     return dict(json.loads(run.stdout))
 
 
+def versions(python: str) -> dict[str, str]:
+    """What is measured, and beside what: the packages of an interpreter."""
+    ours = {"sassl": (ROOT / "VERSION").read_text().strip(), "python": platform.python_version()}
+    return ours | versions_of_peers(python)
+
+
+def today() -> str:
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
 def commit() -> str | None:
     """The commit that is measured, with `-dirty` behind it where files differ from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
@@ -116,13 +126,9 @@ def everything(data: pathlib.Path, peer: str, quick: bool) -> dict[str, Any]:
     result: dict[str, Any] = {
         "format": tables.FORMAT,
         "quick": quick,
-        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "date": today(),
         "commit": commit(),
-        "versions": {
-            "sassl": (ROOT / "VERSION").read_text().strip(),
-            "python": platform.python_version(),
-            **versions_of_peers(peer),
-        },
+        "versions": versions(peer),
         "data": drawn_pictures.described(data),
         "networks": networks(peer, seconds),
         "operations": measured(ROOT / ".build" / "release" / "sassl-bench-pictures"),

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the figures of the documents from a result of `make bench`, between their marks `<!-- measured: NAME -->`.
+"""Writes the figures of the documents from results of `make bench`, between their marks `<!-- measured: NAME -->`.
 
-Without a file it takes the result that docs/performance.md was made from: after an edit of this program, say. A test
-compares the documents with the result, so no figure in them is written by hand.
+There are two results: one of everything but the trainer, and one of `make bench-trainer`. Where one is not named, it is
+the one that docs/performance.md was made from: after an edit of this program, say. A test compares the documents with
+the results, so no figure in them is written by hand.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import trainer_figure
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "Benchmarks" / "results"
@@ -211,7 +214,68 @@ def layers(result: Result) -> str:
     return "\n\n".join(parts)
 
 
-#: What can stand between marks, by name.
+#: What a trainer reads in `trainer/measure.py`, as tables call it.
+TRAINER_SOURCES = {
+    "style": "`sassld` with style",
+    "plain": "`sassld` without style",
+    "dataloader": "DataLoader without style",
+}
+
+
+def trainer_machine(result: Result) -> str:
+    cores = result["data_cores"]
+    return (
+        f"{machine(result)}\n\nBatches of {result['batch']}, side {result['side']}; the trainer has one core, and "
+        f"{'one other is' if cores == 1 else f'{cores} others are'} for the data."
+    )
+
+
+def load(result: Result, row: Mapping[str, Any]) -> float:
+    """The cores that a trainer needs, as a share of those that the data has."""
+    return float(row["needed_cores"]) / float(result["data_cores"])
+
+
+def trainer(result: Result) -> str:
+    present = [name for name in TRAINER_SOURCES if name in result["trainers"][0]["sources"]]
+    rows = []
+    for row in sorted(result["trainers"], key=lambda row: load(result, row)):
+        cells = [
+            f"{source['ratio']:.3f} ({source['low']:.3f} to {source['high']:.3f}), "
+            f"waits {source['waited_percent']:.1f} %"
+            for source in (row["sources"][name] for name in present)
+        ]
+        rows.append([row["trainer"], number(row["images_per_second"]), number(row["needed_cores"], 2), *cells])
+    return table(["trainer", "images/s", "cores needed", *(TRAINER_SOURCES[name] for name in present)], rows)
+
+
+def trainer_verdict(result: Result) -> str:
+    """What the table says, in a sentence for each side of the limit; nothing where its figures say little."""
+    if doubt(result):
+        return "The figures below say nothing yet: see what they were measured on."
+
+    def worst(rows: list[Mapping[str, Any]], choose: Callable[[Sequence[float]], float]) -> str:
+        return f"{choose([row['sources']['style']['ratio'] for row in rows]):.3f}"
+
+    enough = [row for row in result["trainers"] if load(result, row) <= 1]
+    short = [row for row in result["trainers"] if load(result, row) > 1]
+    lines = []
+    if enough:
+        waits = max(row["sources"]["style"]["waited_percent"] for row in enough)
+        lines.append(
+            f"Where the data has enough cores by computation, a step with style takes at most {worst(enough, max)} "
+            f"times as long\nas one with batches in memory, and the trainer waits at most {waits:.1f} % of the time."
+        )
+    if short:
+        most = max(short, key=lambda row: load(result, row))
+        lines.append(
+            f"Where they do not, it takes at least {worst(short, min)} times as long: the trainer that needs "
+            f"{load(result, most):.2f} times\nthe cores that there are takes "
+            f"{most['sources']['style']['ratio']:.2f} times as long."
+        )
+    return "\n".join(lines)
+
+
+#: What can stand between marks, by name: from the result of everything but the trainer.
 BLOCKS: dict[str, Callable[[Result], str]] = {
     "machine": machine,
     "headline": headline,
@@ -226,26 +290,36 @@ BLOCKS: dict[str, Callable[[Result], str]] = {
     "layers": layers,
 }
 
+#: The same, from the result of `trainer/measure.py`.
+TRAINER_BLOCKS: dict[str, Callable[[Result], str]] = {
+    "trainer-machine": trainer_machine,
+    "trainer": trainer,
+    "trainer-verdict": trainer_verdict,
+}
+
 MARKED = re.compile(r"^( *)<!-- measured: ([\w-]+) -->\n(.*?)^ *<!-- end -->$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(\.\./Benchmarks/results/)([\w.-]+\.json)")
+TRAINER_LINK = re.compile(r"(\.\./Benchmarks/results/trainer/)([\w.-]+\.json)")
 
 
-def written(page: str, result: Result) -> str:
-    """A page with every marked block as `result` has it."""
+def written(page: str, result: Result, of_trainer: Result) -> str:
+    """A page with every marked block as the results have it."""
 
     def block(found: re.Match[str]) -> str:
-        lines = [f"<!-- measured: {found[2]} -->", *BLOCKS[found[2]](result).splitlines(), "<!-- end -->"]
+        name = found[2]
+        text = TRAINER_BLOCKS[name](of_trainer) if name in TRAINER_BLOCKS else BLOCKS[name](result)
+        lines = [f"<!-- measured: {name} -->", *text.splitlines(), "<!-- end -->"]
         return "\n".join(found[1] + line if line else "" for line in lines)
 
     return MARKED.sub(block, page)
 
 
-def chosen() -> pathlib.Path:
-    """The result that the documents are made from."""
-    link = LINK.search(PAGES[0].read_text())
+def chosen(pattern: re.Pattern[str] = LINK) -> pathlib.Path:
+    """The result that the documents are made from: the one that they link to."""
+    link = pattern.search(PAGES[0].read_text())
     if link is None:
-        raise SystemExit(f"{PAGES[0]} links to no file in Benchmarks/results")
-    return RESULTS / link[2]
+        raise SystemExit(f"{PAGES[0]} does not link to its results")
+    return (PAGES[0].parent / link[0]).resolve()
 
 
 def loaded(file: pathlib.Path) -> Result:
@@ -257,16 +331,24 @@ def loaded(file: pathlib.Path) -> Result:
     return result
 
 
+def kept(file: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """A result that lies where everybody can look it up."""
+    if file.resolve().parent != folder:
+        sys.exit(f"{file} is not in {folder}: what the documents say must be there for everybody to look up")
+    return file.resolve()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=pathlib.Path, nargs="?", help="a file of Benchmarks/results")
+    parser.add_argument("--trainer", type=pathlib.Path, help="a file of Benchmarks/results/trainer")
     options = parser.parse_args()
-    file = options.result or chosen()
-    if file.resolve().parent != RESULTS:
-        sys.exit(f"{file} is not in Benchmarks/results: what the documents say must be there for everybody to look up")
-    result = loaded(file)
+    file = kept(options.result or chosen(), RESULTS)
+    of_trainer = kept(options.trainer or chosen(TRAINER_LINK), RESULTS / "trainer")
     for page in PAGES:
-        page.write_text(LINK.sub(rf"\g<1>{file.name}", written(page.read_text(), result)))
+        text = LINK.sub(rf"\g<1>{file.name}", written(page.read_text(), loaded(file), loaded(of_trainer)))
+        page.write_text(TRAINER_LINK.sub(rf"\g<1>{of_trainer.name}", text))
+    trainer_figure.FILE.write_text(trainer_figure.drawn(loaded(of_trainer)))
 
 
 if __name__ == "__main__":

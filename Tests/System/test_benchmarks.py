@@ -15,28 +15,40 @@ from workplace import ROOT
 
 sys.path.insert(0, str(ROOT / "Benchmarks"))
 import tables
+import trainer_figure
 
-KEPT = sorted(tables.RESULTS.glob("*.json"))
+#: What was measured beside what, by result: everything but the trainer, and the trainer.
+KEPT = [
+    (file, {"torch", "onnxruntime", "openvino", "nvidia-dali-cuda120"}) for file in tables.RESULTS.glob("*.json")
+] + [(file, {"torch", "torchvision"}) for file in (tables.RESULTS / "trainer").glob("*.json")]
+
+
+def results() -> tuple[tables.Result, tables.Result]:
+    """What the documents are made from."""
+    return tables.loaded(tables.chosen()), tables.loaded(tables.chosen(tables.TRAINER_LINK))
 
 
 def test_the_documents_say_what_their_result_says() -> None:
-    result = tables.loaded(tables.chosen())
     for page in tables.PAGES:
-        assert tables.written(page.read_text(), result) == page.read_text(), "run make bench-tables"
+        assert tables.written(page.read_text(), *results()) == page.read_text(), "run make bench-tables"
+
+
+def test_the_figure_shows_what_its_result_says() -> None:
+    assert trainer_figure.FILE.read_text() == trainer_figure.drawn(results()[1]), "run make bench-tables"
 
 
 def test_every_block_stands_once_in_the_documents() -> None:
     marks = [name for page in tables.PAGES for name in re.findall(r"<!-- measured: (.*) -->", page.read_text())]
-    assert sorted(marks) == sorted(tables.BLOCKS)
+    assert sorted(marks) == sorted([*tables.BLOCKS, *tables.TRAINER_BLOCKS])
 
 
-@pytest.mark.parametrize("file", KEPT, ids=lambda file: file.stem)
-def test_a_kept_result_says_what_was_measured_where_and_when(file: Path) -> None:
+@pytest.mark.parametrize(("file", "peers"), KEPT, ids=lambda value: getattr(value, "stem", ""))
+def test_a_kept_result_says_what_was_measured_where_and_when(file: Path, peers: set[str]) -> None:
     result = tables.loaded(file)
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", result["date"])
     assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", result["commit"])
     assert {"processor", "cores", "kernels", "busy_percent_before_and_after"} <= result["machine"].keys()
-    assert {"sassl", "python", "torch", "onnxruntime", "openvino", "nvidia-dali-cuda120"} <= result["versions"].keys()
+    assert {"sassl", "python"} | peers <= result["versions"].keys()
 
 
 def device(*options: str) -> Any:
@@ -65,4 +77,4 @@ def test_a_figure_that_is_changed_by_hand_is_found() -> None:
     page = tables.PAGES[0].read_text()
     changed = re.sub(r"(sassld with style \| )", r"\g<1>1", page)
     assert changed != page
-    assert tables.written(changed, tables.loaded(tables.chosen())) == page
+    assert tables.written(changed, *results()) == page
