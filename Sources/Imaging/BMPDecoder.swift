@@ -16,9 +16,7 @@ enum BMPDecoder {
   /// - Precondition: the header was read from these bytes and is within the limits.
   static func decode(_ bytes: UnsafeRawBufferPointer, into target: PixelBuffer) throws(ImagingError) {
     let bitmap = try Bitmap(bytes)
-    guard (bitmap.width, bitmap.height) == (target.width, target.height) else {
-      throw .corrupt(format: .bmp, detail: "the size changed while reading")
-    }
+    precondition((bitmap.width, bitmap.height) == (target.width, target.height), "the target has the wrong sides")
     switch bitmap.coding {
     case .plain: try bitmap.readRows(of: bytes, into: target)
     case .runs: try bitmap.readRuns(of: bytes, into: target)

@@ -17,9 +17,7 @@ struct GIFDecoder: ~Copyable {
   /// - Precondition: the header was read from these bytes and is within the limits.
   mutating func decode(_ bytes: UnsafeRawBufferPointer, into target: PixelBuffer) throws(ImagingError) {
     let file = try GIFFile(bytes)
-    guard (file.width, file.height) == (target.width, target.height) else {
-      throw .corrupt(format: .gif, detail: "the size changed while reading")
-    }
+    precondition((file.width, file.height) == (target.width, target.height), "the target has the wrong sides")
     let frame = file.frame
     let palette = file.palette
     if frame.width < target.width || frame.height < target.height {

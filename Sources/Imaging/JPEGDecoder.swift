@@ -41,9 +41,7 @@ struct JPEGDecoder: ~Copyable {
   }
 
   private static func failure(of file: jpeg_file) -> ImagingError {
-    let detail = withUnsafeBytes(of: file.problem) { characters in
-      String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
-    }
+    let detail = text(ofCharacters: file.problem)
     return switch file.fault {
     case JPEG_FILE_OUT_OF_MEMORY: .outOfMemory(detail: detail)
     case JPEG_FILE_ENDS_EARLY: .truncated(format: .jpeg, detail: detail)

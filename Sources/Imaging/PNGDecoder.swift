@@ -28,9 +28,7 @@ enum PNGDecoder {
   }
 
   private static func failure(of file: png_file) -> ImagingError {
-    let detail = withUnsafeBytes(of: file.problem) { characters in
-      String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
-    }
+    let detail = text(ofCharacters: file.problem)
     if file.out_of_memory { return .outOfMemory(detail: detail) }
     return file.ends_early ? .truncated(format: .png, detail: detail) : .corrupt(format: .png, detail: detail)
   }

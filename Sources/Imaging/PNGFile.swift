@@ -24,15 +24,8 @@ package enum PNGFile {
       }
       if encoded { return file }
       // Where the memory was too small libpng says how much it needs.
-      guard written > capacity else { throw .notEncoded(format: .png, detail: problem(of: image)) }
+      guard written > capacity else { throw .notEncoded(format: .png, detail: text(ofCharacters: image.message)) }
       capacity = written
-    }
-  }
-
-  /// libpng's own words for what it met.
-  private static func problem(of image: png_image) -> String {
-    withUnsafeBytes(of: image.message) { characters in
-      String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
     }
   }
 }

@@ -12,3 +12,8 @@ extension UnsafeRawBufferPointer {
     UnsafeRawBufferPointer(rebasing: dropFirst(offset).prefix(count))
   }
 }
+
+/// The text of an array of characters in a C structure, which Swift sees as a tuple, up to the first zero.
+func text<Characters: BitwiseCopyable>(ofCharacters characters: Characters) -> String {
+  withUnsafeBytes(of: characters) { bytes in String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
+}

@@ -36,9 +36,7 @@ enum TIFFDecoder {
   }
 
   private static func failure(of file: tiff_file) -> ImagingError {
-    let detail = withUnsafeBytes(of: file.problem) { characters in
-      String(decoding: characters.prefix { $0 != 0 }, as: UTF8.self)
-    }
+    let detail = text(ofCharacters: file.problem)
     return switch file.fault {
     case TIFF_FILE_OUT_OF_MEMORY: .outOfMemory(detail: detail)
     case TIFF_FILE_ENDS_EARLY: .truncated(format: .tiff, detail: detail)

@@ -5,7 +5,7 @@ import ImageFormats
 enum WebPDecoder {
   static func header(of bytes: UnsafeRawBufferPointer, appliesOrientation: Bool) throws(ImagingError) -> ImageHeader {
     let chunks = WebPChunks(bytes)
-    let canvas = try canvas(of: chunks)
+    let (_, canvas) = try firstFrame(of: chunks)
     return ImageHeader(
       format: .webp, storedWidth: canvas.width, storedHeight: canvas.height,
       orientation: appliesOrientation ? chunks.orientation : .upright)
@@ -17,10 +17,8 @@ enum WebPDecoder {
   /// - Precondition: the header was read from these bytes and is within the limits.
   static func decode(_ bytes: UnsafeRawBufferPointer, into target: PixelBuffer) throws(ImagingError) {
     let chunks = WebPChunks(bytes)
-    let canvas = try canvas(of: chunks)
-    guard let frame = chunks.frame, canvas == (target.width, target.height) else {
-      throw .corrupt(format: .webp, detail: "the size changed while reading")
-    }
+    let (frame, canvas) = try firstFrame(of: chunks)
+    precondition(canvas == (target.width, target.height), "the target has the wrong sides")
     let place = chunks.place ?? CropRectangle(x: 0, y: 0, width: target.width, height: target.height)
     if place.width < target.width || place.height < target.height { target.bytes.update(repeating: 0) }
     var configuration = WebPDecoderConfig()
@@ -34,8 +32,10 @@ enum WebPDecoder {
     try check(WebPDecode(frame.baseAddress, frame.count, &configuration))
   }
 
-  /// The sides of the picture, which the frame must have or lie within.
-  private static func canvas(of chunks: WebPChunks) throws(ImagingError) -> (width: Int, height: Int) {
+  /// The bytes of the first frame, and the sides of the picture, which the frame has or lies within.
+  private static func firstFrame(
+    of chunks: WebPChunks
+  ) throws(ImagingError) -> (bytes: UnsafeRawBufferPointer, canvas: (width: Int, height: Int)) {
     guard let frame = chunks.frame else { throw .truncated(format: .webp, detail: "there are no pixels") }
     var features = WebPBitstreamFeatures()
     try check(WebPGetFeatures(frame.baseAddress, frame.count, &features))
@@ -44,12 +44,12 @@ enum WebPDecoder {
       guard chunks.canvas.map({ $0 == sides }) ?? true else {
         throw .corrupt(format: .webp, detail: "the picture has another size than its canvas")
       }
-      return sides
+      return (frame, sides)
     }
     guard let canvas = chunks.canvas, sides == (place.width, place.height),
       place.x + place.width <= canvas.width, place.y + place.height <= canvas.height
     else { throw .corrupt(format: .webp, detail: "the first frame does not fit its canvas") }
-    return canvas
+    return (frame, canvas)
   }
 
   private static func check(_ status: VP8StatusCode) throws(ImagingError) {

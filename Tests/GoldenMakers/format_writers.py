@@ -168,6 +168,24 @@ def rle_bmp_file(indices: npt.NDArray[np.uint8], depth: int, palette: Palette) -
     return bmp_of(body[:-2] + b"\0\1", indices.shape, depth, palette, compression=2 if depth == 4 else 1)
 
 
+def webp_animation(still: bytes, shape: tuple[int, ...], canvas: tuple[int, int], place: tuple[int, int]) -> bytes:
+    """An animation of one frame, the picture of a plain WebP file, at an even place on a larger canvas."""
+
+    def side(length: int) -> bytes:
+        return (length - 1).to_bytes(3, "little")
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
+
+    frame = b"".join((position // 2).to_bytes(3, "little") for position in place) + side(shape[1]) + side(shape[0])
+    chunks = (
+        chunk(b"VP8X", bytes([2, 0, 0, 0]) + side(canvas[0]) + side(canvas[1]))
+        + chunk(b"ANIM", bytes(6))
+        + chunk(b"ANMF", frame + bytes([100, 0, 0, 0]) + still[12:])
+    )
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks
+
+
 def netpbm_file(samples: Samples, number: int, largest: int) -> bytes:
     """A file of Netpbm of the kind P1 to P6, with a comment in its header."""
     height, width, _ = samples.shape

@@ -33,7 +33,7 @@ from PIL import Image, ImageOps
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
-from format_writers import bmp_file, netpbm_file, rle_bmp_file, tiff_file
+from format_writers import bmp_file, netpbm_file, rle_bmp_file, tiff_file, webp_animation
 
 Pixels = npt.NDArray[np.uint8]
 Samples = npt.NDArray[np.uint16]
@@ -339,6 +339,9 @@ def make_other_formats(add: Callable[[str, bytes, Pixels], None]) -> None:
     pillow("lossy-alpha.webp", see_through, "WEBP", quality=80)
     pillow("lossless-alpha.webp", see_through, "WEBP", lossless=True, exact=True)
     pillow("animated.webp", source, "WEBP", quality=80, save_all=True, append_images=[other])
+    still = io.BytesIO()
+    source.save(still, "WEBP", lossless=True)
+    compared("part-of-the-canvas.webp", webp_animation(still.getvalue(), pixels.shape, (40, 31), (6, 4)))
     for orientation in (3, 6):
         tags[0x0112] = orientation
         pillow(f"orientation-{orientation}.webp", source, "WEBP", quality=80, exif=tags.tobytes())

@@ -8,13 +8,13 @@ import re
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 import sassl
 from picture_files import GOLDEN, flat_picture, others
 from test_documentation import tables
 from test_pictures import SIDE, differences, picture, shown
+from test_pictures import folder as folder
 from workplace import ROOT, Size, Workplace, control
 
 PAGE = ROOT / "docs" / "datasets.md"
@@ -63,13 +63,6 @@ def by_pillow() -> dict[str, bytes]:
         for mode in names
         for number, options in enumerate(all_options)
     }
-
-
-@pytest.fixture
-def folder(tmp_path: pathlib.Path) -> pathlib.Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    return folder
 
 
 def test_every_format_is_shown_as_pillow_shows_it(workplace: Workplace, folder: pathlib.Path) -> None:
