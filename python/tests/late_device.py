@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 import weakref
 from dataclasses import dataclass, field
 
@@ -49,6 +50,7 @@ class LateDevice:
     calls: int = 0
 
     def __post_init__(self) -> None:
+        self.unlocked = threading.Event()
         self.copies: list[LateCopy] = []
         self.locked: dict[int, int] = {}
         self.buffers: list[weakref.ref[torch.Tensor]] = []
@@ -66,6 +68,7 @@ class LateDevice:
 
     def unregister(self, address: int) -> None:
         self.log.append("unregister")
+        self.unlocked.set()
         size = self.locked.pop(address)
         assert is_mapped(address, size)
         waiting = self.copies[self.done :]

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 
 import sassl
+from interruptions import Interruption, interrupted
 from producing import BATCHES_PER_EPOCH, SLOTS, Producer, expected, stream
 
 
@@ -329,10 +329,6 @@ def test_threads_share_a_stream(directory: str) -> None:
         assert sorted(seen) == list(range(300))
 
 
-class Interruption(Exception):
-    pass
-
-
 def test_an_interrupted_wait_loses_no_batch(directory: str) -> None:
     def interrupt(*_: object) -> None:
         raise Interruption
@@ -366,32 +362,10 @@ def test_an_interrupted_wait_loses_no_batch(directory: str) -> None:
 
 def test_an_exception_at_any_step_of_next_loses_no_batch(directory: str) -> None:
     # Every instruction of the package's own frames, up to the one after which the caller has the batch.
-    def interrupted(step: int, call: Callable[[], sassl.Batch]) -> sassl.Batch | None:
-        count = 0
-
-        def trace(frame: Any, event: str, _: Any) -> Any:
-            nonlocal count
-            if "/sassl/" not in frame.f_code.co_filename:
-                return None
-            frame.f_trace_opcodes = True
-            if event == "opcode":
-                count += 1
-                if count == step:
-                    raise Interruption
-            return trace
-
-        sys.settrace(trace)
-        try:
-            return call()
-        except Interruption:
-            return None
-        finally:
-            sys.settrace(None)
-
     with stream(directory), attach(directory) as reader:
         for step in range(1, 2000):
             position = reader.position
-            batch = interrupted(step, reader.next)
+            batch, _ = interrupted(step, reader.next)
             if batch is not None:
                 # Nothing was interrupted any more: all steps were tried.
                 assert batch.number == position
@@ -400,7 +374,7 @@ def test_an_exception_at_any_step_of_next_loses_no_batch(directory: str) -> None
             # The last two steps are the return itself, which no signal interrupts.
             assert batch.number in (position, position + 1)
             if batch.number == position + 1:
-                assert interrupted(step + 3, reader.next) is not None
+                assert interrupted(step + 3, reader.next)[0] is not None
                 break
             del batch
         assert step > 40

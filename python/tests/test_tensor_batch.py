@@ -128,3 +128,16 @@ def test_a_copy_under_way_is_waited_for_where_its_slot_is_needed(
     for batch in moved:
         np.testing.assert_array_equal(batch.views[0].numpy(), expected(batch.number)["view0"])
     assert device.done == len(moved)
+
+
+def test_a_pinned_batch_keeps_no_slot(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without a GPU there is no memory of that kind.
+    monkeypatch.setattr(torch.Tensor, "pin_memory", torch.Tensor.clone)
+    with stream(directory, slots=2):
+        dataset = ring_dataset(directory)
+        pinned = [torch.utils.data._utils.pin_memory.pin_memory(batch) for batch in dataset]
+        assert dataset.reader.status.held == 0
+        dataset.close()
+    for batch in pinned:
+        assert isinstance(batch, TensorBatch)
+        np.testing.assert_array_equal(batch.views[1].numpy(), expected(batch.number)["view1"])
