@@ -4,7 +4,7 @@
     python with_jax.py PICTURES --epochs 2
     XLA_FLAGS=--xla_force_host_platform_device_count=2 python with_jax.py PICTURES     # two devices on a CPU
 
-The loader copies each batch to the devices, normalises it there, and gives its slot of the ring back: its arrays are
+The loader copies each batch to the devices, normalizes it there, and gives its slot of the ring back: its arrays are
 JAX's own and may be kept. A checkpoint holds the weights and the position of the stream.
 """
 

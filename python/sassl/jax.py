@@ -20,7 +20,7 @@ class DeviceBatch:
     """A batch whose arrays are JAX's own. Unpacks to `(views, labels)`."""
 
     views: list[jax.Array]
-    """The augmented views, [batch, height, width, 3] each, normalised."""
+    """The augmented views, [batch, height, width, 3] each, normalized."""
     labels: jax.Array
     """Class of each sample, [batch], -1 where there is none."""
     sample_ids: jax.Array
@@ -37,12 +37,12 @@ class DeviceBatch:
 
 
 @functools.partial(jax.jit, static_argnames="dtype")
-def _normalised(view: jax.Array, mean: jax.Array, std: jax.Array, dtype: Any) -> jax.Array:
+def _normalized(view: jax.Array, mean: jax.Array, std: jax.Array, dtype: Any) -> jax.Array:
     return ((view.astype(jnp.float32) / 255 - mean) / std).astype(dtype)
 
 
 class DeviceLoader:
-    """Iterates over the batches of a reader as normalised JAX arrays, one epoch for each time it is iterated.
+    """Iterates over the batches of a reader as normalized JAX arrays, one epoch for each time it is iterated.
 
     For example:
 
@@ -50,7 +50,7 @@ class DeviceLoader:
             for views, labels in sassl.jax.DeviceLoader(ring):
                 ...
 
-    Pixels go to the device as they are, 8 bits each, and are normalised there: (x / 255 - mean) / std. What is handed
+    Pixels go to the device as they are, 8 bits each, and are normalized there: (x / 255 - mean) / std. What is handed
     out is never changed afterwards, on no platform: a batch's slot of the ring goes back when its arrays are ready, and
     none of them lies in the ring. So they may be kept, donated and read at any time.
 
@@ -69,6 +69,7 @@ class DeviceLoader:
     :param std: standard deviations likewise.
     :param endless: iterate over the stream without end instead of one epoch.
     :raises TypeError: `dtype` is no floating-point type.
+    :raises ValueError: `mean` or `std` are not three numbers for pixels from 0 to 1.
     """
 
     def __init__(
@@ -82,9 +83,13 @@ class DeviceLoader:
         endless: bool = False,
     ) -> None:
         if not jnp.issubdtype(dtype, jnp.floating):
-            raise TypeError(f"dtype={jnp.dtype(dtype).name}: normalised views are floating-point numbers")
-        if len(mean) != 3 or len(std) != 3:
-            raise ValueError(f"mean={mean}, std={std}: three values each are needed, for red, green and blue")
+            raise TypeError(f"dtype={jnp.dtype(dtype).name}: normalized views are floating-point numbers")
+        if len(mean) != 3 or not all(0 <= value <= 1 for value in mean):
+            raise ValueError(
+                f"mean={mean}: three numbers from 0 to 1, one for each of red, green and blue (not of 255)"
+            )
+        if len(std) != 3 or not all(0 < value <= 1 for value in std):
+            raise ValueError(f"std={std}: three numbers above 0 and up to 1, for red, green and blue (not of 255)")
         self.reader = reader
         """Where the batches come from."""
         self._device, self._dtype, self._endless = device, dtype, endless
@@ -118,7 +123,7 @@ class DeviceLoader:
         return jax.device_put(array, self._device)
 
     def _on_device(self, batch: Batch) -> DeviceBatch:
-        views = [_normalised(self._put(view), self._mean, self._std, self._dtype) for view in batch.views]
+        views = [_normalized(self._put(view), self._mean, self._std, self._dtype) for view in batch.views]
         # On a CPU what was put is the ring's own memory, which JAX reads while it computes; elsewhere it is copied.
         jax.block_until_ready(views)
         labels, sample_ids = self._put(batch.labels), self._put(batch.sample_ids)

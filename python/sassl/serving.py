@@ -17,6 +17,7 @@ from typing import Any, Final
 import tomli_w
 
 from ._daemon import DRAIN_SECONDS, Daemon, new_folder, shown
+from ._opening import OpeningDisplay
 from .batch import Batch
 from .errors import DaemonGoneError, NoDaemonError, ReaderBusyError
 from .reader import Reader
@@ -47,6 +48,7 @@ def serve(
     rank: int | None = None,
     start: int = 0,
     verify: bool = False,
+    progress: bool = True,
     **settings: Any,
 ) -> ServedReader:
     """Starts a `sassld` for this process, and reads from it.
@@ -75,13 +77,15 @@ def serve(
     :param rank: whose slice to read; by default the first that the daemon makes.
     :param start: number of the first batch.
     :param verify: check each batch's checksum.
+    :param progress: show how far the daemon is where it takes more than a second to start, which a large dataset
+        delays for minutes. Shown on a terminal or in a notebook, where tqdm is installed.
     :raises DaemonFailedError: sassld did not start, with what it said.
     :raises FileNotFoundError: sassld is not installed.
     """
     folder = new_folder()
     try:
         file = configuration_file(folder, dataset, config, settings)
-        return ServedReader(file, folder, rank=rank, start=start, verify=verify)
+        return ServedReader(file, folder, rank=rank, start=start, verify=verify, progress=progress)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -113,7 +117,7 @@ class ServedReader(Reader):
     # The living ones of this process, by the stream's name.
     _served: Final[weakref.WeakValueDictionary[str, ServedReader]] = weakref.WeakValueDictionary()
 
-    def __init__(self, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool) -> None:
+    def __init__(self, file: Path, folder: Path, *, rank: int | None, start: int, verify: bool, progress: bool) -> None:
         configuration = shown(file)
         name = configuration["stream"]["name"]
         rank = configuration["batch"]["ranks"][0] if rank is None else rank
@@ -126,15 +130,31 @@ class ServedReader(Reader):
         self._process = self._daemon.process
         self._ending = weakref.finalize(self, _end, self._daemon, folder, os.getpid())
         try:
-            self._attach_to_own(
-                name, rank, start, verify, configuration["ring"]["directory"], configuration["batch"]["world_size"]
-            )
+            with OpeningDisplay(file, is_wanted=progress) as display:
+                self._attach_to_own(
+                    name,
+                    rank,
+                    start,
+                    verify,
+                    configuration["ring"]["directory"],
+                    configuration["batch"]["world_size"],
+                    display,
+                )
         except BaseException:
             self._ending()
             raise
         self._served[name] = self
 
-    def _attach_to_own(self, name: str, rank: int, start: int, verify: bool, directory: str, world_size: int) -> None:
+    def _attach_to_own(
+        self,
+        name: str,
+        rank: int,
+        start: int,
+        verify: bool,
+        directory: str,
+        world_size: int,
+        display: OpeningDisplay,
+    ) -> None:
         """Attaches as soon as the daemon has made its ring, which a large dataset delays for minutes."""
         busy_until: float | None = None
         while True:
@@ -166,6 +186,7 @@ class ServedReader(Reader):
                 time.sleep(_LOOK_SECONDS)
             if self._process.poll() is not None:
                 raise self._daemon.failure()
+            display.update()
 
     def _take(self, timeout: float = float("inf")) -> Batch:
         """Where the daemon has ended, raises `DaemonFailedError`, with what it said last."""

@@ -1,4 +1,4 @@
-"""The ring as JAX arrays: normalised on the device, and never changed once they are handed out."""
+"""The ring as JAX arrays: normalized on the device, and never changed once they are handed out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sassl.jax import DeviceLoader  # noqa: E402
 MEAN, STD = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
 
 
-def normalised(number: int, mean: Any = (0.485, 0.456, 0.406), std: Any = (0.229, 0.224, 0.225)) -> list[Any]:
+def normalized(number: int, mean: Any = (0.485, 0.456, 0.406), std: Any = (0.229, 0.224, 0.225)) -> list[Any]:
     """The views of a batch by the formula, in double precision."""
     return [(expected(number)[name] / 255.0 - np.array(mean)) / np.array(std) for name in ("view0", "view1")]
 
@@ -36,7 +36,7 @@ def test_arrays_that_are_kept_never_change_while_the_ring_runs_on(directory: str
         assert [batch.number for batch in kept] == list(range(4 * BATCHES_PER_EPOCH))
         for batch in kept:
             views, labels = batch
-            for view, by_formula in zip(views, normalised(batch.number), strict=True):
+            for view, by_formula in zip(views, normalized(batch.number), strict=True):
                 np.testing.assert_allclose(view, by_formula, atol=1e-5)
             np.testing.assert_array_equal(labels, expected(batch.number)["labels"])
             np.testing.assert_array_equal(batch.sample_ids, expected(batch.number)["sample_ids"])
@@ -47,12 +47,14 @@ def test_mean_deviation_and_type_are_the_callers(directory: str) -> None:
     with stream(directory), sassl.attach("test", directory=directory, start=0, wait=0) as reader:
         views, _ = next(iter(DeviceLoader(reader, dtype="bfloat16", mean=MEAN, std=STD)))
         assert [view.dtype for view in views] == ["bfloat16"] * 2
-        for view, by_formula in zip(views, normalised(0, MEAN, STD), strict=True):
+        for view, by_formula in zip(views, normalized(0, MEAN, STD), strict=True):
             np.testing.assert_allclose(view.astype("float32"), by_formula, atol=2e-2)
-        with pytest.raises(TypeError, match="uint8: normalised views are floating-point"):
+        with pytest.raises(TypeError, match="uint8: normalized views are floating-point"):
             DeviceLoader(reader, dtype="uint8")
-        with pytest.raises(ValueError, match="three values"):
+        with pytest.raises(ValueError, match="three numbers from 0 to 1"):
             DeviceLoader(reader, mean=(0.5,))
+        with pytest.raises(ValueError, match="not of 255"):
+            DeviceLoader(reader, std=(58.4, 57.1, 57.4))
 
 
 def test_a_state_is_after_the_last_batch_that_was_handed_out(directory: str) -> None:
@@ -95,5 +97,5 @@ def test_a_batch_is_divided_among_devices(directory: str, tmp_path: Path) -> Non
             timeout=300,
         )
     found = np.load(tmp_path / "views.npy")
-    wanted = [view for number in range(3 * BATCHES_PER_EPOCH) for view in normalised(number)]
+    wanted = [view for number in range(3 * BATCHES_PER_EPOCH) for view in normalized(number)]
     np.testing.assert_allclose(found, wanted, atol=1e-5)

@@ -1,0 +1,64 @@
+"""Says how far a `sassld` is that takes long to start, to whoever sits before it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from ._daemon import program
+
+# What starts within this is not worth a word; later words come as often.
+_PATIENCE_SECONDS: Final = 1.0
+
+
+class OpeningDisplay:
+    """A line on a terminal or in a notebook with what `sasslctl status` says of a daemon that is still starting.
+
+    There is none where tqdm is not installed, or where nobody looks at standard error.
+    """
+
+    def __init__(self, configuration: Path, *, is_wanted: bool = True) -> None:
+        self._configuration = configuration
+        self._next_look = time.monotonic() + _PATIENCE_SECONDS
+        self._line: Any = None
+        self._is_wanted = is_wanted
+
+    def update(self) -> None:
+        """Looks how far the daemon is, now and then. To be called often."""
+        now = time.monotonic()
+        if not self._is_wanted or now < self._next_look:
+            return
+        self._next_look = now + _PATIENCE_SECONDS
+        if self._line is None:
+            try:
+                from tqdm.auto import tqdm
+            except ImportError:
+                self._is_wanted = False
+                return
+            # `disable=None` is tqdm's word for wherever standard error is no terminal, notebooks excepted.
+            self._line = tqdm(desc="sassld: starting", bar_format="{desc} [{elapsed}]", disable=None, leave=False)
+            self._is_wanted = not self._line.disable
+        if self._is_wanted:
+            self._line.set_description_str(f"sassld: {self._detail()}")
+
+    def _detail(self) -> str:
+        command = [program("sasslctl"), "status", "--json", "--config", str(self._configuration)]
+        try:
+            report = json.loads(subprocess.run(command, capture_output=True, timeout=10, check=False).stdout)
+        except (ValueError, subprocess.TimeoutExpired):
+            return "starting"
+        # Before its control socket is there, it is not known to be starting.
+        return report["detail"] if report["state"] == "starting" and report["detail"] else "starting"
+
+    def __enter__(self) -> OpeningDisplay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._line is not None:
+            self._line.close()
