@@ -12,12 +12,12 @@ from __future__ import annotations
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from tiny import contrast, encoder, pixels
+from tiny import contrast, encoder
 from tiny_options import checkpoint_options, options, settings
 from tqdm.auto import tqdm
 
 import sassl
-from sassl.torch import RingDataset
+from sassl.torch import DeviceLoader, RingDataset
 
 
 def main() -> None:
@@ -34,23 +34,23 @@ def main() -> None:
     chosen.batch //= accelerator.num_processes
     ranks = {"world_size": accelerator.num_processes, "ranks": [accelerator.process_index]}
     dataset = RingDataset(sassl.serve(chosen.pictures, **ranks, **settings(chosen)))
-    accelerator.register_for_checkpointing(dataset)
+    loader = DeviceLoader(dataset, accelerator.device)
+    accelerator.register_for_checkpointing(loader)
     if chosen.checkpoint is not None and chosen.checkpoint.exists():
         accelerator.load_state(str(chosen.checkpoint))
 
-    for epoch in range(dataset.reader.position // len(dataset), chosen.epochs):
+    for epoch in range(loader.position // len(loader), chosen.epochs):
         losses = []
-        for batch in tqdm(dataset, f"epoch {epoch}", disable=not accelerator.is_local_main_process):
-            first, second = (pixels(view, accelerator.device) for view in batch.views)
-            loss = contrast(model(first), model(second))
+        for views, _ in tqdm(loader, f"epoch {epoch}", disable=not accelerator.is_local_main_process):
+            loss = contrast(model(views[0]), model(views[1]))
             optimizer.zero_grad()
             accelerator.backward(loss)
             optimizer.step()
             losses.append(loss.item())
-            if batch.number + 1 == chosen.steps:
+            if loader.position == chosen.steps:
                 break
         accelerator.print(f"epoch {epoch}: loss {sum(losses) / len(losses):.4f}", flush=True)
-        if dataset.reader.position == chosen.steps:
+        if loader.position == chosen.steps:
             break
     if chosen.checkpoint is not None:
         accelerator.save_state(str(chosen.checkpoint))

@@ -23,13 +23,13 @@ from lightly.models.modules import (
 )
 from lightly.models.utils import deactivate_requires_grad, update_momentum
 from lightly.utils.scheduler import cosine_schedule
-from tiny import FEATURES, backbone, pixels
+from tiny import FEATURES, backbone
 from tiny_options import options, settings
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 import sassl
-from sassl.torch import RingDataset
+from sassl.torch import DeviceLoader, RingDataset
 
 
 class Method(nn.Module):
@@ -148,12 +148,12 @@ def main() -> None:
     optimizer = torch.optim.AdamW(model.parameters(), chosen.rate)
     keys = settings(chosen, model.preset) | (multi_crop(chosen) if chosen.method == "dino" else {})
     with sassl.serve(chosen.pictures, **keys) as ring:
-        dataset = RingDataset(ring)
+        loader = DeviceLoader(RingDataset(ring), device)
         for epoch in range(chosen.epochs):
             momentum = cosine_schedule(epoch, chosen.epochs, 0.996, 1)
             total = 0.0
-            for batch in tqdm(dataset, f"epoch {epoch}"):
-                loss = model([pixels(view, device) for view in batch.views], epoch)
+            for views, _ in tqdm(loader, f"epoch {epoch}"):
+                loss = model(views, epoch)
                 optimizer.zero_grad()
                 loss.backward()
                 model.before_step(epoch)
@@ -161,7 +161,7 @@ def main() -> None:
                 if model.is_followed:
                     update_momentum(model.network, model.slow, momentum)
                 total += loss.item()
-            print(f"epoch {epoch}: loss {total / len(dataset):.4f}", flush=True)
+            print(f"epoch {epoch}: loss {total / len(loader):.4f}", flush=True)
 
 
 if __name__ == "__main__":

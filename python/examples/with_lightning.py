@@ -5,7 +5,7 @@
     python with_lightning.py PICTURES --steps 4 --checkpoint run     # stops early
     python with_lightning.py PICTURES --checkpoint run               # goes on with the next batch
 
-Lightning puts the position of the stream into its checkpoints by itself, because the dataset has a `state_dict`. On
+Lightning puts the position of the stream into its checkpoints by itself, because the loader has a `state_dict`. On
 several devices each process has a sassld of its own, which makes that rank's part of each batch.
 """
 
@@ -16,13 +16,13 @@ from typing import Any
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import ModelCheckpoint
-from tiny import contrast, encoder, pixels
+from tiny import contrast, encoder
 from tiny_options import checkpoint_options, options, settings
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 import sassl
-from sassl.torch import RingDataset, TensorBatch
+from sassl.torch import DeviceLoader, RingDataset, TensorBatch
 
 
 class StylizedPictures(lightning.LightningDataModule):
@@ -44,9 +44,10 @@ class StylizedPictures(lightning.LightningDataModule):
         )
         self.dataset = RingDataset(ring)
 
-    def train_dataloader(self) -> RingDataset:
-        """The dataset itself: its batches are whole, there is nothing to collate."""
-        return self.dataset
+    def train_dataloader(self) -> DeviceLoader:
+        """Views on the device, normalized. `return self.dataset` does as well: Lightning then moves the pixels."""
+        assert self.trainer is not None
+        return DeviceLoader(self.dataset, self.trainer.strategy.root_device)
 
     def teardown(self, stage: str) -> None:
         """Ends it."""
@@ -62,8 +63,8 @@ class SimCLR(lightning.LightningModule):
 
     def training_step(self, batch: TensorBatch, _: int) -> Tensor:
         """The loss of one batch."""
-        first, second = (pixels(view, self.device) for view in batch.views)
-        loss = contrast(self.encoder(first), self.encoder(second))
+        views, _ = batch
+        loss = contrast(self.encoder(views[0]), self.encoder(views[1]))
         self.log("loss", loss, on_epoch=True, prog_bar=True, batch_size=batch.count)
         return loss
 
