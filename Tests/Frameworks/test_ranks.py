@@ -26,6 +26,8 @@ torch.distributed.init_process_group("gloo")
 dataset = RingDataset(sys.argv[1], directory=sys.argv[2])
 batches = [(batch.sample_ids, batch.views[0].clone(), batch.views[1].clone()) for batch in dataset]
 torch.save([torch.stack(column) for column in zip(*batches)], f"{sys.argv[3]}/{torch.distributed.get_rank()}.pt")
+# Who leaves early takes the connection from one that still looks for it.
+torch.distributed.barrier()
 torch.distributed.destroy_process_group()
 """
 

@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 import sassl
 from sassl.jax import DeviceLoader
 
-WIDTHS = [3, 32, 64, 128, 256]
+WIDTHS = [3, 16, 32, 64, 128]
 EMBEDDING = 64
 TEMPERATURE = 0.2
 Weights = list[jax.Array]
