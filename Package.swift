@@ -112,8 +112,8 @@ let package = Package(
     .target(
       name: "Commands",
       dependencies: [
-        "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline", "Streams",
-        "Control", "Lifecycle", "CGetopt",
+        "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "Configuration",
+        "Pipeline", "Streams", "Control", "Lifecycle", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands"]),
     .executableTarget(

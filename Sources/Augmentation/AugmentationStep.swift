@@ -18,6 +18,8 @@ package protocol AugmentationStep: Sendable {
   static var applied: DrawPurpose { get }
   /// What its other random numbers are drawn for.
   static var otherPurposes: [DrawPurpose] { get }
+  /// The columns of its other random numbers, for trainers; their names begin with its own. That it happened has a column anyway.
+  static var columns: [DrawnColumn] { get }
 
   /// How often it happens, 0...1.
   var probability: Double { get set }
@@ -36,6 +38,8 @@ extension AugmentationStep {
   package static var section: String? { nil }
 
   package static var otherPurposes: [DrawPurpose] { [] }
+
+  package static var columns: [DrawnColumn] { [] }
 
   /// What all its random numbers are drawn for.
   package static var purposes: [DrawPurpose] { [applied] + otherPurposes }

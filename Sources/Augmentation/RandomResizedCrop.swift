@@ -40,6 +40,21 @@ package struct RandomResizedCrop: Sendable, Equatable {
   /// What its random numbers are drawn for.
   package static let purposes = [areaPurpose, aspectPurpose, positionPurpose]
 
+  /// What its columns are called after; it is no step that may be missing.
+  static let name = "crop"
+
+  /// The columns of what is drawn.
+  static let columns: [DrawnColumn] = [
+    .integers(
+      "crop", of: CropDraw.self, count: 4, otherwise: 0,
+      words: "the part of the upright picture that is shown, in its pixels: left, top, width, height"
+    ) { [$0.rectangle.x, $0.rectangle.y, $0.rectangle.width, $0.rectangle.height] },
+    .integers(
+      "picture_size", of: CropDraw.self, count: 2, otherwise: 0,
+      words: "width and height in pixels of the upright picture that the crop is of"
+    ) { [$0.width, $0.height] },
+  ]
+
   /// What is wrong with its values: one clause each.
   package var problems: [String] {
     var problems: [String] = []
@@ -83,5 +98,22 @@ package struct RandomResizedCrop: Sendable, Equatable {
     cropHeight = min(max(cropHeight, 1), height)
     return CropRectangle(
       x: (width - cropWidth) / 2, y: (height - cropHeight) / 2, width: cropWidth, height: cropHeight)
+  }
+}
+
+/// A crop that was drawn, and of what.
+package struct CropDraw: Sendable, Equatable {
+  /// The part of the picture.
+  package let rectangle: CropRectangle
+  /// Width of the upright picture in pixels.
+  package let width: Int
+  /// Its height.
+  package let height: Int
+
+  /// The crop `rectangle` of an upright picture of `width` x `height` pixels.
+  package init(rectangle: CropRectangle, width: Int, height: Int) {
+    self.rectangle = rectangle
+    self.width = width
+    self.height = height
   }
 }

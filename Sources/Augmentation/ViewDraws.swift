@@ -10,6 +10,8 @@ package struct ViewDraws: Sendable {
   /// What happens to it after style transfer.
   package let operationsAfterStyle: [any PixelOperation]
 
+  /// What the steps that happen have drawn, by their names.
+  private let draws: [String: any Sendable]
   private let crop: RandomResizedCrop
   private let key: DrawKey
 
@@ -20,16 +22,22 @@ package struct ViewDraws: Sendable {
     var style: StyleDraw?
     var before: [any PixelOperation] = []
     var after: [any PixelOperation] = []
+    var draws: [String: any Sendable] = [:]
     var isAfter = false
     for step in recipe.steps {
       if step is StyleTransferStep { isAfter = true }
       guard let drawn = step.draw(key) else { continue }
       switch drawn {
-      case .style(let draw): style = draw
-      case .pixels(let operation): if isAfter { after.append(operation) } else { before.append(operation) }
+      case .style(let draw):
+        style = draw
+        draws[type(of: step).name] = draw
+      case .pixels(let operation):
+        if isAfter { after.append(operation) } else { before.append(operation) }
+        draws[type(of: step).name] = operation
       }
     }
     self.style = style
+    self.draws = draws
     operationsBeforeStyle = before
     operationsAfterStyle = after
   }
@@ -47,10 +55,31 @@ package struct ViewDraws: Sendable {
   /// The crop of an upright picture of `width` x `height` pixels.
   package func crop(ofWidth width: Int, height: Int) -> CropRectangle { crop.draw(key, width: width, height: height) }
 
-  /// Which of `count` styles of a folder or a bank this view takes, where it is stylized from one.
+  /// Writes what was drawn as the entry of the sample at `position` of the view's columns, in the order of ``DrawnColumns/all``; the
+  /// style that is lent is not known yet.
+  package func write(_ crop: CropDraw, at position: Int, to columns: [UnsafeMutableRawPointer]) {
+    for ((step, column), pointer) in zip(DrawnColumns.all, columns) {
+      column.write(step == RandomResizedCrop.name ? crop : draws[step], at: position, to: pointer)
+    }
+  }
+
+  /// Writes the style of the sample at `position` anew, now that it is known who lends it.
+  package static func write(_ style: StyleDraw, at position: Int, to columns: [UnsafeMutableRawPointer]) {
+    for ((step, column), pointer) in zip(DrawnColumns.all, columns) where step == StyleTransferStep.name {
+      column.write(style, at: position, to: pointer)
+    }
+  }
+
+  /// Which of `count` styles of a folder or a bank this view takes, where it is stylized from one and all are equally likely.
   package func styleChoice(of count: Int) -> Int {
     var generator = key.generator(StyleTransferStep.choice)
     return generator.index(below: count)
+  }
+
+  /// The same, in proportion to `weights`.
+  package func styleChoice(by weights: StyleWeights) -> Int {
+    var generator = key.generator(StyleTransferStep.choice)
+    return weights.index(at: generator.uniform())
   }
 
   /// The standard normal numbers by which this view's style is drawn, where styles are drawn from a Gaussian.

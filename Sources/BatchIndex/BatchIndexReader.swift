@@ -93,6 +93,7 @@ package final class BatchIndexReader {
     ).map { Row(values: $0) }
     for row in rows {
       let samples = try samples(ofBatch: row.integer(0))
+      let drawn = try drawn(forBatch: row.integer(0))
       var batch = BatchRecord(
         number: UInt64(bitPattern: row.integer(1)), rank: Int(row.integer(2)),
         epoch: UInt64(bitPattern: row.integer(3)), step: Int(row.integer(4)), slot: Int(row.integer(5)),
@@ -100,7 +101,7 @@ package final class BatchIndexReader {
         stages: StageDurations(
           wait: row.duration(8), decode: row.duration(9), crop: row.duration(10), style: row.duration(11),
           augment: row.duration(12), write: row.duration(13)),
-        samples: samples)
+        samples: samples, drawn: drawn)
       batch.consumedAt = row.optionalInteger(7).map { Date(microseconds: $0) }
       batches.append(batch)
     }
@@ -126,6 +127,17 @@ package final class BatchIndexReader {
       DrawnSample(
         sampleID: sample.integer(1), replacedSampleID: sample.optionalInteger(2),
         styles: styles[sample.integer(0)] ?? [])
+    }
+  }
+
+  private func drawn(forBatch identifier: Int64) throws(DatabaseError) -> [DrawnNumbers] {
+    try rows(
+      "SELECT view, name, type, length, numbers FROM drawn_column WHERE batch_id = ? ORDER BY ordinal",
+      .integer(identifier)
+    ).map { row in
+      DrawnNumbers(
+        view: Int(row.integer(0)), name: row.text(1), type: row.text(2), length: row.optionalInteger(3).map { Int($0) },
+        bytes: row.blob(4))
     }
   }
 

@@ -92,6 +92,7 @@ enum IndexRecord: Sendable {
         .integer(stages.write.microseconds),
       ])
     let identifier = try database.integer("SELECT last_insert_rowid()")
+    try write(batch.drawn, ofBatch: identifier, to: database)
     for (position, sample) in batch.samples.enumerated() {
       try database.run(
         "INSERT INTO sample VALUES (?, ?, ?, ?)",
@@ -107,6 +108,19 @@ enum IndexRecord: Sendable {
             .flag(style.isStyled), .real(Double(style.alpha)), .real(Double(style.beta)),
           ])
       }
+    }
+  }
+
+  private func write(
+    _ drawn: [DrawnNumbers], ofBatch identifier: Int64, to database: DatabaseConnection
+  ) throws(DatabaseError) {
+    for (ordinal, column) in drawn.enumerated() {
+      try database.run(
+        "INSERT INTO drawn_column VALUES (?, ?, ?, ?, ?, ?, ?)",
+        [
+          .integer(identifier), .integer(Int64(ordinal)), .integer(Int64(column.view)), .text(column.name),
+          .text(column.type), .optional(column.length.map { Int64($0) }), .blob(column.bytes),
+        ])
     }
   }
 

@@ -98,6 +98,29 @@ package struct DrawnSample: Equatable, Sendable {
   }
 }
 
+/// One column of what was drawn for the views of a batch, as the ring holds it.
+package struct DrawnNumbers: Equatable, Sendable {
+  /// The view; the first is view 0, as in the ring.
+  package var view: Int
+  /// What was drawn, such as `crop`.
+  package var name: String
+  /// How a number is stored: `bool`, `int32`, `int64` or `float32`.
+  package var type: String
+  /// How many numbers there are for each sample; `nil` for a single one.
+  package var length: Int?
+  /// The numbers of one sample after the other, the lowest byte first.
+  package var bytes: [UInt8]
+
+  /// A column.
+  package init(view: Int, name: String, type: String, length: Int?, bytes: [UInt8]) {
+    self.view = view
+    self.name = name
+    self.type = type
+    self.length = length
+    self.bytes = bytes
+  }
+}
+
 /// One batch of one rank: where it is, when and how it was made, and what was drawn for it.
 package struct BatchRecord: Equatable, Sendable {
   /// The number of the global batch.
@@ -118,11 +141,13 @@ package struct BatchRecord: Equatable, Sendable {
   package var stages: StageDurations
   /// What was drawn, sample by sample in the order of the batch.
   package var samples: [DrawnSample]
+  /// What was drawn for the views, where the ring has that too.
+  package var drawn: [DrawnNumbers]
 
   /// A batch that has been published.
   package init(
     number: UInt64, rank: Int, epoch: UInt64, step: Int, slot: Int, madeAt: Date, stages: StageDurations,
-    samples: [DrawnSample]
+    samples: [DrawnSample], drawn: [DrawnNumbers] = []
   ) {
     self.number = number
     self.rank = rank
@@ -132,6 +157,7 @@ package struct BatchRecord: Equatable, Sendable {
     self.madeAt = madeAt
     self.stages = stages
     self.samples = samples
+    self.drawn = drawn
   }
 }
 

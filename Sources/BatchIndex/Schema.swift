@@ -1,7 +1,7 @@
 /// The tables of the index. Times are microseconds since 1970 (`_us`), like durations.
 enum Schema {
   /// Changes with every change to the tables; a database of another version is thrown away, never converted.
-  static let version: Int64 = 3
+  static let version: Int64 = 4
   /// "SASL" in ASCII: tells the index from any other SQLite database.
   static let applicationID: Int64 = 0x5341_534C
 
@@ -56,6 +56,18 @@ enum Schema {
       alpha REAL NOT NULL,
       beta REAL NOT NULL,
       PRIMARY KEY (batch_id, position, view)
+    ) WITHOUT ROWID;
+    -- One row for each column of what was drawn (ring.drawn), in their order. The numbers are those of one sample after the other, `length` for
+    -- each (1 where NULL), as the ring holds them: lowest byte first, bool in one byte.
+    CREATE TABLE drawn_column (
+      batch_id INTEGER NOT NULL REFERENCES batch ON DELETE CASCADE,
+      ordinal INTEGER NOT NULL,
+      view INTEGER NOT NULL,
+      name TEXT NOT NULL,
+      type TEXT NOT NULL,
+      length INTEGER,
+      numbers BLOB NOT NULL,
+      PRIMARY KEY (batch_id, ordinal)
     ) WITHOUT ROWID;
     CREATE TABLE quarantine (
       path BLOB PRIMARY KEY,

@@ -1,3 +1,4 @@
+import Augmentation
 import BatchRing
 import Configuration
 import Control
@@ -27,6 +28,7 @@ extension CommandFailure {
     case let error as HeldNameError: self.init(Self.code(for: error), error.description)
     case let error as StartError: self.init(.systemResource, error.description)
     case let error as StyleFolderError: self.init(Self.code(for: error), error.description)
+    case let error as StyleWeights.Fault: self.init(.configuration, error.description)
     case let error as Failpoint.UnknownStep: self.init(.usage, error.description)
     default: self.init(.software, "\(error)")
     }

@@ -174,6 +174,11 @@ private struct ConfigurationReader {
         lines["style.views"], "style.views",
         "there is no view \(view): they are numbered from 0 to \(configuration.viewCount - 1)")
     }
+    if !style.weights.isEmpty, ![.folder, .bank].contains(style.source) {
+      report(
+        lines["style.weights"], "style.weights",
+        "is for styles that have names: those of style.source = \"folder\" or \"bank\"")
+    }
     switch style.source {
     case .inBatch:
       if batch.size % style.group != 0 {

@@ -49,6 +49,8 @@ extension ServiceConfiguration {
         .choice("source", \.style.source),
         .string("folder", \.style.folder, accepted: "the path of a folder of images, or \"\""),
         .string("bank", \.style.bank, accepted: "the path of a style bank, or \"\" for the embedded bank"),
+        styleWeights,
+        .boolean("shared_by_views", \.style.sharedByViews),
       ] + StyleTransferStep.settings.map { $0.within(\.style.transfer) } + [
         .integers("views", \.style.views, in: 0...(maximumViews - 1)),
         .integer("group", \.style.group, in: 2...65_536),
@@ -60,6 +62,7 @@ extension ServiceConfiguration {
         .integer("slots", \.ring.slots, in: 2...4096),
         .string("directory", \.ring.directory, accepted: "the path of a directory", isValid: { !$0.isEmpty }),
         .string("group", \.ring.group, accepted: "the name or number of a group, or \"\""),
+        .boolean("drawn", \.ring.drawn),
       ]),
     Section(
       name: "state",
@@ -77,6 +80,24 @@ extension ServiceConfiguration {
       ]),
     Section(name: "index", settings: [.integer("window_batches", \.index.windowBatches, in: 1...10_000_000)]),
   ]
+
+  private static let styleWeights = Setting<ServiceConfiguration>(
+    name: "weights",
+    accepted:
+      "a list of patterns with weights from 0 to 1e9, for example [[\"sketches/*\", 0.5], [\"sketches/cat.png\", 0]]",
+    value: { .list($0.style.weights.map { .list([.string($0.pattern), .number($0.weight)]) }) },
+    assign: { value, configuration in
+      guard case .list(let pairs) = value else { return false }
+      let rules = pairs.compactMap { pair -> StyleWeights.Rule? in
+        guard case .list(let parts) = pair, parts.count == 2, case .string(let pattern) = parts[0],
+          let weight = parts[1].asNumber, !pattern.isEmpty, !pattern.utf8.contains(0), (0...1e9).contains(weight)
+        else { return nil }
+        return StyleWeights.Rule(pattern: pattern, weight: weight)
+      }
+      guard rules.count == pairs.count else { return false }
+      configuration.style.weights = rules
+      return true
+    })
 
   /// The section and key of the tables that change single views.
   static let viewTables = (section: "views", key: "view")

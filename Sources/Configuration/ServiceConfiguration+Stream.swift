@@ -49,6 +49,12 @@ extension ServiceConfiguration {
       if style.source == .inBatch {
         settings.append(("style.group", .integer(Int64(style.group))))
       }
+      // Not told where they are what they always were, so that streams from before are still the same.
+      if !style.weights.isEmpty {
+        let rules = style.weights.map { SettingValue.list([.string($0.pattern), .number($0.weight)]) }
+        settings.append(("style.weights", .list(rules)))
+      }
+      if style.sharedByViews { settings.append(("style.shared_by_views", .boolean(true))) }
     }
     return settings.map { ($0.key, $0.1.toml) }
   }

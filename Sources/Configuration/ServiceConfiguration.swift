@@ -131,6 +131,10 @@ package struct ServiceConfiguration: Equatable, Sendable {
     package var folder = ""
     /// The file of embeddings, for the sources `bank` and `sampled`; empty for the embedded bank.
     package var bank = ""
+    /// Which styles are more likely than others, for the sources `folder` and `bank`; without any, all are equally likely.
+    package var weights: [StyleWeights.Rule] = []
+    /// Whether all stylized views of a sample take the same style.
+    package var sharedByViews = false
     /// How often a view is stylized, and how strongly.
     package var transfer = StyleTransferStep()
     /// The views that are stylized; the first is view 0, as in the ring.
@@ -158,6 +162,8 @@ package struct ServiceConfiguration: Equatable, Sendable {
     package var directory = "/dev/shm"
     /// The group whose members may read the rings, by name or number; empty for none.
     package var group = ""
+    /// Whether batches have columns of everything that was drawn for their views.
+    package var drawn = false
   }
 
   /// Where the service keeps its own files.
@@ -187,6 +193,17 @@ package struct ServiceConfiguration: Equatable, Sendable {
   package struct Index: Equatable, Sendable {
     /// How many of the latest batches per rank it keeps with all their draws.
     package var windowBatches = 1000
+  }
+}
+
+// MARK: - Weights
+
+extension ServiceConfiguration.Style {
+  /// How likely each of the styles with these names is; `nil` where all are equally likely.
+  ///
+  /// - Throws: `StyleWeights.Fault`.
+  package func weights(for names: [String]) throws(StyleWeights.Fault) -> StyleWeights? {
+    weights.isEmpty ? nil : try StyleWeights(weights, for: names)
   }
 }
 

@@ -20,6 +20,16 @@ extension Diagnosis {
     }
   }
 
+  /// The finding on styles that can be used, unless they cannot be drawn by their weights.
+  private func weighed(_ names: [String], _ found: String) -> Finding {
+    do {
+      _ = try configuration.style.weights(for: names)
+      return .ok("styles", found)
+    } catch {
+      return .problem("styles", "\(error)", remedy: "change style.weights")
+    }
+  }
+
   /// Whether the styles can be used, and with the model. Pictures of a folder are counted, not embedded.
   func styles() -> Finding {
     guard needsModel else { return .ok("styles", "none are needed") }
@@ -29,7 +39,9 @@ extension Diagnosis {
     case .folder:
       do throws(DatasetError) {
         let pictures = try SampleCatalog.flatFolder(at: BytePath(configuration.style.folder))
-        return .ok("styles", "\(configuration.style.folder), \(pictures.count) pictures")
+        return weighed(
+          (0..<pictures.count).map { pictures.relativePath(of: $0).description },
+          "\(configuration.style.folder), \(pictures.count) pictures")
       } catch {
         return .problem("styles", error.description, remedy: "set style.folder to a folder of pictures")
       }
@@ -40,7 +52,7 @@ extension Diagnosis {
         let bank = try StyleBank.named(path, for: model, modelFingerprint: fingerprint)
         let name = StyleBank.name(of: path)
         guard configuration.style.source == .sampled else {
-          return .ok("styles", "\(name), \(bank.entries.count) styles")
+          return weighed(bank.entries.map(\.name), "\(name), \(bank.entries.count) styles")
         }
         _ = try bank.requiredDistribution(at: name)
         return .ok("styles", "\(name), drawn from its Gaussian")

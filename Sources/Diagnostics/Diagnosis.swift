@@ -60,7 +60,8 @@ package struct Diagnosis {
       sizes.append(
         try RingProducer.segmentBytes(
           at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
-          fields: BatchFields.all(for: configuration.viewRecipes, count: configuration.batch.size),
+          fields: BatchFields.all(
+            for: configuration.viewRecipes, count: configuration.batch.size, drawn: configuration.ring.drawn),
           worldSize: configuration.batch.worldSize))
     }
     return sizes

@@ -13,6 +13,6 @@ extension BatchRecord {
       slot: published.slot, madeAt: .now,
       stages: StageDurations(
         decode: time(.read, .decode), crop: time(.crop), style: time(.embed, .stylize), augment: time(.augment)),
-      samples: published.samples)
+      samples: published.samples, drawn: published.drawn)
   }
 }

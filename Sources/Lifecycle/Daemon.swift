@@ -285,7 +285,8 @@ package final class Daemon: Sendable {
   ) throws -> StreamPipeline.Lane {
     let ring = try RingProducer(
       at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
-      fields: BatchFields.all(for: stream.source.recipes, count: configuration.batch.size),
+      fields: BatchFields.all(
+        for: stream.source.recipes, count: configuration.batch.size, drawn: configuration.ring.drawn),
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
       batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
       start: .resume(else: start), group: configuration.ring.groupNumber, hook: failpoint?.ringHook)

@@ -82,6 +82,18 @@ package final class BatchAssembly: @unchecked Sendable {
     }
   }
 
+  /// Everything that was drawn for the views, read from the finished batch; empty where it is not kept.
+  package func drawnNumbers() -> [DrawnNumbers] {
+    memory.drawn.enumerated().flatMap { view, columns in
+      zip(DrawnColumns.all, columns).map { entry, pointer in
+        let (_, column) = entry
+        return DrawnNumbers(
+          view: view, name: column.name, type: column.type.rawValue, length: column.length,
+          bytes: Array(UnsafeRawBufferPointer(start: pointer, count: count * column.bytesPerSample)))
+      }
+    }
+  }
+
   private static func lenders(plan: BatchPlan, schedule: StreamSchedule, seed: UInt64, groupSize: Int) -> [Int] {
     let firstGroup = (plan.step * schedule.globalBatchSize + plan.globalOffset) / groupSize
     return stride(from: 0, to: plan.sampleIDs.count, by: groupSize).flatMap { start -> [Int] in
@@ -113,8 +125,10 @@ package final class BatchAssembly: @unchecked Sendable {
     for (view, draw) in sampleDraws.enumerated() {
       let picture = memory.picture(view: view, position: position, side: source.recipes[view].side)
       tools.times.measure(.crop) {
-        draw.applyCrop(loaded.crops[view], of: loaded.picture, into: picture, workspace: tools.pixelWorkspace)
+        draw.applyCrop(
+          loaded.crops[view].rectangle, of: loaded.picture, into: picture, workspace: tools.pixelWorkspace)
       }
+      if !memory.drawn.isEmpty { draw.write(loaded.crops[view], at: position, to: memory.drawn[view]) }
       apply(draw.operationsBeforeStyle, to: picture, tools: tools)
       if let order = source.styledViews.firstIndex(of: view), needsEmbedding(position, view: view) {
         embeddings[order * count + position] = try embed(picture, tools: tools)
@@ -126,7 +140,12 @@ package final class BatchAssembly: @unchecked Sendable {
   /// A picture's embedding is needed to stylize it, and to lend its style to another that is stylized.
   private func needsEmbedding(_ position: Int, view: Int) -> Bool {
     if draws[position][view].style != nil { return true }
-    return lenders.indices.contains { lenders[$0] == position && draws[$0][view].style != nil }
+    // A sample that lends one style to all views lends that of its first one.
+    if source.sharesStyles, view != source.styledViews[0] { return false }
+    let takers = source.sharesStyles ? source.styledViews : [view]
+    return lenders.indices.contains { borrower in
+      lenders[borrower] == position && takers.contains { draws[borrower][$0].style != nil }
+    }
   }
 
   private func embed(_ picture: PixelBuffer, tools: WorkerTools) throws(StreamFailure) -> StyleEmbedding {
@@ -160,6 +179,10 @@ package final class BatchAssembly: @unchecked Sendable {
           }
         }
         note(draw.style, style: stylization.style, at: position, in: memory.styles[order])
+        if !memory.drawn.isEmpty, var style = draw.style {
+          style.lender = stylization.style
+          ViewDraws.write(style, at: position, to: memory.drawn[view])
+        }
       } else {
         note(nil, style: -1, at: position, in: memory.styles[order])
       }
@@ -176,17 +199,21 @@ package final class BatchAssembly: @unchecked Sendable {
   /// What ``finish(_:tools:)`` does to the style of a sample's view; `nil` where it is left as it is. The sample's whole group is
   /// prepared.
   package func stylization(of position: Int, view: Int) -> Stylization? {
-    let draw = draws[position][view]
-    guard let strength = draw.style, let order = source.styledViews.firstIndex(of: view) else { return nil }
+    guard let strength = draws[position][view].style, let order = source.styledViews.firstIndex(of: view) else {
+      return nil
+    }
     let own = embeddings[order * count + position]!
+    // The view whose style it is: where all views share one, that of the first.
+    let lending = source.sharesStyles ? 0 : order
+    let draw = draws[position][source.styledViews[lending]]
     switch source.styles {
     case .inBatch:
       let lender = lenders[position]
       return Stylization(
-        strength: strength, own: own, lent: embeddings[order * count + lender]!, style: memory.sampleIDs[lender],
+        strength: strength, own: own, lent: embeddings[lending * count + lender]!, style: memory.sampleIDs[lender],
         lender: lender)
-    case .embeddings(_, let list):
-      let choice = draw.styleChoice(of: list.count)
+    case .embeddings(_, let list, let weights):
+      let choice = weights.map { draw.styleChoice(by: $0) } ?? draw.styleChoice(of: list.count)
       return Stylization(strength: strength, own: own, lent: list[choice], style: Int64(choice), lender: nil)
     case .sampled(let distribution):
       let lent = distribution.embedding(at: draw.styleNormals(count: distribution.mean.count))

@@ -14,6 +14,8 @@ package struct BatchMemory: @unchecked Sendable {
   package let sampleIDs: UnsafeMutablePointer<Int64>
   /// One entry for each view that may be stylized.
   package let styles: [StyleColumns]
+  /// For each view, the columns of what was drawn for it, in the order of `DrawnColumns.all`; empty where nobody wants them.
+  package let drawn: [[UnsafeMutableRawPointer]]
 
   /// The picture of one sample in one view.
   package func picture(view: Int, position: Int, side: Int) -> PixelBuffer {
@@ -22,12 +24,17 @@ package struct BatchMemory: @unchecked Sendable {
 }
 
 extension BatchMemory {
-  /// The memory of a batch whose arrays begin at `pointers`, in the order of `BatchFields.all(for:count:)`.
-  package init(views viewCount: Int, at pointers: [UnsafeMutableRawPointer]) {
+  /// The memory of a batch whose arrays begin at `pointers`, in the order of `BatchFields.all(for:count:drawn:)`.
+  package init(for recipes: [ViewRecipe], at pointers: [UnsafeMutableRawPointer]) {
+    let viewCount = recipes.count
+    let firstDrawn = viewCount + 2 + 4 * BatchFields.styled(recipes).count
     views = pointers[..<viewCount].map { $0.assumingMemoryBound(to: UInt8.self) }
     labels = pointers[viewCount].assumingMemoryBound(to: Int64.self)
     sampleIDs = pointers[viewCount + 1].assumingMemoryBound(to: Int64.self)
-    styles = stride(from: viewCount + 2, to: pointers.count, by: 4).map { first in
+    drawn = stride(from: firstDrawn, to: pointers.count, by: DrawnColumns.all.count).map {
+      Array(pointers[$0..<$0 + DrawnColumns.all.count])
+    }
+    styles = stride(from: viewCount + 2, to: firstDrawn, by: 4).map { first in
       StyleColumns(
         styleIDs: pointers[first].assumingMemoryBound(to: Int64.self),
         applied: pointers[first + 1].assumingMemoryBound(to: UInt8.self),

@@ -1,3 +1,4 @@
+import Augmentation
 import Imaging
 
 /// The picture of a sample, decoded for the views that are made from it.
@@ -7,5 +8,5 @@ package struct LoadedSample {
   /// The picture, at no more than the resolution that the views need.
   package let picture: RGBImage
   /// The crop of each view, in full-resolution coordinates.
-  package let crops: [CropRectangle]
+  package let crops: [CropDraw]
 }

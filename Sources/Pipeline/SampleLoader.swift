@@ -139,6 +139,8 @@ package struct SampleLoader: Sendable {
     for (crop, side) in zip(crops, sides) {
       try tools.pixelWorkspace.reserve(forCrop: crop, of: tools.picture, width: side)
     }
-    return LoadedSample(sample: sample, picture: tools.picture, crops: crops)
+    return LoadedSample(
+      sample: sample, picture: tools.picture,
+      crops: crops.map { CropDraw(rectangle: $0, width: header.width, height: header.height) })
   }
 }

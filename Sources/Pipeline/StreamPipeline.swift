@@ -29,6 +29,7 @@ package final class StreamPipeline: Sendable {
     package let slot: Int
     package let plan: BatchPlan
     package let samples: [DrawnSample]
+    package let drawn: [DrawnNumbers]
     package let times: PipelineMetrics.Times
   }
 
@@ -255,7 +256,7 @@ package final class StreamPipeline: Sendable {
         }
         setWaiting(false)
         let memory = BatchMemory(
-          views: source.recipes.count, at: names.map { reservation[$0].baseAddress! })
+          for: source.recipes, at: names.map { reservation[$0].baseAddress! })
         let assembly = BatchAssembly(
           plan: lane.schedule.batch(reservation.number), memory: memory, source: source, schedule: lane.schedule,
           loader: loader)
@@ -318,6 +319,7 @@ package final class StreamPipeline: Sendable {
       if failure != nil { return try job.lane.ring.cancel(job.reservation) }
       // The reader may have given the slot back, and a feeder refilled it, before `publish` even returns.
       let samples = job.assembly.drawnSamples()
+      let drawn = job.assembly.drawnNumbers()
       let isPublished = try job.lane.ring.publish(
         job.reservation, epoch: plan.epoch, step: UInt64(plan.step), count: job.assembly.count,
         production: .nanoseconds(Int64(clockNanoseconds() - job.assembly.startedNanoseconds)))
@@ -326,7 +328,7 @@ package final class StreamPipeline: Sendable {
       onPublished(
         Published(
           rank: job.lane.schedule.rank, slot: job.reservation.slot, plan: plan, samples: samples,
-          times: job.assembly.times))
+          drawn: drawn, times: job.assembly.times))
     } catch  where error.kind == .corrupt {
       // The reader has scribbled over the ring, which its feeder meets as well and mends; what it gets back, it makes again.
       try? job.lane.ring.cancel(job.reservation)

@@ -17,6 +17,8 @@ package struct StreamSource: Sendable {
   package let styles: StyleSource
   /// Samples that share their styles when they come from the batch.
   package let styleGroupSize: Int
+  /// Whether all styled views of a sample take the same style.
+  package let sharesStyles: Bool
   /// What one file may cost.
   package let limits: DecodeLimits
   /// Whether pictures are turned as their metadata say.
@@ -24,7 +26,7 @@ package struct StreamSource: Sendable {
 
   package init(
     seed: UInt64, catalog: SampleCatalog, recipes: [ViewRecipe], model: StyleModel?, styles: StyleSource,
-    styleGroupSize: Int, limits: DecodeLimits, appliesOrientation: Bool = true
+    styleGroupSize: Int, sharesStyles: Bool = false, limits: DecodeLimits, appliesOrientation: Bool = true
   ) {
     precondition(model != nil || recipes.allSatisfy { $0.style == nil }, "a recipe with a style needs a model")
     self.seed = seed
@@ -33,6 +35,7 @@ package struct StreamSource: Sendable {
     self.model = model
     self.styles = styles
     self.styleGroupSize = styleGroupSize
+    self.sharesStyles = sharesStyles
     self.limits = limits
     self.appliesOrientation = appliesOrientation
     styledViews = recipes.indices.filter { recipes[$0].style != nil }
@@ -45,7 +48,7 @@ package struct StreamSource: Sendable {
   package func styleName(_ identifier: Int64) -> String {
     switch styles {
     case .inBatch: catalog.relativePath(of: Int(identifier)).description
-    case .embeddings(let names, _): names[Int(identifier)]
+    case .embeddings(let names, _, _): names[Int(identifier)]
     case .sampled: "drawn"
     }
   }

@@ -64,7 +64,8 @@ package struct BatchPreview {
         try originalCells(of: assembly, row: row)
           + source.styledViews.enumerated().flatMap { order, view in
             try styleCells(
-              of: assembly, row: row, view: view, crops: crops[order], magnification: magnification, tools: tools)
+              of: assembly, row: row, view: view, crops: crops[order], lenders: crops[source.sharesStyles ? 0 : order],
+              magnification: magnification, tools: tools)
           } + viewCells(of: assembly, row: row)
       }
       return sheet(cells, typeface: typeface)
@@ -110,7 +111,8 @@ package struct BatchPreview {
   }
 
   private func styleCells(
-    of assembly: BatchAssembly, row: Int, view: Int, crops: [RGBImage], magnification: Int?, tools: WorkerTools
+    of assembly: BatchAssembly, row: Int, view: Int, crops: [RGBImage], lenders: [RGBImage], magnification: Int?,
+    tools: WorkerTools
   ) throws -> [Cell] {
     let crop = Cell(picture: crops[row], captions: ["view \(view), before its style"])
     guard let stylization = assembly.stylization(of: row, view: view) else {
@@ -131,7 +133,7 @@ package struct BatchPreview {
     var cells = [
       crop,
       Cell(
-        picture: stylization.lender.map { crops[$0] } ?? stylePicture(stylization.style),
+        picture: stylization.lender.map { lenders[$0] } ?? stylePicture(stylization.style),
         captions: ["style", stream.source.styleName(stylization.style)]),
       Cell(picture: try stylized(fullStrength), captions: ["at full strength", "alpha 1, beta 1"]),
       Cell(

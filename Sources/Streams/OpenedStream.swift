@@ -36,7 +36,7 @@ package struct OpenedStream: Sendable {
   ///   - index: where embeddings of style pictures are kept.
   ///   - reader: where they are looked up.
   ///   - progress: told now and then what is being done and how far it is.
-  /// - Throws: `DatasetError`, `ModelError` or `StyleFolderError`.
+  /// - Throws: `DatasetError`, `ModelError`, `StyleFolderError` or `StyleWeights.Fault`.
   package init(
     _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
     progress: (Progress) -> Void
@@ -67,7 +67,7 @@ package struct OpenedStream: Sendable {
       index: index, progress: progress)
     source = StreamSource(
       seed: configuration.stream.seed, catalog: catalog, recipes: recipes, model: model, styles: styles,
-      styleGroupSize: configuration.style.group, limits: limits,
+      styleGroupSize: configuration.style.group, sharesStyles: configuration.style.sharedByViews, limits: limits,
       appliesOrientation: configuration.dataset.applyOrientation)
     schedules = try configuration.batch.ranks.map {
       try Self.schedule(configuration, of: catalog, rank: $0)
@@ -110,10 +110,13 @@ package struct OpenedStream: Sendable {
       for refusal in folder.refused {
         journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
       }
-      return .embeddings(names: folder.names, folder.embeddings)
+      return .embeddings(
+        names: folder.names, folder.embeddings, weights: try configuration.style.weights(for: folder.names))
     case .bank:
       let bank = try StyleBank.named(configuration.style.bank, for: model, modelFingerprint: modelFingerprint)
-      return .embeddings(names: bank.entries.map(\.name), bank.entries.map(\.embedding))
+      let names = bank.entries.map(\.name)
+      return .embeddings(
+        names: names, bank.entries.map(\.embedding), weights: try configuration.style.weights(for: names))
     case .sampled:
       let path = configuration.style.bank
       return .sampled(
@@ -131,7 +134,7 @@ package struct OpenedStream: Sendable {
     if let model { settings.append(("style.model", "hash \(fingerprints.model), \(SettingValue.string(model).toml)")) }
     switch styles {
     case .inBatch: break
-    case .embeddings(let names, _):
+    case .embeddings(let names, _, _):
       settings.append(("styles", "\(names.count) styles, hash \(fingerprints.styles)"))
     case .sampled(let distribution):
       settings.append(("styles", "a Gaussian of \(distribution.mean.count) numbers, hash \(fingerprints.styles)"))
@@ -160,7 +163,7 @@ extension StyleSource {
     let numbers =
       switch self {
       case .inBatch: [[Float]]()
-      case .embeddings(_, let list): list.map(\.values)
+      case .embeddings(_, let list, _): list.map(\.values)
       case .sampled(let distribution): [distribution.mean, distribution.factor]
       }
     return Fingerprint { digest in

@@ -12,6 +12,8 @@ private struct BatchDescription: Encodable {
     let sampleId: Int64
     let replacedSampleId: Int64?
     let styles: [Style]
+    /// For each view what was drawn for it, by name, and its number as `view`; absent where the ring has no such columns.
+    let drawn: [[String: DrawnValue]]?
   }
 
   /// One for each view that may be stylized; the first view is view 0, as in the ring.
@@ -80,18 +82,19 @@ func inspectCommand(_ arguments: [String]) throws -> ExitCode {
     decodeMilliseconds: batch.stages.decode.milliseconds, cropMilliseconds: batch.stages.crop.milliseconds,
     styleMilliseconds: batch.stages.style.milliseconds, augmentMilliseconds: batch.stages.augment.milliseconds,
     checksum: checksum(ofBatch: number, rank: rank, configuration: configuration),
-    samples: batch.samples.map { sample in
+    samples: batch.samples.enumerated().map { position, sample in
       BatchDescription.Sample(
         sampleId: sample.sampleID, replacedSampleId: sample.replacedSampleID,
         styles: sample.styles.map {
           BatchDescription.Style(
             view: $0.view, applied: $0.isStyled, styleId: $0.styleID, alpha: $0.alpha, beta: $0.beta)
-        })
+        }, drawn: batch.drawn.isEmpty ? nil : DrawnValue.views(of: batch.drawn, at: position))
     })
   if parsed.has("json") {
     print(try jsonText(description))
   } else {
     show(description)
+    show(batch.drawn, count: batch.samples.count)
   }
   return .success
 }
@@ -131,6 +134,28 @@ private func show(_ batch: BatchDescription) {
     }
     let replaced = sample.replacedSampleId.map { "  in place of \($0), which is bad" } ?? ""
     print(String(printf: "%8d %10d", position, sample.sampleId) + styles.joined() + replaced)
+  }
+}
+
+/// What was drawn, a line for each sample and view. What did not happen is left out, with its numbers.
+private func show(_ drawn: [DrawnNumbers], count: Int) {
+  if drawn.isEmpty { return }
+  print("\nposition view  drawn")
+  let columns = Dictionary(grouping: drawn, by: \.view).sorted { $0.key < $1.key }
+  for position in 0..<count {
+    for (view, columns) in columns {
+      var idle: [String] = []
+      let words = columns.compactMap { column -> String? in
+        let value = DrawnValue(column, at: position)
+        if idle.contains(where: { column.name.hasPrefix($0 + "_") }) { return nil }
+        if case .flag(let happened) = value {
+          if !happened { idle.append(column.name) }
+          return happened ? column.name : nil
+        }
+        return "\(column.name) \(value)"
+      }
+      print(String(printf: "%8d %4d  ", position, view) + words.joined(separator: ", "))
+    }
   }
 }
 

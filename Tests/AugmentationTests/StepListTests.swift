@@ -12,7 +12,7 @@ struct StepListTests {
     let all = [DrawPurpose.epochOrder, .replacement] + RandomResizedCrop.purposes + ofSteps
     #expect(Set(all).count == all.count)
     // A stream recorded today must be reproducible by every later version.
-    let first: [UInt16] = [1, 2, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 64, 65, 66, 67, 68]
+    let first: [UInt16] = [1, 2, 16, 17, 18, 19, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 64, 65, 66, 67, 68, 69]
     #expect(Set(first).isSubset(of: all.map(\.rawValue)))
   }
 
@@ -25,11 +25,17 @@ struct StepListTests {
       // Never, unless somebody says otherwise, and usable as it is.
       #expect(Step(side: 224).probability == 0)
       #expect(Step(side: 224).problems(side: 224).isEmpty)
+      #expect(Step.columns.allSatisfy { $0.name.hasPrefix(Step.name + "_") && !$0.words.isEmpty })
     }
     for step in AugmentationSteps.all { check(step) }
     let keys = ViewRecipe.settings.map(\.name)
     #expect(Set(keys).count == keys.count)
     #expect(Set(AugmentationSteps.names).count == AugmentationSteps.names.count)
+    let columns = DrawnColumns.all.map(\.column.name)
+    #expect(Set(columns).count == columns.count)
+    #expect(AugmentationSteps.names.allSatisfy { columns.contains($0) })
+    // What the ring's field table has room for, with the longest view's name before it.
+    #expect(columns.allSatisfy { "view15_\($0)".utf8.count <= 31 })
   }
 
   @Test("each value of each step is part of what tells streams apart")

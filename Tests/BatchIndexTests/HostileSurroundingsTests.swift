@@ -199,7 +199,7 @@ struct HostileSurroundingsTests {
 
   /// A file system of 256 KiB on `path`, for those who may mount one.
   static func mountSmallFileSystem(at path: String) -> Bool {
-    mount("sassl-test", path, "tmpfs", 0, "size=256k") == 0
+    mount("sassl-test", path, "tmpfs", 0, "size=512k") == 0
   }
 
   static let canMount: Bool = {

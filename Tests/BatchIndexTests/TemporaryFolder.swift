@@ -41,7 +41,18 @@ func batch(_ number: UInt64, rank: Int = 0, samples: Int = 2) -> BatchRecord {
           beta: 0.25 * Float(view))
       })
   }
+  let numbers: [UInt8] = (0..<samples).flatMap { position -> [UInt8] in
+    [UInt8(truncatingIfNeeded: position), 1, 2, UInt8(truncatingIfNeeded: number)]
+  }
+  let columns =
+    samples == 0
+    ? []
+    : [
+      DrawnNumbers(view: 1, name: "z", type: "float32", length: nil, bytes: numbers),
+      DrawnNumbers(view: 0, name: "a", type: "int32", length: 1, bytes: numbers),
+    ]
   return BatchRecord(
     number: number, rank: rank, epoch: number / 10, step: Int(number % 10), slot: Int(number % 4),
-    madeAt: moment(Int(number % 1000)), stages: stages, samples: drawn)
+    madeAt: moment(Int(number % 1000)), stages: stages, samples: drawn,
+    drawn: columns)
 }

@@ -93,6 +93,8 @@ struct ServiceConfigurationTests {
       source = "bank"
       folder = "/f"
       bank = "/b"
+      weights = [["a/*", 2], ["b", 0.5]]
+      shared_by_views = true
       probability = 1
       alpha = [0, 1]
       beta = [0.5, 0.5]
@@ -104,6 +106,7 @@ struct ServiceConfigurationTests {
       slots = 5
       directory = "/ring"
       group = "root"
+      drawn = true
       [state]
       directory = "/state"
       runtime_directory = "/runtime"
@@ -151,6 +154,8 @@ struct ServiceConfigurationTests {
     expected.style.source = .bank
     expected.style.folder = "/f"
     expected.style.bank = "/b"
+    expected.style.weights = [.init(pattern: "a/*", weight: 2), .init(pattern: "b", weight: 0.5)]
+    expected.style.sharedByViews = true
     expected.style.transfer = StyleTransferStep(probability: 1, alpha: 0...1, beta: 0.5...0.5)
     expected.style.views = [1, 2]
     expected.style.group = 16
@@ -158,6 +163,7 @@ struct ServiceConfigurationTests {
     expected.ring.slots = 5
     expected.ring.directory = "/ring"
     expected.ring.group = "root"
+    expected.ring.drawn = true
     expected.state.directory = "/state"
     expected.state.runtimeDirectory = "/runtime"
     expected.limits.maximumBadFraction = 0.5
@@ -170,7 +176,7 @@ struct ServiceConfigurationTests {
     // What was read can be written, and reads as the same again.
     #expect(try parse(configuration.toml) == configuration)
     let written = configuration.toml.split(separator: "\n").filter { $0.contains(" = ") }.count
-    #expect(written == 54)
+    #expect(written == 57)
   }
 
   @Test(
@@ -356,7 +362,7 @@ struct ConfigurationProblemTests {
       ),
       ("[[views.view]]\ncrop_scal = 1", "test.toml:2: views.view[0].crop_scal: unknown key; did you mean crop_scale?"),
       ("[[views.views]]\nside = 96", "test.toml:1: views.views: unknown key; did you mean views.view?"),
-      ("[ring]\nxyzzy = 1", "test.toml:2: ring.xyzzy: unknown key; the keys here are slots, directory, group"),
+      ("[ring]\nxyzzy = 1", "test.toml:2: ring.xyzzy: unknown key; the keys here are slots, directory, group, drawn"),
     ])
   func suggestions(text: String, complaint: String) {
     #expect(complaints(text) == [complaint])
@@ -373,6 +379,14 @@ struct ConfigurationProblemTests {
       ("[batch]\nsize = 48", 2, "style.group", "batch.size = 48 is not a multiple of style.group = 32"),
       ("[style]\ngroup = 60", 2, "style.group", "batch.size = 256 is not a multiple of style.group = 60"),
       ("[style]\n\nsource = \"folder\"", 3, "style.folder", "must be set where style.source is \"folder\""),
+      (
+        "[style]\nweights = [[\"*\", 1]]", 2, "style.weights",
+        "is for styles that have names: those of style.source = \"folder\" or \"bank\""
+      ),
+      (
+        "[style]\nsource = \"sampled\"\nweights = [[\"*\", 1]]", 3, "style.weights",
+        "is for styles that have names: those of style.source = \"folder\" or \"bank\""
+      ),
       ("[style]\nviews = [0, 2]", 2, "style.views", "there is no view 2: they are numbered from 0 to 1"),
       ("[views]\nside = 226", 2, "views", "multiple of 4"),
       ("[ring]\ngroup = \"no such group\"", 2, "ring.group", "there is no group \"no such group\""),
@@ -560,7 +574,7 @@ struct ConfigurationStreamTests {
   /// A change of the file, and the names under which a resumed run refuses it; none where the stream stays the same.
   static let changes: [(text: String, keys: [String])] = [
     ("[workers]\ncount = 3", []),
-    ("[ring]\nslots = 2\ndirectory = \"/x\"", []),
+    ("[ring]\nslots = 2\ndirectory = \"/x\"\ndrawn = true", []),
     ("[state]\ndirectory = \"/x\"\nruntime_directory = \"/y\"", []),
     ("[stream]\nname = \"other\"", []),
     ("[index]\nwindow_batches = 3", []),
@@ -571,6 +585,15 @@ struct ConfigurationStreamTests {
     ("[dataset]\napply_orientation = true", []),
     ("[dataset]\napply_orientation = false", ["dataset.apply_orientation"]),
     ("[style]\nmodel = \"/m\"\nfolder = \"/f\"\nbank = \"/b\"", []),
+    ("[style]\nweights = []\nshared_by_views = false", []),
+    ("[style]\nshared_by_views = true", ["style.shared_by_views"]),
+    (
+      "[style]\nsource = \"bank\"\nweights = [[\"a\", 2]]", ["style.source", "style.group", "style.weights"]
+    ),
+    (
+      "[style]\nsource = \"bank\"\nweights = [[\"a\", 3]]", ["style.source", "style.group", "style.weights"]
+    ),
+    ("[style]\nsource = \"sampled\"", ["style.source", "style.group"]),
     ("[batch]\nsize = 64\nworld_size = 4\nranks = [1]", []),
     ("[[views.view]]\nflip_probability = 0.5", []),
     ("[stream]\nseed = 1", ["stream.seed"]),

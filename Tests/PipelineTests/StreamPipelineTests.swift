@@ -31,11 +31,11 @@ private final class Studio: Sendable {
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-  func source(_ recipes: [ViewRecipe]) throws -> StreamSource {
+  func source(_ recipes: [ViewRecipe], sharesStyles: Bool = false) throws -> StreamSource {
     StreamSource(
       seed: 5, catalog: try SampleCatalog.imageFolder(at: BytePath(folder + "/data"), progress: { _ in }),
       recipes: recipes, model: recipes.contains { $0.style != nil } ? .embedded : nil, styles: .inBatch,
-      styleGroupSize: 2, limits: .standard)
+      styleGroupSize: 2, sharesStyles: sharesStyles, limits: .standard)
   }
 
   static func schedule(_ source: StreamSource) throws -> StreamSchedule {
@@ -130,6 +130,39 @@ struct StreamPipelineTests {
     #expect(usual[..<pixels] != other[..<pixels])
     // The second view is never stylized, and the columns say what was drawn.
     #expect(usual[pixels...] == other[pixels...])
+  }
+
+  @Test("views that share a style take it from the lender's first view, else each from the same view of the lender")
+  func sharedStyles() throws {
+    let studio = try Studio()
+    let recipes = styledPair.map { recipe in
+      var recipe = recipe
+      recipe.style = StyleTransferStep(probability: 1)
+      return recipe
+    }
+    for sharesStyles in [false, true] {
+      let source = try studio.source(recipes, sharesStyles: sharesStyles)
+      let schedule = try Studio.schedule(source)
+      let tools = WorkerTools(for: source)
+      let batch = PrivateBatch(recipes: recipes, count: schedule.batchSize)
+      let assembly = BatchAssembly(
+        plan: schedule.batch(0), memory: batch.memory, source: source, schedule: schedule, loader: Studio.loader(source)
+      )
+      for position in 0..<assembly.count { try assembly.prepare(position, tools: tools) }
+      for position in 0..<assembly.count {
+        for view in 0...1 {
+          let stylization = try #require(assembly.stylization(of: position, view: view))
+          let lender = try #require(stylization.lender)
+          let lending = try #require(assembly.stylization(of: lender, view: sharesStyles ? 0 : view))
+          #expect(lender != position && stylization.lent == lending.own)
+        }
+        let both = (0...1).map { assembly.stylization(of: position, view: $0)! }
+        #expect((both[0].lent == both[1].lent) == sharesStyles)
+        // How strongly is each view's own.
+        #expect(both[0].strength != both[1].strength)
+      }
+      withExtendedLifetime(batch) {}
+    }
   }
 
   @Test("a broken file is told once and replaced, and the sample that stands in says whom it replaces")

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 _WORD = 2**32 - 1
 #: What is drawn when a sample's own picture cannot be used.
 REPLACEMENT = 2
+#: Which style of a folder or a bank is taken.
+STYLE_CHOICE = 67
 #: What is drawn for a style from a Gaussian.
 STYLE_SAMPLE = 69
 

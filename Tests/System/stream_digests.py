@@ -60,6 +60,10 @@ STREAMS: dict[str, Stream] = {
     "without style": Stream({"style__enabled": False}),
     "another seed": Stream({"stream__seed": 8}),
     "styles of a bank": Stream({"style__source": "bank"}),
+    "weighted styles of a bank": Stream(
+        {"style__source": "bank", "style__weights": [["*", 0], ["blend-*", 1], ["blend-0*", 3]]}
+    ),
+    "one style for both views": Stream(FULL_STYLE | {"style__views": [0, 1], "style__shared_by_views": True}),
     "sampled styles": Stream({"style__source": "sampled"} | FULL_STYLE),
     "full style on both views": Stream(FULL_STYLE | {"style__views": [0, 1]}),
     "styles of a whole batch": Stream({"style__group": 16}),

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import sassl
-from keyed_draws import STYLE_SAMPLE, normals
+from keyed_draws import STYLE_CHOICE, STYLE_SAMPLE, normals, uniforms
 from streams import fnv1a, read
 from workplace import ROOT, Size, Workplace, control
 
@@ -209,3 +209,80 @@ def test_an_export_that_cannot_be_made(
     assert run.returncode == code, run.stderr
     assert words in run.stderr
     assert not out.exists()
+
+
+def test_styles_are_drawn_in_proportion_to_their_weights(
+    workplace: Workplace, data: pathlib.Path, size: Size, folder: pathlib.Path, bank: pathlib.Path
+) -> None:
+    weights = [["*", 0], ["paper/*", 2], ["wood/pale.png", 0.5], ["paper/red.png", 1]]
+    sums = np.cumsum([{"paper/blue.png": 2, "paper/red.png": 1, "wood/pale.png": 0.5}.get(name, 0) for name in NAMES])
+    changes: dict[str, Any] = {"style__probability": 1.0, "style__weights": weights}
+    taken = []
+    with (
+        workplace.daemon(data, size, style__source="bank", style__bank=str(bank), **changes) as daemon,
+        sassl.attach(daemon.name, start=0) as ring,
+    ):
+        for batch in itertools.islice(ring, 4):
+            for sample, style in zip(batch.sample_ids.tolist(), batch.style_ids.tolist(), strict=True):
+                share = next(uniforms(7, batch.epoch, sample, 0, STYLE_CHOICE)) * sums[-1]
+                assert style == np.searchsorted(sums, share, side="right")
+                taken.append(NAMES[style])
+    assert set(taken) == {"paper/blue.png", "paper/red.png", "wood/pale.png"}
+    with workplace.daemon(data, size, style__source="folder", style__folder=str(folder), **changes) as daemon:
+        assert [NAMES[style] for style in first_batch(daemon.name)["style_ids"]] == taken[: size.batch]
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        # To the doctor, who embeds nothing, a folder's broken picture is a style.
+        ([["*", 0]], "style.weights: each of the [56] styles has the weight 0"),
+        ([["stone/*", 2]], r'style.weights: "stone/\*" matches the name of none of the [56] styles'),
+        ([["paper/*", -1]], "style.weights: must be a list of patterns with weights from 0 to 1e9"),
+        ([["paper/*"]], "style.weights: must be a list of patterns with weights from 0 to 1e9"),
+    ],
+)
+@pytest.mark.parametrize("source", ["bank", "folder"])
+def test_weights_by_which_no_style_can_be_drawn(
+    workplace: Workplace,
+    data: pathlib.Path,
+    size: Size,
+    folder: pathlib.Path,
+    bank: pathlib.Path,
+    source: str,
+    weights: list[Any],
+    words: str,
+) -> None:
+    places = {"style__bank": str(bank), "style__folder": str(folder)}
+    _, file = workplace.configure(data, size, style__source=source, style__weights=weights, **places)
+    code, errors = workplace.end(file)
+    assert code == 78, errors
+    assert re.search(words, errors.splitlines()[-1])
+    examined = control("doctor", "--config", str(file))
+    assert re.search(words, examined.stdout + examined.stderr)
+    assert examined.returncode in (1, 78)
+
+
+@pytest.mark.parametrize("source", ["sampled", "bank", "in-batch"])
+def test_views_share_a_style_where_they_are_told_to(
+    workplace: Workplace, data: pathlib.Path, size: Size, source: str
+) -> None:
+    # Both views are the same picture: what differs is the style.
+    table = (
+        "[[views.view]]\ncount = 2\ncrop_scale = [1.0, 1.0]\ncrop_aspect = [1.1, 1.1]\nflip_probability = 0.0\n"
+        "jitter_probability = 0.0\ngrayscale_probability = 0.0\nblur_probability = 0.0\n"
+    )
+    differ = {}
+    for shared in (False, True):
+        name, file = workplace.configure(
+            data, size, style__source=source, style__views=[0, 1], style__shared_by_views=shared, **FULL_STYLE
+        )
+        file.write_text(file.read_text() + table)
+        with workplace.running(name, file):
+            arrays = first_batch(name)
+        differ[shared] = (arrays["view0"] != arrays["view1"]).any(axis=(1, 2, 3))
+        if shared:
+            assert np.array_equal(arrays["style_ids"], arrays["style_ids_view1"])
+    assert not differ[True].any()
+    if source != "in-batch":
+        assert differ[False].all()

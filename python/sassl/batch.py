@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from . import _library as c
 from ._transfers import Transfers
-from .errors import BatchReleasedError, ForkedError
+from .errors import BatchReleasedError, DrawnColumnsMissingError, ForkedError
 
 # NumPy has no bfloat16; its bits arrive as uint16.
 _DTYPES: Final = (None, "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "u2", "f4", "f8", "b1")
@@ -95,6 +95,11 @@ class Layout:
             typestr = f"|{kind}" if kind in ("u1", "i1", "b1") else f"<{kind}"
             self.fields[field.name.decode()] = (typestr, tuple(field.shape[: field.dimensions]), field.offset)
         self.views = [name for name in self.fields if _is_view(name)]
+        self.drawn = {
+            view: {name.removeprefix(f"{view}_"): name for name in self.fields if name.startswith(f"{view}_")}
+            for view in self.views
+        }
+        """view: what was drawn for it, and the array that has it"""
 
 
 def _is_view(name: str) -> bool:
@@ -117,12 +122,31 @@ class _Arrays(Mapping[str, Array]):
         return len(self._batch._layout.fields)
 
 
+class Drawn(Mapping[str, Array]):
+    """What was drawn for one view of a batch, by name."""
+
+    def __init__(self, arrays: Mapping[str, Array], names: Mapping[str, str]) -> None:
+        self._arrays = arrays
+        self.array_names = names
+        """What each is called in `Batch.arrays`."""
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[self.array_names[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.array_names)
+
+    def __len__(self) -> int:
+        return len(self.array_names)
+
+
 class Batch:
     """One batch, read where it lies.
 
-    The views are read-only arrays of shared memory, not copied. The memory stays what it is as long as this batch, one
-    of its views, or anything made from one without copying (a slice, a tensor, a JAX array) is referred to; then its
-    slot of the ring is filled anew. Labels and the other small columns are copies: keeping them keeps no slot.
+    The views, and what was drawn for them, are read-only arrays of shared memory, not copied. The memory stays what it
+    is as long as this batch, one of its views, or anything made from one without copying (a slice, a tensor, a JAX
+    array) is referred to; then its slot of the ring is filled anew. Labels and the other small columns are copies:
+    keeping them keeps no slot.
     """
 
     def __init__(self, lease: Lease, layout: Layout) -> None:
@@ -150,7 +174,7 @@ class Batch:
             array = np.asarray(_Memory(lease, offset, typestr, shape))
             if shape and shape[0] == self._layout.batch_size and self.count < self._layout.batch_size:
                 array = array[: self.count]
-            if not _is_view(name):
+            if not name.startswith("view"):
                 array = array.copy()
             self._columns[name] = array
         return array
@@ -169,6 +193,24 @@ class Batch:
     def views(self) -> tuple[Array, ...]:
         """The augmented views, uint8 [batch, height, width, 3] each; of one size or, with multi-crop, of several."""
         return tuple([self._array(name) for name in self._layout.views])
+
+    @property
+    def drawn(self) -> Mapping[str, Drawn]:
+        """What was drawn for each view, by the view's name and its own: `batch.drawn["view0"]["crop"]`.
+
+        Whether each step was applied, as bool [batch], and its numbers, such as "crop" (left, top, width and height in
+        pixels of the upright picture), "picture_size", "flip", "jitter_order", "blur_sigma" and "style_alpha";
+        docs/ring-format.md lists them all. The arrays lie in the ring as views do.
+
+        :raises DrawnColumnsMissingError: sassld does not write them: `ring.drawn = true` makes it.
+        """
+        names = self._layout.drawn
+        if not all(names.values()):
+            raise DrawnColumnsMissingError(
+                "this ring does not hold what was drawn for the views: set ring.drawn = true in sassld's "
+                "configuration, or pass ring_drawn=True to sassl.serve"
+            )
+        return {view: Drawn(self.arrays, names[view]) for view in names}
 
     @property
     def labels(self) -> Array:

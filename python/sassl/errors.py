@@ -27,6 +27,10 @@ class BatchReleasedError(SasslError, ValueError):
     """The batch was given back, by `release` or by closing its reader: its arrays are not to be had any more."""
 
 
+class DrawnColumnsMissingError(SasslError, LookupError):
+    """The ring does not hold what was drawn for the views, because `sassld` was not told to write it (`ring.drawn`)."""
+
+
 class ReaderClosedError(SasslError, ValueError):
     """This reader was closed, or a later `attach` in the same process took its ring."""
 

@@ -98,6 +98,14 @@ class TensorBatch:
         return tuple([self.tensors[name] for name in self.batch.view_names])
 
     @property
+    def drawn(self) -> dict[str, dict[str, torch.Tensor]]:
+        """What was drawn for each view, as tensors on the same memory; see `Batch.drawn`."""
+        return {
+            view: {name: self.tensors[array] for name, array in columns.array_names.items()}
+            for view, columns in self.batch.drawn.items()
+        }
+
+    @property
     def labels(self) -> torch.Tensor:
         """Class of each sample, int64, -1 where there is none."""
         return self.tensors["labels"]

@@ -45,6 +45,19 @@ package struct ColorJitter: AugmentationStep, Equatable {
   private static let huePurpose = DrawPurpose(37)
   package static let otherPurposes = [order, brightnessPurpose, contrastPurpose, saturationPurpose, huePurpose]
 
+  package static let columns: [DrawnColumn] = [
+    .integers(
+      "jitter_order", of: ColorJitterDraw.self, count: ColorAdjustment.allCases.count, otherwise: -1,
+      words: "which adjustment came first to last: 0 brightness, 1 contrast, 2 saturation, 3 hue; else -1"
+    ) { draw in draw.order.map { ColorAdjustment.allCases.firstIndex(of: $0)! } },
+    .number("jitter_brightness", of: ColorJitterDraw.self, otherwise: 1, words: "factor, else 1", value: \.brightness),
+    .number("jitter_contrast", of: ColorJitterDraw.self, otherwise: 1, words: "factor, else 1", value: \.contrast),
+    .number("jitter_saturation", of: ColorJitterDraw.self, otherwise: 1, words: "factor, else 1", value: \.saturation),
+    .number(
+      "jitter_hue", of: ColorJitterDraw.self, otherwise: 0, words: "shift, in full turns from -0.5 to 0.5, else 0",
+      value: \.hue),
+  ]
+
   package func problems(side: Int) -> [String] {
     func problem(_ strength: Double, _ name: String, upTo limit: Double) -> [String] {
       (0...limit).contains(strength) ? [] : ["the strength of \(name) must lie in 0...\(limit), not \(strength)"]

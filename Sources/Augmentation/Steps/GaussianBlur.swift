@@ -36,6 +36,12 @@ package struct GaussianBlur: AugmentationStep, Equatable {
   private static let sigmaPurpose = DrawPurpose(40)
   package static let otherPurposes = [sigmaPurpose]
 
+  package static let columns: [DrawnColumn] = [
+    .number(
+      "blur_sigma", of: GaussianBlurDraw.self, otherwise: 0, words: "standard deviation in pixels, else 0",
+      value: \.sigma)
+  ]
+
   package func problems(side: Int) -> [String] {
     var problems = probabilityProblems
     if !(sigma.lowerBound > 0 && sigma.upperBound.isFinite) {

@@ -42,6 +42,18 @@ package struct StyleTransferStep: AugmentationStep, Equatable {
   static let sample = DrawPurpose(69)
   package static let otherPurposes = [alphaPurpose, betaPurpose, choice, InBatchStyles.purpose, sample]
 
+  package static let columns: [DrawnColumn] = [
+    .identifier(
+      "style_id", of: StyleDraw.self, otherwise: -1,
+      words: "sample or style that lent its style, -1 where none did or it was drawn from a Gaussian", value: \.lender),
+    .number(
+      "style_alpha", of: StyleDraw.self, otherwise: 0, words: "how far the embedding moved towards the style's, else 0",
+      value: \.alpha),
+    .number(
+      "style_beta", of: StyleDraw.self, otherwise: 0, words: "how much of the stylized picture was mixed in, else 0",
+      value: \.beta),
+  ]
+
   package func problems(side: Int) -> [String] {
     func problem(_ share: ClosedRange<Double>, _ name: String) -> [String] {
       share.lowerBound >= 0 && share.upperBound <= 1 ? [] : ["\(name) must lie within 0...1, not \(share)"]
@@ -64,6 +76,8 @@ package struct StyleDraw: Sendable, Equatable {
   package let alpha: Double
   /// How much of the stylized image replaces the content, 0...1.
   package let beta: Double
+  /// The sample or style that lends its style, once that is known; -1 for none.
+  package var lender: Int64 = -1
 
   /// A style transfer of these strengths.
   package init(alpha: Double, beta: Double) {
