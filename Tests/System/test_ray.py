@@ -13,6 +13,7 @@ pytest.importorskip("ray")
 import sassl
 from ray_cluster import SETTINGS, served
 from streams import digest_of, digest_of_arrays, digests
+from workplace import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +68,54 @@ def test_a_ring_whose_file_is_removed_is_made_anew(data: Path, on_one_machine: l
         assert digests(reader, 2) == on_one_machine[:2]
         (Path(deployment.directory) / f"sassl.{deployment.name}.0").unlink()
         assert digests(reader, 10) == on_one_machine[2:12]
+
+
+def test_instructions_can_be_pinned_on_every_node(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(data, makers=2, cpu_path="portable") as deployment, deployment.attach(start=0) as reader:
+        assert reader.information.cpu_path == "portable"
+        made = digests(reader, 3)
+    monkeypatch.setenv("SASSL_CPU", "portable")
+    with sassl.serve(data, **SETTINGS, workers_count=2) as reader:
+        assert digests(reader, 3) == made
+
+
+def test_makers_on_different_instructions_are_told(data: Path, cluster: Any, on_one_machine: list[bytes]) -> None:
+    with served(data, makers=1) as deployment, deployment.attach(start=0) as reader:
+        usual = reader.information.cpu_path
+        if usual == "portable":
+            pytest.skip("this processor has the portable instructions alone")
+        deployment.plan.environment["SASSL_CPU"] = "portable"
+        added = deployment.add_maker()
+
+        def paths() -> dict[str, str]:
+            (rank,) = deployment.status()["ranks"]
+            return {maker["name"]: maker["cpu_path"] for maker in rank["makers"] if maker["state"] == "running"}
+
+        eventually(lambda: len(paths()) == 2, "the second maker runs")
+        assert paths()[added] == "portable"
+        said = f"{added} on "
+        logs = Path(cluster.head_node.get_session_dir_path()) / "logs"
+        eventually(
+            lambda: any(
+                "different vector instructions" in text and said in text
+                for text in (file.read_text(errors="replace") for file in logs.glob("worker-*.out"))
+            ),
+            "the feeder's log says who runs on what",
+        )
+        # The draws are the same: what differs are single values of stylized views.
+        digests(reader, 6)
+
+
+def test_makers_are_started_as_long_as_the_trainer_waits(data: Path, on_one_machine: list[bytes]) -> None:
+    with served(data) as deployment, deployment.attach(start=0, verify=True) as reader:
+
+        def makers() -> int:
+            if reader.position + 4 > len(on_one_machine):
+                reader.seek(0)
+            start = reader.position
+            assert digests(reader, 4) == on_one_machine[start : start + 4]
+            (rank,) = deployment.status()["ranks"]
+            return sum(maker["state"] == "running" for maker in rank["makers"])
+
+        assert makers() == 1
+        eventually(lambda: makers() > 1, "another maker runs", seconds=120)
