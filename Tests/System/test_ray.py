@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("ray")
 
 import sassl
-from ray_cluster import SETTINGS, served
+from ray_cluster import SETTINGS, left_behind, served
 from streams import digest_of, digest_of_arrays, digests
 from workplace import eventually
 
@@ -119,3 +119,12 @@ def test_makers_are_started_as_long_as_the_trainer_waits(data: Path, on_one_mach
 
         assert makers() == 1
         eventually(lambda: makers() > 1, "another maker runs", seconds=120)
+
+
+def test_a_trainers_ring_that_does_not_fit_into_memory_is_told(data: Path) -> None:
+    # Some 200 GB.
+    too_large = {"side": 512, "slots": 4096, "style_enabled": False}
+    words = "rank 0 cannot be fed: .* no room for the ring"
+    with pytest.raises(sassl.SasslError, match=words), served(data, makers=1, **too_large):
+        pass
+    eventually(lambda: not left_behind(), "makers leave nothing behind")

@@ -35,6 +35,8 @@ _MAKERS_FORESEEN: Final = 8
 # How long an actor may take to tidy up.
 _STOP_SECONDS: Final = 45.0
 _LOOK_SECONDS: Final = 0.1
+# How long the actors of a driver that was killed may be in the way of its successor's.
+_LEAVING_SECONDS: Final = 15.0
 # How long an actor may take to say how it is.
 _ANSWER_SECONDS: Final = 5.0
 
@@ -440,8 +442,11 @@ def serve(
         trainers=trainers,
         cpu_path=cpu_path,
     )
-    if plan.name in streams():
-        raise SasslError(f"the stream {plan.name} is served on this cluster already: choose another stream.name")
+    free_by = time.monotonic() + _LEAVING_SECONDS
+    while plan.name in streams():
+        if time.monotonic() > free_by:
+            raise SasslError(f"the stream {plan.name} is served on this cluster already: choose another stream.name")
+        time.sleep(_LOOK_SECONDS)
     deployment = Deployment(plan)
     try:
         deployment.start()

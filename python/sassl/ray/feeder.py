@@ -98,6 +98,8 @@ class Feeder:
         self._makers = KnownMakers(options.makers, _fingerprint_of_predecessor(options))
         self._metrics = FeederMetrics(options.name, options.rank)
         self._ring: RingProducer | None = None
+        # Held while counters are read, and while the ring goes.
+        self._ring_in_use = threading.Lock()
         self._jobs: list[_Job] = []
         self._failure = ""
         self._renewals: deque[float] = deque()
@@ -127,9 +129,8 @@ class Feeder:
             "slices": options.division.count,
             "makers": [self._report_of(maker, now) for maker in self._makers.all],
         }
-        ring = self._ring
-        if ring is not None:
-            counters = ring.counters()
+        counters = self._counters()
+        if counters is not None:
             full, starved = self._shares()
             stream = self._makers.stream
             per_epoch = stream.batches_per_epoch if stream else 0
@@ -152,8 +153,18 @@ class Feeder:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
-        if self._ring is not None:
-            self._ring.close()
+        self._close()
+
+    def _close(self) -> None:
+        with self._ring_in_use:
+            ring, self._ring = self._ring, None
+            if ring is not None:
+                ring.close()
+
+    def _counters(self) -> Any:
+        """Of the ring; nothing where there is none."""
+        with self._ring_in_use:
+            return None if self._ring is None else self._ring.counters()
 
     def _report_of(self, maker: KnownMaker, now: float) -> dict[str, Any]:
         state, detail = maker.state(now)
@@ -188,14 +199,15 @@ class Feeder:
         """The life of the thread that watches makers and counters."""
         while not self._stopping.is_set():
             self._makers.look()
-            ring = self._ring
-            if ring is not None:
-                counters = ring.counters()
+            counters = self._counters()
+            if counters is not None:
                 now = time.monotonic()
                 self._waits.append((now, counters.producer_waited_ns, counters.consumer_waited_ns))
                 while now - self._waits[0][0] > _WINDOW_SECONDS:
                     self._waits.popleft()
-                self._metrics.show(self.report())
+                report = self.report()
+                if "ring" in report:
+                    self._metrics.show(report)
             self._stopping.wait(LOOK_SECONDS)
 
     def _feed(self) -> None:
@@ -217,6 +229,8 @@ class Feeder:
         except Exception as error:
             self._failure = f"{type(error).__name__}: {error}"
             print(f"rank {self._options.rank}: its stream has ended: {self._failure}", flush=True)
+            # A reader is not to wait for batches that will not come.
+            self._close()
         finally:
             for job in self._jobs:
                 self._forget(job)
