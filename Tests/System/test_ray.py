@@ -43,6 +43,27 @@ def test_the_slices_of_two_ranks_make_up_the_batch_of_one_daemon(data: Path, on_
             reader.close()
 
 
+def test_two_nodes_that_train_have_feeders_and_makers_of_their_own(data: Path, on_one_machine: list[bytes]) -> None:
+    import ray
+
+    nodes = sorted(node["NodeID"] for node in ray.nodes() if node["Alive"])[:2]
+    halves = {"batch_size": 16, "world_size": 2, "trainers": nodes}
+    with served(data, makers=1, **halves) as deployment:
+        ranks = deployment.status()["ranks"]
+        assert [rank["node"] for rank in ranks] == nodes
+        first, second = ({maker["name"] for maker in rank["makers"]} for rank in ranks)
+        assert len(first) == len(second) == 1
+        assert not first & second
+        readers = [deployment.attach(rank, start=0, verify=True) for rank in range(2)]
+        for expected in on_one_machine[:6]:
+            parts = [reader.next(timeout=60) for reader in readers]
+            assert digest_of_arrays(*(part.arrays for part in parts)) == expected
+            for part in parts:
+                part.release()
+        for reader in readers:
+            reader.close()
+
+
 def test_a_trainer_seeks_and_resumes_as_with_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
     with served(data, makers=2) as deployment:
         with deployment.attach(start=0) as reader:
