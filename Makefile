@@ -207,6 +207,7 @@ docs: build $(VENV)/.ready ## make the documentation of the API, in .build/docs
 bench: build $(VENV)/.ready ## measure; keeps the result in Benchmarks/results (DATA=folder of pictures)
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python Benchmarks/run.py $(if $(DATA),--data "$(DATA)")
+	$(VENV)/bin/python Benchmarks/shards.py $(if $(DATA),--data "$(DATA)")
 	$(MAKE) bench-trainer
 
 # With the peers' Python where there is one: it has torchvision, for the DataLoader.

@@ -31,7 +31,7 @@ EMBEDDED = ROOT / "Sources" / "CEmbeddedModel" / "model.safetensors"
 SHAPES = [BENCHMARKS / "shapes" / "lite.json", BENCHMARKS / "shapes" / "full-width.json", EMBEDDED]
 SIDES = (64, 112, 160, 224, 320, 448)
 #: What the peers consist of, as their requirements name it.
-PEER_PACKAGES = ("nvidia-dali-cuda120", "onnxruntime", "openvino", "torch", "torchvision")
+PEER_PACKAGES = ("nvidia-dali-cuda120", "onnxruntime", "openvino", "torch", "torchvision", "webdataset")
 
 
 def measured(*command: str | pathlib.Path, **environment: str) -> list[dict[str, Any]]:

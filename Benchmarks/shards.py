@@ -3,17 +3,21 @@
 
 Everything makes one view of 224 pixels, a random resized crop, without style or other steps, so that reading and
 decoding are what is measured: from the page cache (warm), and from the disk, where the files are taken out of the cache
-before each epoch (cold). The programs take turns, because the machine's speed drifts; each one's median is printed.
+before each epoch (cold). The programs take turns, because the machine's speed drifts; each one's median is printed. The
+core time of an image, that of all processes together, says what a way of reading costs on a machine that is busy too.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import io
 import json
 import os
 import pathlib
+import platform
 import random
+import re
 import shutil
 import statistics
 import subprocess
@@ -21,14 +25,23 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Mapping
 from typing import Any
 
+import core_time
+import drawn_pictures
+import run
+import tables
 from page_cache import evict
 
 import sassl
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / ".build" / "release"
+#: What the page's table is made from, and the page.
+RESULT = ROOT / "Benchmarks" / "results" / "shards" / "result.json"
+PAGE = ROOT / "docs" / "datasets.md"
+MARKED = re.compile(r"(<!-- measured: shards -->)\n.*?(<!-- end -->)", re.DOTALL)
 #: About as large as shards of a hundred pictures are; those of real data sets are larger, and read in the same way.
 PICTURES_PER_SHARD = 120
 CONFIGURATION = """
@@ -59,6 +72,10 @@ runtime_directory = "{work}"
 """
 
 
+#: Images per second, and milliseconds of core time for each.
+Cost = tuple[float, float]
+
+
 def pack(folder: pathlib.Path, shards: pathlib.Path) -> None:
     """Packs the pictures of a folder into shards, in an order that has nothing to do with their names."""
     shutil.rmtree(shards, ignore_errors=True)
@@ -74,8 +91,8 @@ def pack(folder: pathlib.Path, shards: pathlib.Path) -> None:
                     archive.addfile(header, io.BytesIO(content))
 
 
-def ours(data: pathlib.Path, layout: str, workers: int, epochs: int, cold: bool) -> float:
-    """Images per second: the median of the epochs after the first."""
+def ours(data: pathlib.Path, layout: str, workers: int, epochs: int, cold: bool) -> Cost:
+    """The median of the epochs after the first."""
     name = f"bench-{os.getpid()}"
     with tempfile.TemporaryDirectory() as work:
         file = pathlib.Path(work) / "sassld.toml"
@@ -83,21 +100,24 @@ def ours(data: pathlib.Path, layout: str, workers: int, epochs: int, cold: bool)
         daemon = subprocess.Popen([PROGRAMS / "sassld", "--config", file], stderr=subprocess.DEVNULL)
         try:
             rates: list[float] = []
+            core_seconds: list[float] = []
             with sassl.attach(name, start=0, wait=60) as ring:
                 for _ in range(epochs):
                     if cold:
                         evict(data)
+                    before = core_time.seconds([daemon.pid, os.getpid()])
                     start = time.perf_counter()
                     images = sum(batch.count for batch in ring.epoch())
                     rates.append(images / (time.perf_counter() - start))
+                    core_seconds.append((core_time.seconds([daemon.pid, os.getpid()]) - before) / images)
         finally:
             daemon.terminate()
             daemon.wait()
-    return statistics.median(rates[1:] or rates)
+    return statistics.median(rates[1:] or rates), 1000 * statistics.median(core_seconds[1:] or core_seconds)
 
 
-def webdataset(python: str, data: pathlib.Path, workers: int, epochs: int, cold: bool) -> float | None:
-    """Images per second of WebDataset's loader, or None where it is not installed."""
+def webdataset(python: str, data: pathlib.Path, workers: int, epochs: int, cold: bool) -> Cost | None:
+    """That of WebDataset's loader, or None where it is not installed."""
     command: list[str | pathlib.Path] = [
         python,
         ROOT / "Benchmarks" / "peers" / "webdataset_loader.py",
@@ -107,11 +127,17 @@ def webdataset(python: str, data: pathlib.Path, workers: int, epochs: int, cold:
     ]
     command += ["--workers", str(workers), "--epochs", str(epochs), *(["--cold"] if cold else [])]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "Benchmarks")}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    if run.returncode != 0:
-        print(f"webdataset: not measured: {' '.join(run.stderr.strip().splitlines()[-1:])}", file=sys.stderr)
+    peer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if peer.returncode != 0:
+        print(f"webdataset: not measured: {' '.join(peer.stderr.strip().splitlines()[-1:])}", file=sys.stderr)
         return None
-    return float(json.loads(run.stdout.splitlines()[-1])["images_per_second"])
+    found = json.loads(peer.stdout.splitlines()[-1])
+    return found["images_per_second"], found["core_milliseconds"]
+
+
+def middle(costs: list[Cost]) -> Cost:
+    """The median of each."""
+    return statistics.median(rate for rate, _ in costs), statistics.median(core for _, core in costs)
 
 
 def measured(data: pathlib.Path, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -121,46 +147,116 @@ def measured(data: pathlib.Path, options: argparse.Namespace) -> list[dict[str, 
         shards = pathlib.Path(place) / "shards"
         pack(data, shards)
         for cold in (False, True):
-            rates: dict[str, list[float]] = {"folder": [], "shards": [], "webdataset": []}
+            costs: dict[str, list[Cost]] = {"folder": [], "shards": [], "webdataset": []}
             for _ in range(options.rounds):
-                rates["folder"].append(ours(data, "flat", options.workers, options.epochs, cold))
-                rates["shards"].append(ours(shards, "shards", options.workers, options.epochs, cold))
+                costs["folder"].append(ours(data, "flat", options.workers, options.epochs, cold))
+                costs["shards"].append(ours(shards, "shards", options.workers, options.epochs, cold))
                 peer = webdataset(options.peer_python, shards, options.workers, options.epochs, cold)
                 if peer is not None:
-                    rates["webdataset"].append(peer)
-            of_shards = statistics.median(rates["shards"])
-            for source, found in rates.items():
-                rate = statistics.median(found) if found else None
-                rows.append(
-                    {
-                        "source": source,
-                        "cache": "cold" if cold else "warm",
-                        "images_per_second": rate and round(rate, 1),
-                        "ratio": rate and round(of_shards / rate, 2),
+                    costs["webdataset"].append(peer)
+            rate_of_shards, core_of_shards = middle(costs["shards"])
+            for source, found in costs.items():
+                row: dict[str, Any] = {"source": source, "cache": "cold" if cold else "warm"}
+                if found:
+                    rate, core = middle(found)
+                    row |= {
+                        "images_per_second": round(rate, 1),
+                        "ratio": round(rate_of_shards / rate, 2),
+                        "core_milliseconds": round(core, 3),
+                        "core_ratio": round(core / core_of_shards, 2),
                     }
-                )
+                rows.append(row)
     return rows
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The table of docs/datasets.md, with what has to be known about it."""
+    titles = {"folder": "sassld, a folder", "shards": "sassld, shards", "webdataset": "webdataset's loader, shards"}
+    rows = [
+        [
+            f"{titles[row['source']]}, {row['cache']} cache",
+            *(
+                tables.number(row.get(column))
+                for column in ("images_per_second", "ratio", "core_milliseconds", "core_ratio")
+            ),
+        ]
+        for row in result["rows"]
+    ]
+    head = [
+        "read from",
+        "images/s",
+        "sassld from shards is faster by",
+        "core time, ms",
+        "times that from shards",
+    ]
+    facts, versions, data = result["machine"], result["versions"], result["data"]
+    busy = max(facts["busy_percent_before_and_after"])
+    return (
+        f"{tables.table(head, rows)}\n\n{facts['processor']}, {facts['cores']} cores, {facts['system']}; "
+        f"{data['pictures']} pictures of {data['mean_width']} x {data['mean_height']} pixels;\n"
+        f"webdataset {versions.get('webdataset', 'not installed')}, torch {versions.get('torch', 'not installed')}; "
+        f"{result['date']}."
+        + (
+            f" Others kept up to {busy} % of the machine busy: images per second say little here, core time says more."
+            if busy > tables.BUSY_PERCENT
+            else ""
+        )
+    )
+
+
+def described(data: pathlib.Path, options: argparse.Namespace) -> dict[str, Any]:
+    """The whole result, with where it comes from."""
+    busy = [run.busy_percent()]
+    rows = measured(data, options)
+    busy.append(run.busy_percent())
+    return {
+        "format": tables.FORMAT,
+        "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "commit": run.commit(),
+        "versions": {
+            "sassl": (ROOT / "VERSION").read_text().strip(),
+            "python": platform.python_version(),
+            **run.versions_of_peers(options.peer_python),
+        },
+        "machine": {
+            "processor": run.processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "system": f"{platform.system()} {platform.release()}",
+            "busy_percent_before_and_after": busy,
+        },
+        "data": drawn_pictures.described(data),
+        "workers": options.workers,
+        "rows": rows,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, required=True, help="a folder of JPEG files")
+    parser.add_argument("--data", type=pathlib.Path, help="a folder of JPEG files (default: 480 that are drawn)")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3, help="how often the programs take turns")
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has webdataset and torch")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--peer-python",
+        default=os.environ.get("PEER_PYTHON") or sys.executable,
+        help="interpreter that has webdataset and torch",
+    )
+    parser.add_argument("--write", action="store_true", help="keep the result, and write the table of docs/datasets.md")
     options = parser.parse_args()
-    rows = measured(options.data.resolve(), options)
-    if options.json:
-        print(json.dumps({"workers": options.workers, "rows": rows}))
-        return
-    for row in rows:
-        rate = row["images_per_second"]
-        ratio = (
-            f"  sassld from shards is {row['ratio']:.2f} times as fast" if rate and row["source"] != "shards" else ""
-        )
-        print(f"{row['cache']:6s}{row['source']:14s}{f'{rate:8.1f} images/s' if rate else 'not measured':>18s}{ratio}")
+    data = options.data
+    if data is None:
+        data = ROOT / ".build" / "benchmarks" / "pictures-480"
+        drawn_pictures.make(data, 480)
+    result = described(data.resolve(), options)
+    print(table(result))
+    if options.write:
+        RESULT.write_text(json.dumps(result, indent=2) + "\n")
+        PAGE.write_text(written(PAGE.read_text(), result))
+
+
+def written(page: str, result: Mapping[str, Any]) -> str:
+    """The page with the table of a result between its marks."""
+    return MARKED.sub(lambda marks: f"{marks[1]}\n{table(result)}\n{marks[2]}", page)
 
 
 if __name__ == "__main__":

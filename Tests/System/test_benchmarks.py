@@ -78,3 +78,12 @@ def test_a_figure_that_is_changed_by_hand_is_found() -> None:
     changed = re.sub(r"(sassld with style \| )", r"\g<1>1", page)
     assert changed != page
     assert tables.written(changed, *results()) == page
+
+
+def test_the_table_of_shards_is_that_of_its_result() -> None:
+    import shards
+
+    page, result = shards.PAGE.read_text(), json.loads(shards.RESULT.read_text())
+    assert shards.written(page, result) == page, "run Benchmarks/shards.py --write"
+    assert shards.written(re.sub(r"(sassld, shards, warm cache \| )", r"\g<1>1", page), result) == page
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", result["commit"])
