@@ -126,6 +126,11 @@ def test_a_frozen_data_set_stays_the_same_stream_when_it_grows_and_shrinks(
         assert (status["samples"], status["fingerprint"]) == (40, fingerprint)
         report = surveyed(daemon.configuration, "--count")[1]
     assert report["manifest"] == {"samples_not_in_it": 12, "samples_gone": 1}
+    if layout == "shards":
+        (data / "dog.tar").unlink()
+        _, configuration = workplace.configure(data, size, **keys)
+        code, errors = workplace.end(configuration)
+        assert (code, "There is no " in errors, "dog.tar" in errors) == (66, True, True), errors
 
 
 def test_a_manifest_leaves_out_bad_ones_and_copies_and_keeps_any_name(
