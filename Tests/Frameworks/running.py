@@ -25,10 +25,12 @@ if torch.version.cuda is None:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The built programs on PATH, and one thread for what computes here and in processes that a test starts."""
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The built programs on PATH, one thread for what computes here or in processes of a test, and a cache for JAX."""
     monkeypatch.setenv("PATH", f"{PROGRAMS}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # What JAX compiles for one run of an example is the same for the next.
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "jax"))
     torch.set_num_threads(1)
 
 
