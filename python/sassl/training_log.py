@@ -56,7 +56,9 @@ def log(
     ===============================  ==========================================================================
     tag                              value
     ===============================  ==========================================================================
-    `sassl/views`                    uint8 picture: a row for each view, a column for each of the first samples
+    `sassl/views`                    uint8 picture: a row for each view, a column for each of the first samples;
+                                     normalized views, as a `DeviceLoader` has them, from their least value to their
+                                     greatest
     `sassl/ready_batches`            batches that are ready
     `sassl/batch_age_seconds`        since this batch was published
     `sassl/stylized_share`           part of the first stylized view's samples that were stylized, 0 to 1
@@ -73,15 +75,15 @@ def log(
     :param step: on the curves' axis; by default the batch's number in the stream.
     :param samples: how many are shown.
     """
-    read = batch if isinstance(batch, Batch) else batch.batch
-    step = read.number if step is None else step
+    step = batch.number if step is None else step
     status = reader.status
-    now = _Moment(time.monotonic(), read.number, status.reader_waited_seconds, status.daemon_waited_seconds)
-    writer.add_image("sassl/views", _grid(read, samples), step, dataformats="HWC")
+    published = (batch if isinstance(batch, Batch) else batch.batch).published_ns
+    now = _Moment(time.monotonic(), batch.number, status.reader_waited_seconds, status.daemon_waited_seconds)
+    writer.add_image("sassl/views", _grid([_pixels(view[:samples]) for view in batch.views]), step, dataformats="HWC")
     values = {
         "ready_batches": status.ready,
-        "batch_age_seconds": (time.monotonic_ns() - read.published_ns) / 1e9,
-        "stylized_share": float(read.applied.mean()),
+        "batch_age_seconds": (time.monotonic_ns() - published) / 1e9,
+        "stylized_share": float(_array(batch.applied).mean()),
     }
     before = _last.get(reader)
     _last[reader] = now
@@ -100,8 +102,24 @@ def log(
         writer.add_scalar(f"sassl/{name}", value, step)
 
 
-def _grid(batch: Batch, samples: int) -> npt.NDArray[np.uint8]:
+def _array(values: Any) -> npt.NDArray[Any]:
+    """What is an array already, or a tensor wherever it lies."""
+    return values if isinstance(values, np.ndarray) else np.asarray(values.cpu())
+
+
+def _pixels(view: Any) -> npt.NDArray[np.uint8]:
+    """Pixels of a view [samples, height, width, 3], also of a normalized one [samples, 3, height, width]."""
+    if not isinstance(view, np.ndarray) and view.is_floating_point():
+        values = _array(view.float()).transpose(0, 2, 3, 1)
+        least, greatest = float(values.min()), float(values.max())
+        values = (values - least) / max(greatest - least, 1e-6) * 255
+        return values.round().astype(np.uint8)
+    pixels: npt.NDArray[np.uint8] = _array(view)
+    return pixels
+
+
+def _grid(views: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
     """Rows of views [rows, columns, 3]; smaller views have black to their right."""
-    rows = [np.concatenate(list(view[:samples]), axis=1) for view in batch.views]
+    rows = [np.concatenate(list(view), axis=1) for view in views]
     width = max(row.shape[1] for row in rows)
     return np.concatenate([np.pad(row, ((0, 0), (0, width - row.shape[1]), (0, 0))) for row in rows])

@@ -86,3 +86,22 @@ def test_there_is_no_rate_over_a_jump_backwards(directory: str) -> None:
         sassl.log(notebook, reader, next(reader))
         assert ("sassl/images_per_second", 2) not in notebook.scalars
         assert ("sassl/daemon_waited_share", 2) in notebook.scalars
+
+
+def test_normalized_views_are_shown_from_their_least_value_to_their_greatest(directory: str) -> None:
+    pytest.importorskip("torch")
+    import sassl.torch
+
+    notebook = Notebook()
+    with stream(directory):
+        dataset = sassl.torch.RingDataset("test", directory=directory)
+        loader = sassl.torch.DeviceLoader(dataset, device="cpu", mean=(0, 0, 0), std=(1, 1, 1))
+        for batch in loader:
+            sassl.log(notebook, dataset.reader, batch)
+            break
+        dataset.close()
+    shown = notebook.images["sassl/views", 0].astype(float)
+    for view in (0, 1):
+        pixels = np.concatenate(list(expected(0)[f"view{view}"]), axis=1).astype(float)
+        stretched = (pixels - pixels.min()) / (pixels.max() - pixels.min()) * 255
+        assert np.abs(shown[view * HEIGHT : (view + 1) * HEIGHT] - stretched).max() <= 1
