@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -37,9 +38,10 @@ def configuration(data: Path, tmp_path: Path) -> Path:
 def metrics() -> str:
     """What Prometheus would read from every node."""
     found = []
-    for node in ray.nodes():
+    for node in (node for node in ray.nodes() if node["Alive"]):
         address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
-        with urllib.request.urlopen(address, timeout=10) as answer:
+        # The process that answers starts a moment after its node.
+        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=10) as answer:
             found.append(answer.read().decode())
     return "\n".join(found)
 

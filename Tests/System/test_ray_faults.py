@@ -67,19 +67,21 @@ class Faults:
 
     def kill_maker(self) -> None:
         """kill -9 of a maker"""
-        os.kill(self._maker(), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(self._maker(), signal.SIGKILL)
 
     def kill_daemon(self) -> None:
         """kill -9 of a maker's daemon"""
-        with contextlib.suppress(ValueError, FileNotFoundError):  # it has none at the moment
+        with contextlib.suppress(ValueError, OSError):  # it has none at the moment
             os.kill(daemon_of(self._maker()), signal.SIGKILL)
 
     def kill_both(self) -> None:
         """kill -9 of a maker and its daemon at once"""
         maker = self._maker()
-        with contextlib.suppress(ValueError, FileNotFoundError):
+        with contextlib.suppress(ValueError, OSError):
             os.kill(daemon_of(maker), signal.SIGKILL)
-        os.kill(maker, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(maker, signal.SIGKILL)
 
     def kill_feeder(self) -> None:
         """kill -9 of the feeder"""
