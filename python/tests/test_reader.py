@@ -539,8 +539,10 @@ def test_ending_the_interpreter_in_the_middle_is_quiet_and_lets_go(directory: st
 
 
 def test_interrupting_a_wait_works(directory: str) -> None:
+    # A program that was started in the background of a script has the signal switched off.
     program = (
-        "import sassl, sys\n"
+        "import sassl, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "reader = sassl.attach('test', directory=sys.argv[1], wait=0)\n"
         "try:\n"
         "    print('waiting', flush=True)\n"
