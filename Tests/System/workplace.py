@@ -64,9 +64,13 @@ class Daemon:
         return control(*arguments, "--config", str(self.configuration))
 
     def status(self) -> dict[str, Any]:
-        """What `sasslctl status --json` says."""
-        report: dict[str, Any] = json.loads(self.control("status", "--json").stdout)
-        return report
+        """What `sasslctl status --json` says, as soon as the daemon answers: its ring is there a moment before."""
+
+        def look() -> dict[str, Any]:
+            report: dict[str, Any] = json.loads(self.control("status", "--json").stdout)
+            return report if report["state"] not in ("stopped", "starting") or self.process.poll() is not None else {}
+
+        return eventually(look, "the daemon answers")
 
     def stop(self) -> str:
         """Ends it by SIGTERM; returns what it wrote to standard error. Fails unless it ends well."""
