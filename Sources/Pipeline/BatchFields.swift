@@ -8,7 +8,7 @@ package enum BatchFields {
   /// The style columns of the first styled view have plain names (`alpha`); those of any other end in the view's number
   /// (`alpha_view1`). The columns of what was drawn begin with their view (`view0_crop`).
   ///
-  /// - Parameter drawn: whether every view has the columns of ``DrawnColumns``.
+  /// - Parameter drawn: whether every view has the columns of `DrawnColumns`.
   package static func all(for recipes: [ViewRecipe], count: Int, drawn: Bool = false) -> [RingField] {
     var fields = recipes.enumerated().map { index, recipe in
       RingField(name: "view\(index)", type: .uint8, shape: [count, recipe.side, recipe.side, 3])
