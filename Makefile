@@ -86,11 +86,11 @@ test-slurm: build $(VENV)/.ready ## run the example for Slurm under a Slurm of o
 	Tests/packaging/slurm
 
 .PHONY: test-ray
-test-ray: build $(RAY)/.ready ## run clusters of Ray nodes, kill parts of them and cut them off (as root; minutes; KILLS=8)
+test-ray: build $(RAY)/.ready ## run clusters of Ray nodes, kill parts of them and cut them off (as root; minutes; KILLS=8, RAY_TESTS=files)
 	@bash .ci/install-packages iproute2 nftables
 	$(RAY)/bin/pip install -q ./python
 	SASSL_PYTHON=$(CURDIR)/$(RAY)/bin/python $(RAY)/bin/python -m pytest -q --kills $(or $(KILLS),8) \
-	  python/tests/test_ray_parts.py $(wildcard Tests/System/test_ray*.py) Tests/System/test_nodes.py
+	  $(or $(RAY_TESTS),python/tests/test_ray_parts.py $(wildcard Tests/System/test_ray*.py) Tests/System/test_nodes.py)
 
 $(RAY)/.ready: Tests/requirements-ray.txt
 	$(PYTHON) -m venv $(RAY)
