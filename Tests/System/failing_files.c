@@ -1,15 +1,6 @@
 // Loaded before the C library, it stands for a disk or a network that fails: as long as the file $FAILING_WHILE exists, opening a file
 // whose path contains $FAILING_FILES fails with the error number in $FAILING_ERRNO, or with 0 there does not return.
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-typedef int (*opening)(const char *, int, ...);
+#include "opening_files.h"
 
 static int fails(const char *path) {
   return strstr(path, getenv("FAILING_FILES")) != NULL && access(getenv("FAILING_WHILE"), F_OK) == 0;
@@ -21,17 +12,5 @@ static int open_as(const char *name, const char *path, int flags, int mode) {
     if (errno != 0) return -1;
     usleep(10000);
   }
-  return ((opening)dlsym(RTLD_NEXT, name))(path, flags, mode);
+  return open_really(name, path, flags, mode);
 }
-
-#define DEFINE(name)                                \
-  int name(const char *path, int flags, ...) {      \
-    va_list arguments;                              \
-    va_start(arguments, flags);                     \
-    int mode = va_arg(arguments, int);              \
-    va_end(arguments);                              \
-    return open_as(#name, path, flags, mode);       \
-  }
-
-DEFINE(open)
-DEFINE(open64)

@@ -1,16 +1,7 @@
 // Loaded before the C library, it stands for a slow disk: opening a file whose path contains $SLOW_FILES takes $SLOW_MILLISECONDS
 // longer. With $SLOW_WHERE=disk that is so only for files that the page cache does not have, and with $SLOW_WHERE=everywhere for all.
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include "opening_files.h"
 #include <sys/uio.h>
-#include <unistd.h>
-
-typedef int (*opening)(const char *, int, ...);
 
 static int is_cached(int descriptor) {
   char byte;
@@ -19,7 +10,7 @@ static int is_cached(int descriptor) {
 }
 
 static int open_as(const char *name, const char *path, int flags, int mode) {
-  int descriptor = ((opening)dlsym(RTLD_NEXT, name))(path, flags, mode);
+  int descriptor = open_really(name, path, flags, mode);
   int error = errno;
   if (descriptor >= 0 && strstr(path, getenv("SLOW_FILES")) != NULL) {
     if (strcmp(getenv("SLOW_WHERE"), "everywhere") == 0 || !is_cached(descriptor)) {
@@ -29,15 +20,3 @@ static int open_as(const char *name, const char *path, int flags, int mode) {
   errno = error;
   return descriptor;
 }
-
-#define DEFINE(name)                                \
-  int name(const char *path, int flags, ...) {      \
-    va_list arguments;                              \
-    va_start(arguments, flags);                     \
-    int mode = va_arg(arguments, int);              \
-    va_end(arguments);                              \
-    return open_as(#name, path, flags, mode);       \
-  }
-
-DEFINE(open)
-DEFINE(open64)
