@@ -30,17 +30,22 @@ def test_batches_from_three_nodes_are_those_of_one_daemon(data: Path, on_one_mac
         assert all(maker["slices"] > 0 for maker in rank["makers"])
 
 
+def assert_joined_batches(deployment: Any, expected: list[bytes]) -> None:
+    """What two trainers read, put together, are the batches with these digests."""
+    readers = [deployment.attach(rank, start=0, verify=True) for rank in range(2)]
+    for digest in expected:
+        parts = [reader.next(timeout=60) for reader in readers]
+        assert digest_of_arrays(*(part.arrays for part in parts)) == digest
+        for part in parts:
+            part.release()
+    for reader in readers:
+        reader.close()
+
+
 def test_the_slices_of_two_ranks_make_up_the_batch_of_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
     halves = {"batch_size": 16, "world_size": 2}
     with served(data, makers=2, **halves) as deployment:
-        readers = [deployment.attach(rank, start=0, verify=True) for rank in range(2)]
-        for expected in on_one_machine[:10]:
-            parts = [reader.next(timeout=60) for reader in readers]
-            assert digest_of_arrays(*(part.arrays for part in parts)) == expected
-            for part in parts:
-                part.release()
-        for reader in readers:
-            reader.close()
+        assert_joined_batches(deployment, on_one_machine[:10])
 
 
 def test_two_nodes_that_train_have_feeders_and_makers_of_their_own(data: Path, on_one_machine: list[bytes]) -> None:
@@ -54,14 +59,7 @@ def test_two_nodes_that_train_have_feeders_and_makers_of_their_own(data: Path, o
         first, second = ({maker["name"] for maker in rank["makers"]} for rank in ranks)
         assert len(first) == len(second) == 1
         assert not first & second
-        readers = [deployment.attach(rank, start=0, verify=True) for rank in range(2)]
-        for expected in on_one_machine[:6]:
-            parts = [reader.next(timeout=60) for reader in readers]
-            assert digest_of_arrays(*(part.arrays for part in parts)) == expected
-            for part in parts:
-                part.release()
-        for reader in readers:
-            reader.close()
+        assert_joined_batches(deployment, on_one_machine[:6])
 
 
 def test_a_trainer_seeks_and_resumes_as_with_one_daemon(data: Path, on_one_machine: list[bytes]) -> None:
