@@ -26,7 +26,7 @@ import sassl
 from picture_files import flat_picture, write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
-from workplace import PLAIN, Workplace, control, eventually, rows
+from workplace import PLAIN, Workplace, control, eventually, rows, thread_names
 
 if TYPE_CHECKING:
     from reliability import Provocations
@@ -276,8 +276,7 @@ def test_a_stop_does_not_wait_for_unfinished_batches(workplace: Workplace, tmp_p
         workers__count=1,
     )
     process = workplace.launch(configuration)
-    tasks = pathlib.Path(f"/proc/{process.pid}/task")
-    eventually(lambda: "sassl.work.0" in {(task / "comm").read_text().strip() for task in tasks.iterdir()}, "it works")
+    eventually(lambda: "sassl.work.0" in thread_names(process.pid), "it works")
     (ring,) = rings_of(name)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)

@@ -23,7 +23,7 @@ import sassl
 from picture_files import write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
-from workplace import PLAIN, PROGRAMS, Workplace, eventually
+from workplace import PLAIN, PROGRAMS, Workplace, eventually, thread_names
 
 if TYPE_CHECKING:
     from workplace import Size
@@ -279,9 +279,7 @@ def test_a_hundred_workers_make_the_same_stream(
 ) -> None:
     with workplace.daemon(data, size, **PLAIN, workers__count=100) as daemon:
         assert read(daemon.name, 0, COUNT) == expected
-        tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
-        names = [(task / "comm").read_text().strip() for task in tasks.iterdir()]
-        assert sum(name.startswith("sassl.work.") for name in names) == 100
+        assert sum(name.startswith("sassl.work.") for name in thread_names(daemon.process.pid)) == 100
 
 
 @pytest.mark.skipif(not may_mount(), reason="this user may not mount a file system")

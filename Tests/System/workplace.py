@@ -51,6 +51,15 @@ def rows(index: pathlib.Path, query: str) -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
+def thread_names(process: int) -> list[str]:
+    """What the threads of a process are called; those that end meanwhile are left out."""
+    names = []
+    for task in pathlib.Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            names.append((task / "comm").read_text().strip())
+    return names
+
+
 @dataclasses.dataclass
 class Daemon:
     """A running `sassld` with a configuration of its own."""
