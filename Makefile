@@ -24,8 +24,8 @@ export SASSL_PYTHON := $(CURDIR)/$(VENV)/bin/python
 
 APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libwebp-dev libtiff-dev \
                 libgif-dev libsqlite3-dev libopenblas-dev libsystemd-dev libtomlplusplus-dev libarchive-dev libfreetype-dev \
-                libfontconfig-dev fonts-dejavu-core python3-venv
-TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables
+                libfontconfig-dev libmicrohttpd-dev fonts-dejavu-core python3-venv
+TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables curl
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
         test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \

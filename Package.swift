@@ -33,6 +33,7 @@ let package = Package(
     .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
     .systemLibrary(name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CFontconfig", pkgConfig: "fontconfig", providers: [.apt(["libfontconfig-dev"])]),
     .systemLibrary(name: "CGetopt"),
@@ -55,6 +56,7 @@ let package = Package(
     // The rooms; data flows down this list and never back up.
     .target(name: "Basics", dependencies: ["CGlibc"]),
     .target(name: "Log", dependencies: ["Basics"]),
+    .target(name: "WebServer", dependencies: ["Basics", "CMicroHTTPD", "CSystemd"]),
     .target(name: "Machine"),
     .target(name: "KeyedRandom"),
     .target(name: "Settings"),
@@ -113,7 +115,7 @@ let package = Package(
       name: "Commands",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "Configuration",
-        "Pipeline", "Streams", "Control", "Lifecycle", "CGetopt",
+        "Pipeline", "Streams", "Control", "Lifecycle", "WebServer", "CGetopt",
       ]),
     .executableTarget(name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands"]),
     .executableTarget(
@@ -139,6 +141,7 @@ let package = Package(
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
     tests(for: "Log"),
+    tests(for: "WebServer"),
     tests(for: "Machine"),
     tests(for: "Configuration", alsoUsing: ["Augmentation", "Dataset", "Settings"]),
     tests(
@@ -155,6 +158,7 @@ let package = Package(
       for: "Commands",
       alsoUsing: [
         "Basics", "BatchRing", "Configuration", "Control", "Dataset", "Imaging", "Lifecycle", "Pipeline", "Streams",
+        "WebServer",
       ]),
   ],
   swiftLanguageModes: [.v6],
