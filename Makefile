@@ -28,7 +28,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables curl
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-frameworks test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \
+        test-frameworks test-metrics test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \
         bench-peers bench-tables format install install-documents uninstall clean pictures
 
 help: ## list the targets
@@ -127,7 +127,7 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 pictures: build $(VENV)/.ready ## draw the pictures of the documents anew
 	$(VENV)/bin/python docs/images/draw.py
 
-test: test-deps lint test-swift test-python test-frameworks test-evidence test-distillation test-systemd ## run every test
+test: test-deps lint test-swift test-python test-metrics test-frameworks test-evidence test-distillation test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -136,6 +136,11 @@ test-swift: $(VENV)/.ready
 test-python: build $(VENV)/.ready
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python -m pytest -q python/tests Tests/SamplePictures Tests/System
+
+test-metrics: build $(VENV)/.ready ## have Prometheus and node_exporter read the metrics; alerts and dashboard (half a minute)
+	@bash .ci/install-packages prometheus prometheus-node-exporter
+	$(VENV)/bin/pip install -q ./python
+	$(VENV)/bin/python -m pytest -q Tests/Metrics
 
 # It sees the project's own environment, and has beside it what would be in the way there: without its operators,
 # torchvision lets nothing import it (Tests/Frameworks/running.py), and others import it where it is.
@@ -260,6 +265,8 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 packaging/ModelImport/import_model.py "$(SHARE)/sassl/tools/"
+	install -D -m 644 -t "$(SHARE)/sassl/prometheus" Config/prometheus/sassl.rules.yml
+	install -D -m 644 -t "$(SHARE)/sassl/grafana" Config/grafana/sassl.json
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"
 	test -e "$(SETTINGS)/sassld.toml" || $(SERVICE_SETTINGS) > "$(SETTINGS)/sassld.toml"
 

@@ -98,6 +98,7 @@ let package = Package(
         "Basics", "Memory", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline",
         "Streams",
       ]),
+    .target(name: "Metrics", dependencies: ["Basics", "BatchIndex", "BatchRing", "Configuration", "Control"]),
     .target(name: "Sheets", dependencies: ["Imaging", "CFreeType", "CFontconfig"]),
     .target(
       name: "Preview",
@@ -122,7 +123,7 @@ let package = Package(
       name: "sasslctl",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams",
-        "Control", "Diagnostics", "Preview", "Sheets", "Commands",
+        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "Commands",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(

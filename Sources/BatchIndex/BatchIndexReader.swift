@@ -83,6 +83,12 @@ package final class BatchIndexReader {
     try batches("WHERE rank = ? ORDER BY id DESC LIMIT ?", .integer(Int64(rank)), .integer(Int64(limit)))
   }
 
+  /// Which batch of a rank was made last, and when; `nil` where there is none.
+  package func latestBatch(ofRank rank: Int) throws(DatabaseError) -> (number: UInt64, madeAt: Date)? {
+    try rows("SELECT number, made_at_us FROM batch WHERE rank = ? ORDER BY id DESC LIMIT 1", .integer(Int64(rank)))
+      .first.map { (UInt64(bitPattern: $0.integer(0)), Date(microseconds: $0.integer(1))) }
+  }
+
   private func batches(_ condition: String, _ arguments: DatabaseValue...) throws(DatabaseError) -> [BatchRecord] {
     var batches: [BatchRecord] = []
     let rows = try database.rows(

@@ -284,6 +284,9 @@ package struct RingReservation: @unchecked Sendable {
   package var number: UInt64 { reservation.number }
   /// Index of the slot, 0 to slot count - 1.
   package var slot: Int { Int(reservation.slot) }
+  /// For how long the batch that was in the slot before was there: from its publication until the slot was found free. In
+  /// nanoseconds; `nil` where there was none, or a seek has overtaken it, so that it may never have been read.
+  package var formerNanoseconds: UInt64? { reservation.former_ns == 0 ? nil : reservation.former_ns }
   /// Whether a seek has overtaken it, so that filling it further is in vain: once true, always true. Publish or cancel it all the
   /// same.
   package var isVoid: Bool { producer.isVoid(reservation) }

@@ -39,13 +39,24 @@ int producer_fail_not_serving(struct sassl_ring_error *error) {
   return fail(error, SASSL_RING_ERROR_STATE, 0, "this ring was finished, or is being made anew");
 }
 
+/// For how long the batch that was in the slot of `sequence` before was there; 0 where there was none of the present seek. Mutex held,
+/// and the slot is free.
+static uint64_t former_ns(const struct sassl_ring_producer *producer, uint64_t sequence) {
+  if (sequence < producer->mapping->geometry.slot_count) return 0;
+  const struct sassl_ring_slot *former = mapping_slot(producer->mapping, sequence);
+  // What a slot that was published says is ours alone to write; one that a seek has overtaken may never have been read.
+  if (former->generation != producer->copy.seek_acknowledged) return 0;
+  uint64_t now = monotonic_ns(), published = LOAD(former->published_ns);
+  return now > published ? now - published : 0;
+}
+
 static int try_reserve(struct sassl_ring_producer *producer, struct sassl_ring_reservation *reservation,
                        struct sassl_ring_error *error) {
   if (producer->stage != STAGE_SERVING) return producer_fail_not_serving(error);
   int code = producer_obey_seek(producer, error);
   if (code == SASSL_RING_OK) code = producer_read_released(producer, error);
   if (code != SASSL_RING_OK) return code;
-  uint64_t sequence, number;
+  uint64_t sequence, number, reserved_before = producer->next_sequence;
   if (!choose_slot(producer, &sequence, &number)) return SASSL_RING_TIMEOUT;
   struct producer_slot *slot = producer_slot_of(producer, sequence);
   slot->state = SLOT_RESERVED;
@@ -57,6 +68,8 @@ static int try_reserve(struct sassl_ring_producer *producer, struct sassl_ring_r
   reservation->generation = slot->generation;
   reservation->slot = (uint32_t)(sequence % producer->mapping->geometry.slot_count);
   reservation->reserved = 0;
+  // A slot that was given back unfilled was told of when it was reserved first.
+  reservation->former_ns = sequence == reserved_before ? former_ns(producer, sequence) : 0;
   reservation->payload = mapping_payload(producer->mapping, sequence);
   producer_count_filling(producer);
   STEP(producer, SASSL_RING_STEP_SLOT_CHOSEN);

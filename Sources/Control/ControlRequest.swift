@@ -4,6 +4,8 @@ import FoundationEssentials
 package enum ControlRequest: String, Codable, Sendable {
   /// Answered by a `StatusReport`.
   case status
+  /// Answered by a `MeasuredReport`.
+  case metrics
 
   /// The envelope of a request on the wire, so that later versions can add keys.
   private struct Message: Codable {

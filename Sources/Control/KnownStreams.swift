@@ -78,6 +78,30 @@ package struct KnownStreams {
     return try ServiceConfiguration.load(path: files[0])
   }
 
+  /// The configurations of all streams by name: those that are installed, and those of daemons that run and that this user can ask.
+  ///
+  /// - Returns: beside them, a sentence on each that is left out: its file is wrong, or another stream has its name.
+  package func all() -> (configurations: [ServiceConfiguration], leftOut: [String]) {
+    var files = installedFiles
+    files += running().compactMap(\.configurationFile).filter { !files.contains($0) }
+    var configurations: [String: (file: String, configuration: ServiceConfiguration)] = [:]
+    var leftOut: [String] = []
+    for file in files {
+      do throws(ConfigurationError) {
+        let configuration = try ServiceConfiguration.load(path: file)
+        let name = configuration.stream.name
+        if let other = configurations[name] {
+          leftOut.append("\(file) is left out: its stream has the name '\(name)', as that of \(other.file)")
+        } else {
+          configurations[name] = (file, configuration)
+        }
+      } catch {
+        leftOut.append("\(file) is left out: \(error)")
+      }
+    }
+    return (configurations.values.map(\.configuration).sorted { $0.stream.name < $1.stream.name }, leftOut)
+  }
+
   private static let socketSuffix = ".control"
 
   private func runningConfigurationFile(of name: String) throws -> String? {
@@ -97,22 +121,25 @@ package struct KnownStreams {
 
   /// The installed configuration whose stream has that name. A file that is wrong is told where it has the stream's own name.
   private func installedConfiguration(named name: String) throws -> ServiceConfiguration? {
-    let own = name + ".toml"
-    let files = ((try? FileManager.default.contentsOfDirectory(atPath: configurationDirectory)) ?? [])
-      .filter { $0.hasSuffix(".toml") }
-      .sorted { ($0 == own ? 0 : 1, $0) < ($1 == own ? 0 : 1, $1) }
-    for file in files {
-      let path = configurationDirectory + "/" + file
+    let own = configurationDirectory + "/" + name + ".toml"
+    let files = installedFiles
+    for path in files.filter({ $0 == own }) + files.filter({ $0 != own }) {
       do throws(ConfigurationError) {
         let configuration = try ServiceConfiguration.load(path: path)
         if configuration.stream.name == name { return configuration }
-      } catch  where file == own {
+      } catch  where path == own {
         throw error
       } catch {
         continue
       }
     }
     return nil
+  }
+
+  /// The configuration files that are installed.
+  private var installedFiles: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: configurationDirectory)) ?? [])
+      .filter { $0.hasSuffix(".toml") }.sorted().map { configurationDirectory + "/" + $0 }
   }
 
   private func overview() -> String {

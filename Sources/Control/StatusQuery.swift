@@ -19,21 +19,36 @@ package struct StatusQuery {
 
   /// The state: the daemon's own report, or one of the state `stopped` or `unknown` from what is left of it.
   package func ask() -> StatusReport {
+    answer(to: .status, reading: { try StatusReport(json: $0) }, orLeft: { $0 })
+  }
+
+  /// The state and what the daemon has counted; the state alone where none answers.
+  package func measure() -> MeasuredReport {
+    answer(to: .metrics, reading: { try MeasuredReport(json: $0) }, orLeft: { MeasuredReport(status: $0) })
+  }
+
+  /// What the daemon answers, or what follows from the state of one that does not.
+  private func answer<Report>(
+    to request: ControlRequest, reading read: (Data) throws -> Report, orLeft conclude: (StatusReport) -> Report
+  ) -> Report {
+    func left(_ state: StatusReport.State, _ detail: String) -> Report {
+      conclude(self.left(state: state, detail: detail))
+    }
     let folder = configuration.state.resolvedRuntimeDirectory
     if let fault = ServicePlaces.fault(of: folder) {
-      return left(state: .unknown, detail: "the directory \(folder) \(fault): what answers there is not believed")
+      return left(.unknown, "the directory \(folder) \(fault): what answers there is not believed")
     }
     do throws(ControlError) {
-      let answer = try ControlClient.ask(.status, at: places.controlPath)
-      if let report = try? StatusReport(json: answer) { return report }
-      return left(state: .unknown, detail: "the daemon's answer is not a status report; is it of another version?")
+      let answer = try ControlClient.ask(request, at: places.controlPath)
+      if let report = try? read(answer) { return report }
+      return left(.unknown, "the daemon's answer is not a report; is it of another version?")
     } catch {
-      if case .notAllowed = error { return left(state: .unknown, detail: error.description) }
+      if case .notAllowed = error { return left(.unknown, error.description) }
       // The socket says nothing; the kernel's lock on the ring knows whether somebody lives.
       if let holder = producer() {
-        return left(state: .unknown, detail: "process \(holder) holds the ring, but \(error)")
+        return left(.unknown, "process \(holder) holds the ring, but \(error)")
       }
-      return left(state: .stopped, detail: "not running; what follows is from its index")
+      return left(.stopped, "not running; what follows is from its index")
     }
   }
 

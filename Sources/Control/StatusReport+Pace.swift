@@ -2,7 +2,7 @@ extension StatusReport {
   /// Who is how fast, what keeps the faster side waiting, and how much the slower side would need to keep up.
   package struct Pace: Codable, Sendable, Equatable {
     /// What keeps trainer and workers from being faster together.
-    package enum Limit: String, Codable, Sendable {
+    package enum Limit: String, Codable, CaseIterable, Sendable {
       /// Nobody reads.
       case noTrainer = "no-trainer"
       /// Nothing does: neither side waits.

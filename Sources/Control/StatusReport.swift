@@ -7,7 +7,7 @@ import Glibc
 /// The form is stable: keys are only ever added. Every number is finite. Units are in the names; times are seconds since 1970 (UTC).
 package struct StatusReport: Codable, Sendable, Equatable {
   /// Where the daemon is in its life.
-  package enum State: String, Codable, Sendable {
+  package enum State: String, Codable, CaseIterable, Sendable {
     /// Reading the dataset and the model; no batch is ready yet.
     case starting
     /// Batches are made and handed over.
@@ -161,19 +161,13 @@ package struct StatusReport: Codable, Sendable, Equatable {
 extension StatusReport {
   /// The report as JSON with snake-case keys; `pretty` breaks it into lines.
   package func json(pretty: Bool) -> Data {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = pretty ? [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes] : [.sortedKeys]
-    // A report holds only finite numbers and text, which always encode.
-    return try! encoder.encode(self)
+    ReportCoding.json(of: self, pretty: pretty)
   }
 
   /// Reads what `json(pretty:)` wrote.
   ///
   /// - Throws: `DecodingError` where it is no report.
   package init(json: Data) throws {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    self = try decoder.decode(StatusReport.self, from: json)
+    self = try ReportCoding.report(StatusReport.self, from: json)
   }
 }

@@ -83,6 +83,7 @@ package final class Daemon: Sendable {
     let control = try ControlServer(path: places.controlPath) { [self] request in
       switch request {
       case .status: report().json(pretty: false)
+      case .metrics: MeasuredReport(status: report(), counts: shared.withLock { $0.reporter }?.counts()).json
       }
     }
     defer { control.close() }

@@ -15,10 +15,10 @@ final class StatusReporter: Sendable {
 
   private let configuration: ServiceConfiguration
   private let stream: OpenedStream
-  private let pipeline: StreamPipeline
-  private let quarantine: Quarantine
-  private let waiting: WaitingWorkers
-  private let index: BatchIndex
+  let pipeline: StreamPipeline
+  let quarantine: Quarantine
+  let waiting: WaitingWorkers
+  let index: BatchIndex
   private let startedAt: Moment
   private let configurationFile: String
   private let windows: Mutex<Windows>

@@ -29,6 +29,8 @@ package final class BatchAssembly: @unchecked Sendable {
   /// `[styled view][position]`, written by prepare, read by finish.
   private let embeddings: UnsafeMutableBufferPointer<StyleEmbedding?>
   private let addedTimes = Mutex(PipelineMetrics.Times())
+  /// `[position][stage]`, nanoseconds so far, written by whoever has the sample's ticket.
+  private let imageNanoseconds: UnsafeMutableBufferPointer<UInt64>
 
   /// A batch to be made of `plan` into `memory`.
   package init(
@@ -51,11 +53,14 @@ package final class BatchAssembly: @unchecked Sendable {
     }
     embeddings = .allocate(capacity: source.styledViews.count * plan.sampleIDs.count)
     embeddings.initialize(repeating: nil)
+    imageNanoseconds = .allocate(capacity: PipelineMetrics.Stage.allCases.count * plan.sampleIDs.count)
+    imageNanoseconds.initialize(repeating: 0)
   }
 
   deinit {
     embeddings.deinitialize()
     embeddings.deallocate()
+    imageNanoseconds.deallocate()
   }
 
   /// Samples in the batch.
@@ -65,8 +70,16 @@ package final class BatchAssembly: @unchecked Sendable {
   /// Core time that the batch has taken so far.
   package var times: PipelineMetrics.Times { addedTimes.withLock { $0 } }
 
-  /// Books core time that a worker spent on this batch.
-  package func add(_ times: PipelineMetrics.Times) { addedTimes.withLock { $0.add(times) } }
+  /// Books the time that a worker spent on the sample at `position`, whose ticket it has.
+  ///
+  /// - Returns: what each stage of the sample took so far, in nanoseconds.
+  package func add(_ times: PipelineMetrics.Times, at position: Int) -> [UInt64] {
+    addedTimes.withLock { $0.add(times) }
+    let stages = times.nanoseconds.count
+    let image = imageNanoseconds[position * stages..<(position + 1) * stages]
+    for (index, nanoseconds) in zip(image.indices, times.nanoseconds) { imageNanoseconds[index] += nanoseconds }
+    return Array(image)
+  }
 
   /// What was drawn for every sample, read from the finished batch.
   package func drawnSamples() -> [DrawnSample] {

@@ -51,6 +51,9 @@ package final class Quarantine: Sendable {
     }
   }
 
+  /// How many files may be bad before the stream ends.
+  package var allowedCount: Int { Int(state.withLock { $0.fraction } * Double(total)) }
+
   /// Whether a sample is known to be bad.
   package func holds(_ sample: Int) -> Bool { state.withLock { $0.reasons[sample] != nil } }
 

@@ -255,6 +255,7 @@ package final class StreamPipeline: Sendable {
           continue
         }
         setWaiting(false)
+        if let age = reservation.formerNanoseconds { metrics.addAge(ofRank: lane.schedule.rank, nanoseconds: age) }
         let memory = BatchMemory(
           for: source.recipes, at: names.map { reservation[$0].baseAddress! })
         let assembly = BatchAssembly(
@@ -289,9 +290,10 @@ package final class StreamPipeline: Sendable {
           continue
         }
         let isPreparing = ticket.stage == .prepare
+        let taken = job.assembly.add(tools.times, at: ticket.position)
         metrics.add(
-          tools.times, preparing: isPreparing ? time : WorkerTime(), finishing: isPreparing ? WorkerTime() : time)
-        job.assembly.add(tools.times)
+          tools.times, preparing: isPreparing ? time : WorkerTime(), finishing: isPreparing ? WorkerTime() : time,
+          finished: isPreparing ? nil : taken)
         tools.times = PipelineMetrics.Times()
       }
       if work.complete(ticket) {
@@ -320,10 +322,12 @@ package final class StreamPipeline: Sendable {
       // The reader may have given the slot back, and a feeder refilled it, before `publish` even returns.
       let samples = job.assembly.drawnSamples()
       let drawn = job.assembly.drawnNumbers()
+      let taken = clockNanoseconds() - job.assembly.startedNanoseconds
       let isPublished = try job.lane.ring.publish(
         job.reservation, epoch: plan.epoch, step: UInt64(plan.step), count: job.assembly.count,
-        production: .nanoseconds(Int64(clockNanoseconds() - job.assembly.startedNanoseconds)))
+        production: .nanoseconds(Int64(taken)))
       guard isPublished else { return }
+      metrics.addProduction(ofRank: job.lane.schedule.rank, nanoseconds: taken)
       metrics.published(images: samples.count, replaced: samples.count { $0.replacedSampleID != nil })
       onPublished(
         Published(

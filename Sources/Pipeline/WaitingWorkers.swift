@@ -35,6 +35,9 @@ package final class WaitingWorkers: Sendable {
   /// Whether the stream ends, so that there is nothing to wait for.
   var isInVain: Bool { state.withLock { $0.hasEnded } }
 
+  /// How many wait.
+  package var count: Int { state.withLock { $0.count } }
+
   /// Why nothing comes, or less than usual; `nil` while no worker waits.
   package var sentence: String? {
     state.withLock {

@@ -14,6 +14,7 @@ struct Command {
 let commands: [Command] = [
   Command(
     name: "status", summary: "what the daemon is doing; exit code 0 running, 3 stopped, 4 unknown", run: statusCommand),
+  Command(name: "metrics", summary: "the same for Prometheus, and for files that it reads", run: metricsCommand),
   Command(
     name: "doctor", summary: "what would keep the service from working, and what to do about it", run: doctorCommand),
   Command(name: "preview", summary: "a picture of one batch: originals beside their views", run: previewCommand),

@@ -33,6 +33,22 @@ struct KnownStreamsTests {
     #expect(throws: ConfigurationError.self) { try streams.configuration(named: "broken") }
   }
 
+  @Test("all installed streams are listed by name, and what is left out is told with its file")
+  func all() throws {
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try install("sassld.toml", "[stream]\nseed = 1")
+    try install("a.toml", "[stream]\nname = \"photos\"\nseed = 2")
+    try install("b.toml", "[stream]\nname = \"photos\"\nseed = 3")
+    try install("broken.toml", "[stream]\nseed = \"x\"")
+    try install("notes.txt", "no configuration")
+    let (configurations, leftOut) = streams.all()
+    #expect(configurations.map(\.stream.name) == ["default", "photos"])
+    #expect(configurations.map(\.stream.seed) == [1, 2])
+    #expect(leftOut.count == 2)
+    #expect(leftOut.contains { $0.contains("b.toml") && $0.contains("a.toml") && $0.contains("'photos'") })
+    #expect(leftOut.contains { $0.contains("broken.toml") && $0.contains("seed") })
+  }
+
   @Test("a name that nobody has is told with what runs, and what is no name is wrong usage")
   func unknown() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }

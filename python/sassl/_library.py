@@ -165,6 +165,7 @@ class Reservation(Structure):
         ("slot", c_uint32),
         ("reserved", c_uint32),
         ("payload", c_pointer),
+        ("former_ns", c_uint64),
     ]
 
 

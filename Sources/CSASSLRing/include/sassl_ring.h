@@ -360,6 +360,8 @@ struct sassl_ring_reservation {
   uint32_t slot;
   uint32_t reserved;
   void *payload;        ///< `payload_bytes` writable bytes, page aligned
+  uint64_t former_ns;   ///< for how long the batch that was in the slot before was there, from its publication until this slot was
+                        ///< found free; 0 where there was none, or a seek has overtaken it
 };
 
 /// What to say of a batch when it is published.
