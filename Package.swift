@@ -55,6 +55,8 @@ let package = Package(
 
     // The rooms; data flows down this list and never back up.
     .target(name: "Basics", dependencies: ["CGlibc"]),
+    .target(name: "LongWork", dependencies: ["Basics"]),
+    .target(name: "Terminal"),
     .target(name: "Log", dependencies: ["Basics"]),
     .target(name: "WebServer", dependencies: ["Basics", "CMicroHTTPD", "CSystemd"]),
     .target(name: "Machine"),
@@ -63,7 +65,7 @@ let package = Package(
     .target(name: "Memory"),
     .target(name: "ImageFormats"),
     .target(
-      name: "Dataset", dependencies: ["Basics", "KeyedRandom", "Memory", "ImageFormats", "CArchive"],
+      name: "Dataset", dependencies: ["Basics", "LongWork", "KeyedRandom", "Memory", "ImageFormats", "CArchive"],
       linkerSettings: [.unsafeFlags(["-l:libarchive.a"])]),
     .target(
       name: "Imaging",
@@ -87,16 +89,18 @@ let package = Package(
       name: "Streams",
       dependencies: [
         "Basics", "Log", "Memory", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "BatchIndex",
-        "Configuration", "Settings", "Pipeline",
+        "Configuration", "Settings", "Pipeline", "LongWork",
       ]),
     .target(
       name: "Control",
-      dependencies: ["Basics", "Machine", "Dataset", "BatchRing", "BatchIndex", "Configuration"]),
+      dependencies: [
+        "Basics", "LongWork", "Terminal", "Machine", "Dataset", "BatchRing", "BatchIndex", "Configuration",
+      ]),
     .target(
       name: "Diagnostics",
       dependencies: [
         "Basics", "Memory", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "Configuration", "Pipeline",
-        "Streams",
+        "Streams", "LongWork",
       ]),
     .target(name: "Metrics", dependencies: ["Basics", "BatchIndex", "BatchRing", "Configuration", "Control"]),
     .target(name: "Sheets", dependencies: ["Imaging", "CFreeType", "CFontconfig"]),
@@ -104,26 +108,27 @@ let package = Package(
       name: "Preview",
       dependencies: [
         "Basics", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "Configuration", "Pipeline", "Streams",
-        "Sheets",
+        "Sheets", "LongWork",
       ]),
     .target(
       name: "Lifecycle",
       dependencies: [
         "Basics", "Log", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration",
-        "Pipeline", "Streams", "Control", "Diagnostics", "CSystemd",
+        "Pipeline", "Streams", "Control", "Diagnostics", "CSystemd", "LongWork",
       ]),
     .target(
       name: "Commands",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "Configuration",
-        "Pipeline", "Streams", "Control", "Lifecycle", "WebServer", "CGetopt",
+        "Pipeline", "Streams", "Control", "Lifecycle", "WebServer", "LongWork", "Terminal", "CGetopt",
       ]),
-    .executableTarget(name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands"]),
+    .executableTarget(
+      name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands", "LongWork", "Terminal"]),
     .executableTarget(
       name: "sasslctl",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams",
-        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "Commands",
+        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "Commands", "Terminal",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
@@ -135,12 +140,14 @@ let package = Package(
     tests(for: "Basics", alsoUsing: ["CGlibc"]),
     tests(for: "KeyedRandom"),
     tests(for: "Memory"),
-    tests(for: "Dataset", alsoUsing: ["Memory"]),
+    tests(for: "Dataset", alsoUsing: ["LongWork", "Memory"]),
     tests(for: "Imaging", alsoUsing: ["ImageFormats", "CImagingKernels", "CTurboJPEG"], besides: ["Golden"]),
     tests(for: "StyleTransfer", alsoUsing: ["CStyleKernels"], besides: ["Golden"]),
     tests(for: "Augmentation", alsoUsing: ["Imaging", "KeyedRandom", "Settings"], besides: ["Golden"]),
     tests(for: "BatchRing", alsoUsing: ["CSASSLRing"]),
     tests(for: "BatchIndex"),
+    tests(for: "LongWork"),
+    tests(for: "Terminal"),
     tests(for: "Log"),
     tests(for: "WebServer"),
     tests(for: "Machine"),
@@ -158,8 +165,8 @@ let package = Package(
     tests(
       for: "Commands",
       alsoUsing: [
-        "Basics", "BatchRing", "Configuration", "Control", "Dataset", "Imaging", "Lifecycle", "Pipeline", "Streams",
-        "WebServer",
+        "Basics", "BatchRing", "Configuration", "Control", "Dataset", "Imaging", "Lifecycle", "LongWork", "Pipeline",
+        "Streams", "WebServer",
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -7,8 +7,8 @@ import StyleTransfer
 /// Seconds that a program which ends waits for its last lines to be written.
 private let lastLinesPatience = 0.5
 
-/// Runs a program: what it throws becomes one sentence on standard error and an exit status, and where its output cannot be written
-/// that is an error too.
+/// Runs a program: what it throws becomes one sentence on standard error and an exit status, with `--json` also an object on standard
+/// output, and where its output cannot be written that is an error too.
 ///
 /// It ends the process with that status at once: at `exit(3)`, libraries wait for threads of theirs that a machine without memory
 /// may never have started.
@@ -24,6 +24,7 @@ package func runReporting(_ name: String, _ body: () throws -> ExitCode) -> Neve
     let failure = CommandFailure(for: error)
     LogStream.standardError.write("\(name): \(failure.message)\n")
     code = failure.code
+    if asksForJSON(CommandLine.arguments), let text = try? jsonText(FailureDescription(failure)) { print(text) }
   }
   if fflush(nil) != 0 && !hasNoReader(STDOUT_FILENO) {
     LogStream.standardError.write("\(name): the output could not be written; is the disk full?\n")

@@ -1,6 +1,7 @@
 import Basics
 import FoundationEssentials
 import Glibc
+import LongWork
 
 /// What `sasslctl status --json` prints: the whole state of one daemon at one moment.
 ///
@@ -156,6 +157,8 @@ package struct StatusReport: Codable, Sendable, Equatable {
   package var configurationFile: String?
   /// Who is how fast, and what it would take to keep up, if the daemon runs.
   package var pace: Pace?
+  /// What a daemon that starts is doing, how far it is, and how long that will take.
+  package var progress: ProgressReport?
 }
 
 extension StatusReport {

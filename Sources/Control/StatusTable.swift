@@ -1,15 +1,16 @@
 import Basics
 import FoundationEssentials
 import Glibc
+import Terminal
 
 extension StatusReport {
-  /// The report as `sasslctl status` shows it to a person.
-  package func table() -> String {
+  /// The report as `sasslctl status` shows it to a person, in the colours of a terminal.
+  package func table(on terminal: Terminal = .absent) -> String {
     var lines: [String] = []
     func row(_ title: String, _ text: String) {
       lines.append(title.padded(to: Self.indent) + text)
     }
-    row("stream", "\(name): \(headline)")
+    row("stream", "\(name): \(headline(on: terminal))")
     if !fingerprint.isEmpty { row("fingerprint", fingerprint) }
     row("dataset", samples > 0 ? "\(dataset), \(samples) samples" : dataset)
     if process != nil {
@@ -36,11 +37,21 @@ extension StatusReport {
   /// Where the second column begins.
   private static let indent = 13
 
-  private var headline: String {
+  private func headline(on terminal: Terminal) -> String {
     let who = process.map { " (process \($0))" } ?? ""
     let began = Date(timeIntervalSince1970: startedAtSeconds).formatted(.iso8601)
     let since = startedAtSeconds > 0 ? (process == nil ? ", last started \(began)" : " since \(began)") : ""
-    return "\(state.rawValue)\(who)\(since)\(detail.isEmpty ? "" : ": \(detail)")"
+    return "\(terminal.coloured(state.rawValue, state.colour))\(who)\(since)\(detail.isEmpty ? "" : ": \(detail)")"
+  }
+}
+
+extension StatusReport.State {
+  fileprivate var colour: Terminal.Colour {
+    switch self {
+    case .running: .good
+    case .starting, .draining: .caution
+    case .stopped, .unknown: .problem
+    }
   }
 }
 

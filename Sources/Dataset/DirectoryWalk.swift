@@ -51,14 +51,22 @@ struct DirectoryWalk {
   }
 
   /// Adds those files below `start`, a path relative to the root, that `selection` takes to `paths`.
+  ///
+  /// - Parameter progress: told now and then how many files `paths` would have with those found so far.
   mutating func appendFiles(
-    below start: BytePath, selection: inout EntrySelection, to paths: inout PathTable
+    below start: BytePath, selection: inout EntrySelection, to paths: inout PathTable,
+    progress: (Int) -> Void = { _ in }
   ) throws(DatasetError) {
+    var count = paths.count
     var found: [(directory: BytePath, files: PathTable)] = []
     var directories = [start]
     var links: [BytePath] = []
     while let directory = directories.popLast() ?? links.popLast() {
-      guard let listing = try list(directory, selection: &selection) else { continue }
+      guard
+        let listing = try list(directory, selection: &selection, progress: { progress(count + $0) })
+      else { continue }
+      count += listing.files.count
+      progress(count)
       found.append((directory, listing.files))
       directories += listing.directories
       links += listing.links
@@ -77,15 +85,19 @@ struct DirectoryWalk {
 
   /// What `directory` holds, or nil where it has been visited before.
   private mutating func list(
-    _ directory: BytePath, selection: inout EntrySelection
+    _ directory: BytePath, selection: inout EntrySelection, progress: (Int) -> Void
   ) throws(DatasetError) -> Listing? {
-    let listing = try Self.list(directory, in: root, lookingFor: content, selection: &selection)
+    let listing = try Self.list(directory, in: root, lookingFor: content, selection: &selection, progress: progress)
     return visited.insert(listing.identity).inserted ? listing : nil
   }
 
+  /// Files of one folder after which progress is told: often enough on a slow disk.
+  private static let progressInterval = 512
+
   /// What `directory` (a path relative to `root`, empty for the root itself) holds that `selection` takes, subdirectories in no order.
   static func list(
-    _ directory: BytePath, in root: BytePath, lookingFor content: Content = .images, selection: inout EntrySelection
+    _ directory: BytePath, in root: BytePath, lookingFor content: Content = .images, selection: inout EntrySelection,
+    progress: (Int) -> Void = { _ in }
   ) throws(DatasetError) -> Listing {
     let path = root.appending(directory)
     let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
@@ -125,7 +137,10 @@ struct DirectoryWalk {
         if selection.takesDirectory(name, in: directory) { listing.links.append(directory.appending(BytePath(name))) }
       case .other:
         // Anything else with the right name counts, as in torchvision; what cannot be read shows when it is read.
-        if content.matches(name), selection.takesFile(name, in: directory) { listing.files.append(name) }
+        if content.matches(name), selection.takesFile(name, in: directory) {
+          listing.files.append(name)
+          if listing.files.count.isMultiple(of: Self.progressInterval) { progress(listing.files.count) }
+        }
       }
     }
   }

@@ -1,17 +1,8 @@
 import Basics
 import Glibc
+import LongWork
 
 extension SampleCatalog {
-  /// How far the reading of shards is.
-  package struct ShardProgress: Sendable {
-    /// Shards whose tables are there.
-    package let done: Int
-    /// All shards.
-    package let total: Int
-    /// Pictures in those that are done.
-    package let samples: Int
-  }
-
   /// The pictures in tar shards as WebDataset defines them.
   ///
   /// Members whose names agree up to the first dot of the file name belong together. Each with the name of a picture is a sample, and its
@@ -25,12 +16,12 @@ extension SampleCatalog {
   ///   - labelField: the field of `.json` that has the label; empty for `.cls`.
   ///   - manifest: a file that says which pictures there are, and in which order; nil for all that are found.
   ///   - tableFile: where tables are kept, so that headers are read once; nil for nowhere.
-  ///   - progress: called after each shard.
+  ///   - progress: called before the first shard and after each.
   /// - Throws: `DatasetError` where a shard is missing, cannot be read or is damaged, or there are no pictures.
   package static func shards(
     at path: BytePath, excluding patterns: [String] = [], labelField: String = "",
     manifest: BytePath? = nil,
-    tableFile: BytePath? = nil, progress: (ShardProgress) -> Void = { _ in }
+    tableFile: BytePath? = nil, progress: (WorkProgress) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
     if let manifest {
       let frozen = try FrozenShards(manifest)
@@ -58,7 +49,7 @@ extension SampleCatalog {
   /// The tables of shards, from the file where they are kept or from the shards themselves.
   private static func tables(
     of shards: [BytePath], in root: BytePath, labelField: String, tableFile: BytePath?,
-    progress: (ShardProgress) -> Void
+    progress: (WorkProgress) -> Void
   ) throws(DatasetError) -> [(path: BytePath, table: ShardTable)] {
     let file = tableFile.map { ShardTableFile(at: $0, labelField: labelField) }
     let kept = file?.tables() ?? [:]
@@ -69,6 +60,7 @@ extension SampleCatalog {
     func keep() {
       file?.keep(tables.map { (absolute(root.appending($0.path)), $0.table) })
     }
+    progress(.reading(0, of: shards.count, "shards", samples: 0))
     for shard in shards {
       let place = root.appending(shard)
       var status = stat()
@@ -86,7 +78,7 @@ extension SampleCatalog {
         }
       }
       samples += tables[tables.count - 1].table.members.count
-      progress(ShardProgress(done: tables.count, total: shards.count, samples: samples))
+      progress(.reading(tables.count, of: shards.count, "shards", samples: samples))
     }
     if isNew { keep() }
     return tables

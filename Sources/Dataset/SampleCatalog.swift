@@ -1,5 +1,6 @@
 import Basics
 import Glibc
+import LongWork
 import Memory
 
 /// Every sample of a data set: where its bytes are, and its label.
@@ -173,10 +174,10 @@ extension SampleCatalog {
   ///
   /// - Parameters:
   ///   - patterns: shell patterns of what else is left out, by name or by path relative to the folder; `*` matches slashes too.
-  ///   - progress: called after each class with the number of images found so far.
+  ///   - progress: told now and then how many classes and images were found so far.
   /// - Throws: `DatasetError` where the folder or anything below it cannot be read, there are no classes, or a class or all have no images.
   package static func imageFolder(
-    at root: BytePath, excluding patterns: [String] = [], progress: (Int) -> Void = { _ in }
+    at root: BytePath, excluding patterns: [String] = [], progress: (WorkProgress) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
     var selection = EntrySelection(excluding: patterns)
     let listing = try DirectoryWalk.list("", in: root, selection: &selection)
@@ -186,14 +187,16 @@ extension SampleCatalog {
     var paths = PathTable()
     var starts: [Int] = []
     var empty: [BytePath] = []
+    func tell(_ samples: Int) { progress(.reading(starts.count - 1, of: classes.count, "folders", samples: samples)) }
     for name in classes {
       starts.append(paths.count)
+      tell(paths.count)
       // A class may link to another class, but a link back to the whole data set belongs to none.
       var walk = DirectoryWalk(root: root, excluding: [listing.identity])
-      try walk.appendFiles(below: name, selection: &selection, to: &paths)
+      try walk.appendFiles(below: name, selection: &selection, to: &paths, progress: tell)
       if paths.count == starts.last { empty.append(name) }
-      progress(paths.count)
     }
+    progress(.reading(classes.count, of: classes.count, "folders", samples: paths.count))
     guard paths.count == 0 || empty.isEmpty else { throw .emptyClasses(root, empty) }
     return try SampleCatalog(
       root: root, classes: classes, paths: paths, labels: .classStarts(starts), leftOut: selection.leftOut)
@@ -201,15 +204,17 @@ extension SampleCatalog {
 
   /// The images in a folder and below it, without labels. What is left out is the same as in an image folder.
   ///
-  /// - Parameter patterns: shell patterns of what else is left out, by name or by path relative to the folder.
+  /// - Parameters:
+  ///   - patterns: shell patterns of what else is left out, by name or by path relative to the folder.
+  ///   - progress: told now and then how many images were found so far.
   /// - Throws: `DatasetError` where the folder or anything below it cannot be read, or there are no images.
   package static func flatFolder(
-    at root: BytePath, excluding patterns: [String] = []
+    at root: BytePath, excluding patterns: [String] = [], progress: (WorkProgress) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
     var paths = PathTable()
     var selection = EntrySelection(excluding: patterns)
     var walk = DirectoryWalk(root: root)
-    try walk.appendFiles(below: "", selection: &selection, to: &paths)
+    try walk.appendFiles(below: "", selection: &selection, to: &paths) { progress(.reading(samples: $0)) }
     return try SampleCatalog(root: root, classes: [], paths: paths, labels: .none, leftOut: selection.leftOut)
   }
 

@@ -5,6 +5,7 @@ import Dispatch
 import FoundationEssentials
 import Glibc
 import Imaging
+import LongWork
 import Memory
 import Pipeline
 import Streams
@@ -36,20 +37,25 @@ package struct DatasetSurvey: Sendable {
   /// - Parameters:
   ///   - limits: what one file may cost.
   ///   - workers: how many threads read and decode.
-  ///   - progress: told now and then how many samples are done.
+  ///   - progress: told now and then how many are done.
   /// - Throws: `StreamFailure` where the machine is at fault and not a file, or has no thread left.
   package init(
     of catalog: SampleCatalog, limits: DecodeLimits, workers: Int,
-    progress: @escaping @Sendable (Int) -> Void
+    progress: @escaping @Sendable (WorkProgress) -> Void
   ) throws(StreamFailure) {
     let began = clockNanoseconds()
     let work = Work(order: catalog.storageOrder)
     let ended = DispatchGroup()
+    let total = catalog.count
+    @Sendable func tell(_ done: Int) {
+      progress(WorkProgress("reading pictures", WorkProgress.Count(done, of: total, "pictures")))
+    }
+    tell(0)
     for worker in 0..<workers {
       ended.enter()
       let hasThread = NamedThread.start("survey \(worker)") {
         defer { ended.leave() }
-        Self.read(catalog, limits: limits, work: work, progress: progress)
+        Self.read(catalog, limits: limits, work: work, progress: tell)
       }
       guard hasThread else {
         ended.leave()
@@ -63,7 +69,9 @@ package struct DatasetSurvey: Sendable {
     bytes = found.bytes
     bad = found.bad.sorted { $0.sample < $1.sample }
     var copies: [[Int]] = []
-    for samples in found.samples.values where samples.count > 1 {
+    let alike = found.samples.values.filter { $0.count > 1 }
+    for (done, samples) in alike.enumerated() {
+      progress(WorkProgress("comparing copies", WorkProgress.Count(done, of: alike.count, "groups")))
       copies += Self.equal(samples.sorted(), in: catalog, limits: limits)
     }
     self.copies = copies.sorted { $0[0] < $1[0] }

@@ -4,6 +4,7 @@ import Dataset
 import FoundationEssentials
 import Glibc
 import Imaging
+import LongWork
 import Machine
 import Pipeline
 import Streams
@@ -17,7 +18,9 @@ package struct Diagnosis {
   package init(_ configuration: ServiceConfiguration) { self.configuration = configuration }
 
   /// Every finding, in the order in which a start would come across them. Reading a large dataset takes its time.
-  package func findings() -> [Finding] {
+  ///
+  /// - Parameter progress: told how far that is.
+  package func findings(progress: (WorkProgress) -> Void = { _ in }) -> [Finding] {
     let workers = configuration.workers.resolvedCount
     return [
       Checks.processor(
@@ -26,7 +29,7 @@ package struct Diagnosis {
         limit: Self.limit(RLIMIT_NOFILE), workers: workers, ranks: configuration.batch.ranks.count),
       directory(configuration.state.resolvedDirectory, subject: "state", key: "state.directory"),
       directory(configuration.state.resolvedRuntimeDirectory, subject: "socket", key: "state.runtime_directory"),
-      model(), styles(), dataset(), name(), sharedMemory(),
+      model(), styles(), dataset(progress), name(), sharedMemory(),
     ] + memoryLimits() + [leftRings(), removeIPC()]
   }
 
@@ -133,9 +136,9 @@ package struct Diagnosis {
       remedy: "change \(key), or look as the service's user: 'sudo -u sassl sasslctl doctor'")
   }
 
-  private func dataset() -> Finding {
+  private func dataset(_ progress: (WorkProgress) -> Void) -> Finding {
     do {
-      let catalog = try OpenedStream.catalog(configuration)
+      let catalog = try OpenedStream.catalog(configuration, progress: progress)
       for rank in configuration.batch.ranks {
         _ = try OpenedStream.schedule(configuration, of: catalog, rank: rank)
       }

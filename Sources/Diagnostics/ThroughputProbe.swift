@@ -4,6 +4,7 @@ import Dataset
 import Dispatch
 import FoundationEssentials
 import Glibc
+import LongWork
 import Machine
 import Pipeline
 import Streams
@@ -37,7 +38,7 @@ package struct ThroughputProbe: Sendable {
   ///
   /// - Parameter progress: told how far that is.
   /// - Throws: what `sassld` would refuse to start with.
-  package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
+  package init(_ configuration: ServiceConfiguration, progress: (WorkProgress) -> Void) throws {
     self.configuration = configuration
     stream = try OpenedStream(withoutDaemon: configuration, progress: progress)
   }
@@ -46,8 +47,11 @@ package struct ThroughputProbe: Sendable {
   ///
   /// Each thread makes batches of its own, which are one style group large: the cost of an image does not depend on more.
   ///
+  /// - Parameter progress: told after each batch how much of the time is over.
   /// - Throws: `StreamFailure` where a batch cannot be made.
-  package func run(workers: Int, seconds: Double) throws -> Result {
+  package func run(
+    workers: Int, seconds: Double, progress: @escaping @Sendable (WorkProgress) -> Void
+  ) throws -> Result {
     let source = stream.source
     let isInBatch = if case .inBatch = source.styles { !source.styledViews.isEmpty } else { false }
     let schedule = try StreamSchedule(
@@ -59,6 +63,7 @@ package struct ThroughputProbe: Sendable {
       source: source, quarantine: quarantine, patience: configuration.limits.waitForMachine,
       onBadFile: { _, _ in })
     let tally = Tally()
+    progress(WorkProgress("warming up"))
     let start = StartingLine(count: workers)
     let ended = DispatchGroup()
     for worker in 0..<workers {
@@ -87,6 +92,8 @@ package struct ThroughputProbe: Sendable {
             try makeBatch()
             times.add(tools.times)
             images += schedule.batchSize
+            let passed = min(seconds, Double(clockNanoseconds() - began) / 1e9)
+            progress(WorkProgress("measuring", WorkProgress.Count(Int(passed), of: Int(seconds.rounded(.up)), "s")))
           } while clockNanoseconds() < began + UInt64(seconds * 1e9)
           tally.add(images: images, nanoseconds: clockNanoseconds() - began, times: times)
         } catch {

@@ -9,6 +9,7 @@ import FoundationEssentials
 import Glibc
 import Imaging
 import Log
+import LongWork
 import Pipeline
 import Streams
 import StyleTransfer
@@ -30,7 +31,7 @@ package final class Daemon: Sendable {
 
   private let configurationPath: String
   private let parent: pid_t?
-  private let onProgress: @Sendable (OpenedStream.Progress) -> Void
+  private let onProgress: (@Sendable (WorkProgress?) -> Void)?
   private let journal = Journal()
   private let notifier = ServiceNotifier()
   private let startedAt = Moment()
@@ -40,8 +41,8 @@ package final class Daemon: Sendable {
   private struct Shared {
     var configuration: ServiceConfiguration
     var state = StatusReport.State.starting
-    /// What is being done before there is a stream.
-    var detail = ""
+    /// How far the start is.
+    var start: ProgressEstimate
     /// Answers for the stream, once there is one.
     var reporter: StatusReporter?
   }
@@ -50,16 +51,19 @@ package final class Daemon: Sendable {
   ///
   /// - Parameters:
   ///   - parent: the process that started this one, whose end ends it; `nil` for a life of its own.
-  ///   - onProgress: told how far the opening of the stream is.
+  ///   - onProgress: shows how far the start is, and is told `nil` when it is over; without it, the journal is told.
   /// - Throws: `ConfigurationError`.
   package init(
     configurationPath: String, parent: pid_t? = nil,
-    onProgress: @escaping @Sendable (OpenedStream.Progress) -> Void = { _ in }
+    onProgress: (@Sendable (WorkProgress?) -> Void)? = nil
   ) throws {
     self.configurationPath = configurationPath
     self.parent = parent
     self.onProgress = onProgress
-    shared = Mutex(Shared(configuration: try ServiceConfiguration.load(path: configurationPath)))
+    shared = Mutex(
+      Shared(
+        configuration: try ServiceConfiguration.load(path: configurationPath),
+        start: ProgressEstimate(WorkProgress("opening the index"), at: clockNanoseconds())))
   }
 
   /// Runs until a signal or a failure ends it; call it on the main thread, before any other thread is started. The process must end
@@ -87,14 +91,18 @@ package final class Daemon: Sendable {
       }
     }
     defer { control.close() }
+    defer { onProgress?(nil) }
     try refuseLimits(configuration)
     let index = try places.openIndex(
       windowBatches: configuration.index.windowBatches, whenHalfWritten: { failpoint?.reached(.indexHalfWritten) })
+    var notices = StartNotices(
+      notifier: notifier, journal: onProgress == nil ? journal : nil, at: clockNanoseconds())
     let opened: OpenedService
     do {
       guard
         let stream = try open(
-          configuration, indexPath: places.indexPath, index: index, signals: signals, failpoint: failpoint)
+          configuration, indexPath: places.indexPath, index: index, signals: signals, failpoint: failpoint,
+          notices: &notices)
       else {
         journal.write(.notice, "stopped before the first batch")
         finish(rings: [], signals: signals) { index.close() }
@@ -105,7 +113,8 @@ package final class Daemon: Sendable {
       index.close()
       throw error
     }
-    try serve(opened, configuration: configuration, index: index, signals: signals, failpoint: failpoint)
+    try serve(
+      opened, configuration: configuration, index: index, signals: signals, failpoint: failpoint, notices: &notices)
   }
 
   /// Everything that a stream needs, opened.
@@ -119,7 +128,7 @@ package final class Daemon: Sendable {
   /// Makes batches until a signal or a failure ends it.
   private func serve(
     _ opened: OpenedService, configuration: ServiceConfiguration, index: BatchIndex, signals: SignalInbox,
-    failpoint: Failpoint?
+    failpoint: Failpoint?, notices: inout StartNotices
   ) throws {
     let stream = opened.stream
     let lanes = opened.lanes
@@ -144,7 +153,9 @@ package final class Daemon: Sendable {
         + "\(lanes[0].schedule.batchesPerEpoch) batches an epoch, ranks \(configuration.batch.ranks) of "
         + "\(configuration.batch.worldSize), \(pipeline.workerCount) workers, fingerprint \(stream.fingerprintText)")
     pipeline.start()
-    watch(pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting)
+    watch(
+      pipeline, reporter: reporter, signals: signals, index: index, quarantine: quarantine, waiting: waiting,
+      notices: &notices)
     shared.withLock { $0.state = .draining }
     notifier.stopping(status: Self.farewell(lanes))
     journal.write(.notice, Self.farewell(lanes))
@@ -203,9 +214,27 @@ package final class Daemon: Sendable {
   /// What `sasslctl status` is told.
   private func report() -> StatusReport {
     let shared = shared.withLock { $0 }
-    if let reporter = shared.reporter { return reporter.report(state: shared.state) }
-    return StatusReport(
-      ofThisProcess: shared.configuration, state: shared.state, detail: shared.detail, startedAt: startedAt)
+    var report =
+      shared.reporter?.report(state: shared.state)
+      ?? StatusReport(ofThisProcess: shared.configuration, state: shared.state, detail: "", startedAt: startedAt)
+    if report.state == .starting {
+      let progress = shared.start.report(at: clockNanoseconds())
+      report.progress = progress
+      if report.detail.isEmpty { report.detail = progress.sentence }
+    }
+    return report
+  }
+
+  /// Notes how far the start is, for whoever asks.
+  private func noteStart(_ progress: WorkProgress) {
+    shared.withLock { $0.start.note(progress, at: clockNanoseconds()) }
+    onProgress?(progress)
+  }
+
+  /// Tells those who do not ask.
+  private func tellStart(_ notices: inout StartNotices) {
+    let now = clockNanoseconds()
+    notices.tell(shared.withLock { $0.start.report(at: now) }, at: now)
   }
 
   /// Refuses to begin where a limit would end the process without a word later.
@@ -219,28 +248,23 @@ package final class Daemon: Sendable {
   /// must be able to end it. Returns `nil` when one has.
   private func open(
     _ configuration: ServiceConfiguration, indexPath: String, index: BatchIndex, signals: SignalInbox,
-    failpoint: Failpoint?
+    failpoint: Failpoint?, notices: inout StartNotices
   ) throws -> OpenedService? {
     let outcome = Outcome<Result<OpenedService, any Error>>()
     let isStarted = NamedThread.start("sassl.opening") { [self] in
       outcome.set(
         Result {
           let reader = try? BatchIndexReader(path: indexPath)
-          let stream = try OpenedStream(configuration, journal: journal, reader: reader, index: index) { progress in
-            shared.withLock { $0.detail = progress.description }
-            onProgress(progress)
-          }
-          shared.withLock { $0.detail = "reserving shared memory" }
+          let stream = try OpenedStream(
+            configuration, journal: journal, reader: reader, index: index, progress: noteStart)
+          noteStart(WorkProgress("reserving shared memory"))
           return try makeRings(configuration, stream: stream, reader: reader, failpoint: failpoint)
         })
     }
     guard isStarted else { throw StreamFailure.noThread(workers: configuration.workers.resolvedCount) }
-    var told = ""
     while true {
       if let result = outcome.value { return try result.get() }
-      let detail = shared.withLock { $0.detail }
-      if detail != told { notifier.status(detail) }
-      told = detail
+      tellStart(&notices)
       if let signal = signals.wait(seconds: 0, nanoseconds: Self.shortTick), signal != SIGHUP { break }
     }
     // Reading a dataset cannot be interrupted and holds nothing that needs tidying up, but a ring may be ready any moment.
@@ -336,7 +360,7 @@ package final class Daemon: Sendable {
   /// Waits for signals, and between them looks at the stream: readiness, watchdog, status line, history, what was consumed.
   private func watch(
     _ pipeline: StreamPipeline, reporter: StatusReporter, signals: SignalInbox, index: BatchIndex,
-    quarantine: Quarantine, waiting: WaitingWorkers
+    quarantine: Quarantine, waiting: WaitingWorkers, notices: inout StartNotices
   ) {
     var history = ThroughputHistory(pipeline: pipeline, index: index, interval: Self.historyInterval)
     var consumption = ConsumptionWatch(pipeline: pipeline, index: index)
@@ -352,9 +376,16 @@ package final class Daemon: Sendable {
       if counts.images > 0 && !isReady {
         shared.withLock { $0.state = .running }
         notifier.ready(status: "first batch ready")
+        onProgress?(nil)
         journal.write(.notice, "ready: the first batch is in the ring")
       }
-      guard isReady else { continue }
+      guard isReady else {
+        let size = current.batch.size
+        let made = min(Int(counts.finishing.count), size)
+        noteStart(WorkProgress("making the first batch", WorkProgress.Count(made, of: size, "samples")))
+        tellStart(&notices)
+        continue
+      }
       consumption.update()
       history.update()
       // No sign of life where nothing moves although some ring has room: that is what the watchdog is for. Not where workers wait

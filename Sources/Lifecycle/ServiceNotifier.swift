@@ -26,6 +26,11 @@ package final class ServiceNotifier: Sendable {
   /// The daemon is ready: its rings are allocated and hold a first batch.
   package func ready(status: String) { send("READY=1\nSTATUS=\(status)") }
 
+  /// One line for `systemctl status`, and where the daemon gets on, for how long it may do without a further one.
+  package func starting(status: String, mayTakeSeconds seconds: Int?) {
+    send((seconds.map { "EXTEND_TIMEOUT_USEC=\($0 * 1_000_000)\n" } ?? "") + "STATUS=\(status)")
+  }
+
   /// One line for `systemctl status`.
   package func status(_ text: String) { send("STATUS=\(text)") }
 

@@ -79,8 +79,10 @@ final class StatusReporter: Sendable {
     return sample
   }
 
-  /// The whole state now.
+  /// The whole state now. A daemon that starts is running as soon as a reader may have its first batch.
   func report(state: StatusReport.State) -> StatusReport {
+    let hasPublished = pipeline.lanes.contains { $0.ring.counters.published > 0 }
+    let state = state == .starting && hasPublished ? .running : state
     let counts = pipeline.metrics.snapshot()
     let catalog = stream.source.catalog
     var report = StatusReport(

@@ -16,13 +16,23 @@ package final class LogStream: Sendable {
   private let descriptor: Int32
   private let state = Monitor(State())
 
+  /// To the beginning of the line, and what stands in it erased (ECMA-48).
+  private static let erasing = "\r\u{1B}[K"
+
   private struct State {
     var waiting: [[UInt8]] = []
+    /// What is to stand below the lines, on a terminal.
+    var passing = ""
+    /// What stands there.
+    var shown = ""
     var waitingBytes = 0
     var isWriting = false
     /// Lines that could not be written, and were not told yet.
     var leftOut = 0
     var hasThread = false
+
+    /// Whether there is something to be written.
+    var isBehind: Bool { !waiting.isEmpty || passing != shown }
   }
 
   /// A stream on `descriptor`, which stays the caller's.
@@ -43,9 +53,19 @@ package final class LogStream: Sendable {
     }
   }
 
+  /// Has `text`, of one line and no wider than the terminal, stand below all lines until there is another; empty for none. Only for a
+  /// terminal on which lines can be written over.
+  package func show(passing text: String) {
+    state.update {
+      guard text != $0.passing, $0.hasThread || startThread() else { return }
+      $0.hasThread = true
+      $0.passing = text
+    }
+  }
+
   /// Waits until everything is written or left out, but no longer than `seconds`.
   package func flush(seconds: Double) {
-    _ = state.wait(seconds: seconds) { $0.isWriting || !$0.waiting.isEmpty ? nil : true }
+    _ = state.wait(seconds: seconds) { $0.isWriting || $0.isBehind ? nil : true }
   }
 
   private func startThread() -> Bool { NamedThread.start("sassl.log") { self.writeForever() } }
@@ -57,13 +77,24 @@ package final class LogStream: Sendable {
     sigaddset(&signals, SIGPIPE)
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     while true {
-      let (bytes, missing) = state.wait { state -> ([UInt8], Int)? in
-        guard !state.waiting.isEmpty else { return nil }
+      let (line, frame, missing) = state.wait { state -> ([UInt8]?, (before: String, after: String), Int)? in
+        guard state.isBehind else { return nil }
         state.isWriting = true
+        // One write for all of it, so that nothing flickers.
+        let frame = (before: state.shown.isEmpty ? "" : Self.erasing, after: state.passing)
+        state.shown = state.passing
+        guard !state.waiting.isEmpty else { return (nil, frame, 0) }
         let first = state.waiting.removeFirst()
         state.waitingBytes -= first.count
-        return (first, state.leftOut)
+        return (first, frame, state.leftOut)
       }
+      guard let line else {
+        // What passes may be lost.
+        _ = writeFully([UInt8]((frame.before + frame.after).utf8))
+        state.update { $0.isWriting = false }
+        continue
+      }
+      let bytes = [UInt8](frame.before.utf8) + line + [UInt8](frame.after.utf8)
       var isWritten = missing == 0
       if missing > 0 {
         isWritten = writeFully([UInt8]("(\(missing) earlier lines of this log could not be written)\n".utf8))

@@ -5,6 +5,7 @@ import Dataset
 import FoundationEssentials
 import Glibc
 import Imaging
+import LongWork
 import Pipeline
 import Sheets
 import Streams
@@ -21,7 +22,7 @@ package struct BatchPreview {
   ///
   /// - Parameter progress: told how far that is.
   /// - Throws: what `sassld` would refuse to start with.
-  package init(_ configuration: ServiceConfiguration, progress: (OpenedStream.Progress) -> Void) throws {
+  package init(_ configuration: ServiceConfiguration, progress: (WorkProgress) -> Void) throws {
     self.configuration = configuration
     stream = try OpenedStream(withoutDaemon: configuration, progress: progress)
   }
@@ -35,9 +36,11 @@ package struct BatchPreview {
   /// - Parameters:
   ///   - magnification: how many times larger than it is the change of the style is shown; `nil` leaves it out.
   ///   - typeface: for the captions; `nil` leaves them out.
+  ///   - progress: told how many samples are prepared, and how many rows are drawn.
   /// - Throws: `StreamFailure` where the batch cannot be made.
   package func picture(
-    batch number: UInt64, rows: Int, magnification: Int? = nil, typeface: Typeface?
+    batch number: UInt64, rows: Int, magnification: Int? = nil, typeface: Typeface?,
+    progress: (WorkProgress) -> Void = { _ in }
   ) throws -> RGBImage {
     let source = stream.source
     let schedule = stream.schedules[0]
@@ -52,7 +55,10 @@ package struct BatchPreview {
       plan: plan, memory: batch.memory, source: source, schedule: schedule, loader: loader)
     let tools = WorkerTools(for: source)
     let prepared = min(assembly.count, (rows + assembly.groupSize - 1) / assembly.groupSize * assembly.groupSize)
-    for position in 0..<prepared { try assembly.prepare(position, tools: tools) }
+    for position in 0..<prepared {
+      progress(WorkProgress("preparing samples", WorkProgress.Count(position, of: prepared, "samples")))
+      try assembly.prepare(position, tools: tools)
+    }
     return try withExtendedLifetime(batch) {
       let crops = source.styledViews.map { view in
         (0..<prepared).map {
@@ -61,7 +67,8 @@ package struct BatchPreview {
       }
       for position in 0..<rows { try assembly.finish(position, tools: tools) }
       let cells = try (0..<rows).map { row in
-        try originalCells(of: assembly, row: row)
+        progress(WorkProgress("drawing rows", WorkProgress.Count(row, of: rows, "rows")))
+        return try originalCells(of: assembly, row: row)
           + source.styledViews.enumerated().flatMap { order, view in
             try styleCells(
               of: assembly, row: row, view: view, crops: crops[order], lenders: crops[source.sharesStyles ? 0 : order],

@@ -1,5 +1,6 @@
 import Basics
 import Imaging
+import LongWork
 import Sheets
 import Streams
 import StyleTransfer
@@ -43,10 +44,10 @@ package struct StyleGrid {
   ///
   /// - Parameters:
   ///   - typeface: for the captions; `nil` leaves them out.
-  ///   - progress: told how many pictures are stylized, and of how many.
+  ///   - progress: told before each picture how many are stylized.
   /// - Throws: `ModelError` where the model has no predictor.
   package func picture(
-    model: StyleModel, typeface: Typeface?, progress: (_ done: Int, _ total: Int) -> Void
+    model: StyleModel, typeface: Typeface?, progress: (WorkProgress) -> Void
   ) throws -> RGBImage {
     let embedder = try StyleEmbedder(model: model, limits: .standard)
     let workspace = StyleWorkspace()
@@ -73,6 +74,7 @@ package struct StyleGrid {
         if lineOfContent == 0 { sheet.place(fitted, column: 0, row: row, captions: ["content: \(content.name)"]) }
         for (style, embedding) in embeddings.enumerated() {
           for (columnOfStyle, alpha) in alphas.enumerated() {
+            progress(WorkProgress("stylizing", WorkProgress.Count(done, of: total, "pictures")))
             let result = fitted.copy()
             try withExtendedLifetime(result) {
               try model.stylize(
@@ -83,7 +85,6 @@ package struct StyleGrid {
               result, column: 1 + style * alphas.count + columnOfStyle, row: row,
               captions: [String(printf: "alpha %.2f, beta %.2f", Double(alpha), Double(beta))])
             done += 1
-            progress(done, total)
           }
         }
       }

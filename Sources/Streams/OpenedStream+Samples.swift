@@ -1,27 +1,32 @@
 import Basics
 import Configuration
 import Dataset
+import LongWork
 
 extension OpenedStream {
   /// The samples that a configuration names, those of all its sources in their order.
   ///
-  /// - Parameter progress: told now and then how many have been found; not with every layout.
+  /// - Parameter progress: told now and then how many have been found, where that takes long.
   /// - Throws: `DatasetError`.
   package static func catalog(
-    _ configuration: ServiceConfiguration, progress: (Progress) -> Void = { _ in }
+    _ configuration: ServiceConfiguration, progress: (WorkProgress) -> Void = { _ in }
   ) throws(DatasetError) -> SampleCatalog {
     let places = ServicePlaces(of: configuration)
     var catalogs: [SampleCatalog] = []
-    for source in configuration.dataset.sources {
+    let sources = configuration.dataset.sources
+    for (number, source) in sources.enumerated() {
       catalogs.append(
-        try catalog(
-          source, tableFile: BytePath(places.shardTablesPath(of: source)), progress: progress))
+        try catalog(source, tableFile: BytePath(places.shardTablesPath(of: source))) { news in
+          var news = news
+          if sources.count > 1 { news.activity += ", source \(number + 1) of \(sources.count)" }
+          progress(news)
+        })
     }
     return catalogs.count == 1 ? catalogs[0] : SampleCatalog(joining: catalogs)
   }
 
   private static func catalog(
-    _ source: DatasetSource, tableFile: BytePath, progress: (Progress) -> Void
+    _ source: DatasetSource, tableFile: BytePath, progress: (WorkProgress) -> Void
   ) throws(DatasetError) -> SampleCatalog {
     let path = BytePath(source.path)
     let manifest = source.manifest.isEmpty ? nil : BytePath(source.manifest)
@@ -29,18 +34,15 @@ extension OpenedStream {
     case .shards:
       return try SampleCatalog.shards(
         at: path, excluding: source.exclude, labelField: source.labelField, manifest: manifest,
-        tableFile: tableFile
-      ) { progress(.readingShards($0)) }
+        tableFile: tableFile, progress: progress)
     case .list:
       return try SampleCatalog.list(at: path)
     case .imageFolder, .flat:
       if let manifest { return try SampleCatalog.folder(at: path, manifest: manifest) }
       guard source.layout == .imageFolder else {
-        return try SampleCatalog.flatFolder(at: path, excluding: source.exclude)
+        return try SampleCatalog.flatFolder(at: path, excluding: source.exclude, progress: progress)
       }
-      return try SampleCatalog.imageFolder(at: path, excluding: source.exclude) {
-        progress(.readingDataset(samples: $0))
-      }
+      return try SampleCatalog.imageFolder(at: path, excluding: source.exclude, progress: progress)
     }
   }
 

@@ -8,6 +8,7 @@ import FoundationEssentials
 import Glibc
 import Imaging
 import Log
+import LongWork
 import Pipeline
 import Settings
 import StyleTransfer
@@ -39,7 +40,7 @@ package struct OpenedStream: Sendable {
   /// - Throws: `DatasetError`, `ModelError`, `StyleFolderError` or `StyleWeights.Fault`.
   package init(
     _ configuration: ServiceConfiguration, journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?,
-    progress: (Progress) -> Void
+    progress: (WorkProgress) -> Void
   ) throws {
     let recipes = configuration.viewRecipes
     let limits = configuration.limits.decodeLimits
@@ -47,6 +48,7 @@ package struct OpenedStream: Sendable {
     var modelFingerprint: UInt64 = 0
     if recipes.contains(where: { $0.style != nil }) {
       let location = ModelLocation(configuration.style.model)
+      progress(WorkProgress("loading the style model"))
       let (opened, fingerprint) = try location.loadWithFingerprint()
       // Blending needs the style of every picture itself, wherever the other style comes from.
       _ = try opened.requiredPredictorSide(of: location.name)
@@ -56,7 +58,7 @@ package struct OpenedStream: Sendable {
     } else {
       modelName = "none"
     }
-    progress(.readingDataset(samples: nil))
+    progress(WorkProgress("reading the dataset"))
     let catalog = try Self.catalog(configuration, progress: progress)
     if catalog.leftOut.count > 0 {
       journal?.write(
@@ -86,7 +88,7 @@ package struct OpenedStream: Sendable {
   ///
   /// - Parameter progress: told now and then what is being done and how far it is.
   /// - Throws: as the other initialiser.
-  package init(withoutDaemon configuration: ServiceConfiguration, progress: (Progress) -> Void) throws {
+  package init(withoutDaemon configuration: ServiceConfiguration, progress: (WorkProgress) -> Void) throws {
     // An index that is not there, or not for this user, costs no more than embedding the styles once more.
     let reader = try? BatchIndexReader(path: ServicePlaces(of: configuration).indexPath)
     try self.init(configuration, journal: nil, reader: reader, index: nil, progress: progress)
@@ -94,7 +96,7 @@ package struct OpenedStream: Sendable {
 
   private static func styles(
     _ configuration: ServiceConfiguration, model: StyleModel?, modelFingerprint: UInt64, limits: DecodeLimits,
-    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (Progress) -> Void
+    journal: Journal?, reader: BatchIndexReader?, index: BatchIndex?, progress: (WorkProgress) -> Void
   ) throws -> StyleSource {
     guard let model else { return .inBatch }
     switch configuration.style.source {
@@ -103,10 +105,7 @@ package struct OpenedStream: Sendable {
     case .folder:
       let folder = try StyleFolder(
         at: configuration.style.folder, model: model, modelFingerprint: modelFingerprint, reader: reader, writer: index,
-        limits: limits
-      ) { done, total in
-        progress(.embeddingStyles(done: done, total: total))
-      }
+        limits: limits, progress: progress)
       for refusal in folder.refused {
         journal?.write(.warning, kind: "style", "style picture \(refusal.path) is left out: \(refusal.reason)")
       }

@@ -2,6 +2,7 @@ import Basics
 import FoundationEssentials
 import Glibc
 import Imaging
+import LongWork
 import StyleTransfer
 
 extension StyleBank {
@@ -14,12 +15,12 @@ extension StyleBank {
   ///   - location: the model, which needs a predictor; the bank is for this model alone.
   ///   - licence: the licence of the pictures, for whoever uses the bank.
   ///   - limits: what one picture may cost.
-  ///   - progress: told how many pictures are done, and of how many.
+  ///   - progress: told before each picture how many are done.
   /// - Returns: the bank, and the pictures that could not be used.
   /// - Throws: as `StyleFolder`, and `ModelError` where the file cannot be written, which is found out before anything is embedded.
   package static func export(
     _ folder: String, to file: String, model location: ModelLocation, licence: String, limits: DecodeLimits,
-    progress: (Int, Int) -> Void
+    progress: (WorkProgress) -> Void
   ) throws -> (bank: StyleBank, refused: [(path: String, reason: String)]) {
     let url = URL(fileURLWithPath: file)
     let directory = url.deletingLastPathComponent().path

@@ -5,6 +5,7 @@ import Dataset
 import FoundationEssentials
 import Glibc
 import Imaging
+import LongWork
 import Memory
 import Pipeline
 import StyleTransfer
@@ -31,11 +32,11 @@ package struct StyleFolder: Sendable {
   ///   - reader: where embeddings are looked up; `nil` embeds them all.
   ///   - writer: where new embeddings and the folder's bank are kept; `nil` forgets them.
   ///   - limits: what one file may cost.
-  ///   - progress: told how many pictures are done, and of how many.
+  ///   - progress: told before each picture how many are done.
   /// - Throws: `DatasetError` for the folder, `ModelError` for a model without a predictor, `StyleFolderError`.
   package init(
     at folder: String, model: StyleModel, modelFingerprint: UInt64, reader: BatchIndexReader?, writer: BatchIndex?,
-    limits: DecodeLimits, progress: (Int, Int) -> Void
+    limits: DecodeLimits, progress: (WorkProgress) -> Void
   ) throws {
     let catalog = try SampleCatalog.flatFolder(at: BytePath(folder))
     let embedder = try StyleEmbedder(model: model, limits: limits)
@@ -47,7 +48,11 @@ package struct StyleFolder: Sendable {
     // Embeddings of this call, by content: what is written meanwhile may or may not be in the index yet when its like is met.
     var embedded: [UInt64: StyleEmbedding] = [:]
     var file = GrowingMemory<UInt8>()
+    func tell(_ done: Int) {
+      progress(WorkProgress("embedding styles", WorkProgress.Count(done, of: catalog.count, "pictures")))
+    }
     for sample in 0..<catalog.count {
+      tell(sample)
       let path = catalog.relativePath(of: sample)
       do {
         let bytes = try catalog.read(sample, limit: limits.maximumBytes, into: &file)
@@ -79,8 +84,8 @@ package struct StyleFolder: Sendable {
         }
         refused.append((path.description, SampleLoader.reason(for: error)))
       }
-      progress(sample + 1, catalog.count)
     }
+    tell(catalog.count)
     guard !embeddings.isEmpty else {
       throw StyleFolderError.nothingUsable(folder: folder, reason: refused[0].reason)
     }
@@ -97,7 +102,7 @@ extension StyleFolder {
   ///
   /// - Throws: as the initialiser, and where model or index cannot be opened.
   package static func add(
-    _ folder: String, to configuration: ServiceConfiguration, progress: (Int, Int) -> Void
+    _ folder: String, to configuration: ServiceConfiguration, progress: (WorkProgress) -> Void
   ) throws -> StyleFolder {
     let (model, modelFingerprint) = try ModelLocation(configuration.style.model).loadWithFingerprint()
     let places = try ServicePlaces(configuration)

@@ -40,7 +40,9 @@ func benchCommand(_ arguments: [String]) throws -> ExitCode {
   let seconds = try parsed.number("seconds", in: 1...600) ?? 10.0
   let workers = try parsed.number("workers", in: 1...1024) ?? configuration.workers.resolvedCount
   let trainer = try parsed.number("trainer", in: 1...1e7) as Double?
-  let result = try ThroughputProbe(configuration, progress: showOpening()).run(workers: workers, seconds: seconds)
+  let result = try showingProgress { progress in
+    try ThroughputProbe(configuration, progress: progress).run(workers: workers, seconds: seconds, progress: progress)
+  }
   let cores = trainer.map { Int(($0 / result.imagesPerSecondPerCore).rounded(.up)) }
   if parsed.has("json") {
     print(

@@ -88,11 +88,8 @@ func datasetCommand(_ arguments: [String]) throws -> ExitCode {
   var report = description
   var survey: DatasetSurvey?
   if !parsed.has("count") {
-    let bar = ProgressLine("reading pictures")
     let limits = configuration.limits.decodeLimits
-    let found = try DatasetSurvey(of: catalog, limits: limits, workers: workers) {
-      bar.update($0, of: catalog.count)
-    }
+    let found = try showingProgress { try DatasetSurvey(of: catalog, limits: limits, workers: workers, progress: $0) }
     report.reading = reading(found, in: catalog)
     survey = found
   }
@@ -129,10 +126,7 @@ func datasetCommand(_ arguments: [String]) throws -> ExitCode {
 private func open(
   _ configuration: ServiceConfiguration, since began: Moment
 ) throws -> (SampleCatalog, DatasetDescription) {
-  let bar = ProgressLine("reading shards")
-  let catalog = try OpenedStream.catalog(configuration) { progress in
-    if case .readingShards(let shards) = progress { bar.update(shards.done, of: shards.total) }
-  }
+  let catalog = try showingProgress { try OpenedStream.catalog(configuration, progress: $0) }
   let seconds = began.secondsSince
   var labels: [Int64: Int] = [:]
   for sample in 0..<catalog.count { labels[catalog.label(of: sample), default: 0] += 1 }
@@ -148,7 +142,7 @@ private func open(
     var unfrozen = configuration
     unfrozen.dataset.own.manifest = ""
     for index in unfrozen.dataset.tables.indices { unfrozen.dataset.tables[index].manifest = "" }
-    let all = try OpenedStream.catalog(unfrozen)
+    let all = try showingProgress { try OpenedStream.catalog(unfrozen, progress: $0) }
     let found = Set((0..<all.count).map { all.path(of: $0) })
     let frozen = Set((0..<catalog.count).map { catalog.path(of: $0) })
     description.manifest = .init(

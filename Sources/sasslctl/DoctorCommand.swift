@@ -4,12 +4,13 @@ import Diagnostics
 import FoundationEssentials
 import Glibc
 import Log
+import Terminal
 
 /// `sasslctl doctor`: what would keep the service from working, and what to do about it.
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
+      CommandOption("json", "machine-readable; the form is described in docs/json.md"),
       CommandOption(
         "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
     ]
@@ -30,15 +31,25 @@ func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   if parsed.has("remove-dead-rings") {
     for sentence in diagnosis.removeLeftRings() { LogStream.standardError.write("\(sentence)\n") }
   }
-  let findings = diagnosis.findings()
+  let findings = showingProgress { diagnosis.findings(progress: $0) }
   if parsed.has("json") {
     print(try jsonText(findings))
   } else {
     for finding in findings {
-      let verdict = finding.verdict.rawValue.padded(to: 9)
+      let verdict = Terminal.standardOutput.coloured(finding.verdict.rawValue.padded(to: 9), finding.verdict.colour)
       print(verdict + finding.subject.padded(to: 15) + finding.found)
       if let remedy = finding.remedy { print(String(repeating: " ", count: 24) + "-> " + remedy) }
     }
   }
   return findings.contains { $0.verdict == .problem } ? .problems : .success
+}
+
+extension Finding.Verdict {
+  fileprivate var colour: Terminal.Colour {
+    switch self {
+    case .ok: .good
+    case .warning: .caution
+    case .problem: .problem
+    }
+  }
 }

@@ -29,8 +29,11 @@ func previewCommand(_ arguments: [String]) throws -> ExitCode {
   let batch = try parsed.number("batch", in: 0...UInt64(Int64.max)) ?? 0
   let rows = try parsed.number("rows", in: 1...64) ?? 6
   let magnification = try parsed.number("difference", in: 1...32)
-  let preview = try BatchPreview(try loadConfiguration(parsed), progress: showOpening())
-  let sheet = try preview.picture(batch: batch, rows: rows, magnification: magnification, typeface: captionTypeface())
+  let configuration = try loadConfiguration(parsed)
+  let sheet = try showingProgress { progress in
+    try BatchPreview(configuration, progress: progress).picture(
+      batch: batch, rows: rows, magnification: magnification, typeface: captionTypeface(), progress: progress)
+  }
   try write(try kind.encode(sheet), to: out)
   return .success
 }

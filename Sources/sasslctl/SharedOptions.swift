@@ -28,11 +28,3 @@ func loadConfiguration(_ parsed: ParsedArguments, operand: String? = nil) throws
   if let name = operand ?? parsed["name"] { return try streams.configuration(named: name) }
   return try streams.defaultConfiguration()
 }
-
-/// JSON as every command prints it: snake-case keys, sorted, on lines of their own.
-func jsonText(_ value: some Encodable) throws -> String {
-  let encoder = JSONEncoder()
-  encoder.keyEncodingStrategy = .convertToSnakeCase
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  return String(decoding: try encoder.encode(value), as: UTF8.self)
-}

@@ -4,12 +4,13 @@ import Commands
 import Control
 import FoundationEssentials
 import Glibc
+import Terminal
 
 /// `sasslctl status`: what the daemon is doing.
 func statusCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable; the form is described in docs/operations.md"),
+      CommandOption("json", "machine-readable; the form is described in docs/json.md"),
       CommandOption(
         "watch", letter: "w", "show it again every second until interrupted; with --json, one object a line"),
     ]
@@ -29,9 +30,10 @@ func statusCommand(_ arguments: [String]) throws -> ExitCode {
   let query = StatusQuery(try loadConfiguration(parsed, operand: parsed.operands.first))
   guard parsed.has("watch") else {
     let report = query.ask()
-    print(
-      parsed.has("json") ? String(decoding: report.json(pretty: true), as: UTF8.self) + "\n" : report.table(),
-      terminator: "")
+    let text =
+      parsed.has("json")
+      ? String(decoding: report.json(pretty: true), as: UTF8.self) + "\n" : report.table(on: .standardOutput)
+    print(text, terminator: "")
     return report.state.exitCode
   }
   return watchStatus(query, asJSON: parsed.has("json"))
@@ -41,17 +43,16 @@ func statusCommand(_ arguments: [String]) throws -> ExitCode {
 private func watchStatus(_ query: StatusQuery, asJSON: Bool) -> ExitCode {
   // The end of a pipe's reader is the usual end, and is found below.
   signal(SIGPIPE, SIG_IGN)
-  let isTerminal = isatty(STDOUT_FILENO) == 1
   while true {
     let report = query.ask()
     let text =
       if asJSON {
         String(decoding: report.json(pretty: false), as: UTF8.self) + "\n"
-      } else if isTerminal {
+      } else if Terminal.standardOutput.canRedraw {
         // Home, and clear to the end, so that the picture stands still.
-        "\u{1B}[H\u{1B}[J" + report.table()
+        "\u{1B}[H\u{1B}[J" + report.table(on: .standardOutput)
       } else {
-        report.table() + "\n"
+        report.table(on: .standardOutput) + "\n"
       }
     print(text, terminator: "")
     guard fflush(nil) == 0 else { return report.state.exitCode }

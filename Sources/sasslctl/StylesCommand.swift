@@ -36,8 +36,7 @@ func stylesCommand(_ arguments: [String]) throws -> ExitCode {
   switch (parsed.operands.first, parsed.operands.count) {
   case ("add", 2):
     let configuration = try loadConfiguration(parsed)
-    let bar = ProgressLine("embedding styles")
-    let folder = try StyleFolder.add(parsed.operands[1], to: configuration) { bar.update($0, of: $1) }
+    let folder = try showingProgress { try StyleFolder.add(parsed.operands[1], to: configuration, progress: $0) }
     tell(folder.refused)
     print(
       "\(folder.names.count) styles, \(folder.reused) of them known before; set style.folder to \(parsed.operands[1])")
@@ -58,12 +57,12 @@ private func tell(_ refused: [(path: String, reason: String)]) {
 /// A bank needs no stream, so a configuration is looked for only where one is named.
 private func exportStyles(_ folder: String, to file: String, _ parsed: ParsedArguments) throws {
   let configuration = parsed.has("config") || parsed.has("name") ? try loadConfiguration(parsed) : nil
-  let bar = ProgressLine("embedding styles")
-  let (bank, refused) = try StyleBank.export(
-    folder, to: file, model: ModelLocation(parsed["model"] ?? configuration?.style.model ?? ""),
-    licence: parsed["licence"] ?? "unknown: that of the pictures",
-    limits: configuration?.limits.decodeLimits ?? .standard
-  ) { bar.update($0, of: $1) }
+  let (bank, refused) = try showingProgress { progress in
+    try StyleBank.export(
+      folder, to: file, model: ModelLocation(parsed["model"] ?? configuration?.style.model ?? ""),
+      licence: parsed["licence"] ?? "unknown: that of the pictures",
+      limits: configuration?.limits.decodeLimits ?? .standard, progress: progress)
+  }
   tell(refused)
   let use = bank.distribution == nil ? "; its styles are all the same, so it has no Gaussian" : " or \"sampled\""
   print("\(bank.entries.count) styles in \(file); set style.bank to it, and style.source to \"bank\"\(use)")

@@ -45,11 +45,10 @@ func stylizeCommand(_ arguments: [String]) throws -> ExitCode {
     ? nil : try PictureOutput(path: output, orAlso: isGrid ? "" : ", or in .npy for numbers")
   let model = try ModelLocation(parsed["model"] ?? "").load()
   if let kind, isGrid {
-    let line = ProgressLine("stylizing")
     let grid = StyleGrid(
       contents: try contentFiles.map(namedPicture), styles: try styleFiles.map(namedPicture), alphas: alphas,
       betas: betas, side: side ?? 224)
-    let sheet = try grid.picture(model: model, typeface: captionTypeface()) { line.update($0, of: $1) }
+    let sheet = try showingProgress { try grid.picture(model: model, typeface: captionTypeface(), progress: $0) }
     try write(try kind.encode(sheet), to: output)
   } else {
     try stylizeOne(

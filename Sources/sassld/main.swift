@@ -4,6 +4,8 @@ import Configuration
 import FoundationEssentials
 import Glibc
 import Lifecycle
+import LongWork
+import Terminal
 
 let options = [
   CommandOption("config", letter: "c", value: "FILE", "the configuration (default /etc/sassl/sassld.toml)"),
@@ -37,6 +39,12 @@ runReporting("sassld") {
     return .success
   }
   let parent = try parsed.number("parent", in: 1...pid_t.max)
-  try Daemon(configurationPath: path, parent: parent, onProgress: showOpening()).run()
+  let display = Terminal.standardError.canRedraw ? ProgressDisplay() : nil
+  let showProgress = display.map { display in
+    { @Sendable (progress: WorkProgress?) in
+      if let progress { display.update(progress) } else { display.end() }
+    }
+  }
+  try Daemon(configurationPath: path, parent: parent, onProgress: showProgress).run()
   return .success
 }

@@ -1,6 +1,7 @@
 import Basics
 import Dataset
 import Foundation
+import LongWork
 import Testing
 
 @Suite("An image folder")
@@ -155,12 +156,26 @@ struct ImageFolderTests {
     #expect(try SampleCatalog.imageFolder(at: folder.root).relativePaths == ["a/d24/1.jpg"])
   }
 
-  @Test("reports how many images it has found after each class")
+  @Test("reports how many classes are behind it, and how many images it has found")
   func progress() throws {
     for name in ["a/1.jpg", "a/2.jpg", "b/1.jpg"] { try folder.write(name) }
-    var reports: [Int] = []
-    _ = try SampleCatalog.imageFolder(at: folder.root) { reports.append($0) }
-    #expect(reports == [2, 3])
+    var reports: [String] = []
+    _ = try SampleCatalog.imageFolder(at: folder.root) {
+      reports.append("\($0.count!.done) of \($0.count!.total!) \($0.count!.unit), \($0.note)")
+    }
+    #expect(reports.first == "0 of 2 folders, 0 samples so far")
+    #expect(reports.contains("1 of 2 folders, 2 samples so far"))
+    #expect(reports.last == "2 of 2 folders, 3 samples so far")
+  }
+
+  @Test("reports images while it is still in the middle of one folder")
+  func progressInOneFolder() throws {
+    for number in 0..<1100 { try folder.write("\(number).jpg") }
+    var counts: [Int] = []
+    let catalog = try SampleCatalog.flatFolder(at: folder.root) { counts.append($0.count!.done) }
+    #expect(catalog.count == 1100)
+    #expect(counts.count > 1 && counts[0] < 1100 && counts.last == 1100)
+    #expect(counts == counts.sorted())
   }
 
   @Test("says what is wrong with a folder that it cannot use")

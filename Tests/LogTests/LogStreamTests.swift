@@ -99,4 +99,28 @@ struct LogStreamTests {
     close(reading)
     close(writing)
   }
+
+  @Test("what passes stands below all lines, and is gone without a trace when it ends")
+  func passing() {
+    let (reading, writing) = Self.pipe()
+    defer {
+      close(reading)
+      close(writing)
+    }
+    let stream = LogStream(descriptor: writing)
+    // Each is written before the next comes: what is replaced before it was written is not written at all.
+    func then(_ step: () -> Void) {
+      step()
+      stream.flush(seconds: 60)
+    }
+    then { stream.show(passing: "10 %") }
+    then { stream.write("a line\n") }
+    then { stream.show(passing: "20 %") }
+    then { stream.show(passing: "20 %") }
+    then { stream.show(passing: "") }
+    then { stream.write("the last\n") }
+    let text = Self.read(reading) { $0.hasSuffix("the last\n") }
+    let erased = "\r\u{1B}[K"
+    #expect(text == "10 %" + erased + "a line\n10 %" + erased + "20 %" + erased + "the last\n")
+  }
 }

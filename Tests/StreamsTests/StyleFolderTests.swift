@@ -17,7 +17,7 @@ struct StyleFolderTests {
     func open() throws -> StyleFolder {
       try StyleFolder(
         at: folder, model: .embedded, modelFingerprint: 0, reader: nil, writer: nil,
-        limits: DecodeLimits(maximumPixels: 1000, maximumBytes: .max), progress: { _, _ in })
+        limits: DecodeLimits(maximumPixels: 1000, maximumBytes: .max), progress: { _ in })
     }
     // A picture that is bad is left out.
     let empty = try #require(throws: StyleFolderError.self) { try open() }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import sassl
+from failing_files import Failing
 from picture_files import write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
@@ -35,26 +36,6 @@ COUNT = 12
 def expected(undisturbed: list[bytes]) -> list[bytes]:
     """The stream undisturbed."""
     return undisturbed[:COUNT]
-
-
-class Failing:
-    """Makes opening files fail in a daemon that is started `through` it, while it is switched on."""
-
-    def __init__(self, folder: pathlib.Path, source: pathlib.Path, files: str, error: int) -> None:
-        library, self.switch = folder / "failing_files.so", folder / "failing"
-        subprocess.run(
-            ["cc", "-Wall", "-Wextra", "-Werror", "-O2", "-shared", "-fPIC", "-o", library, source], check=True
-        )
-        settings = {"LD_PRELOAD": library, "FAILING_FILES": files, "FAILING_WHILE": self.switch, "FAILING_ERRNO": error}
-        self.through = ["env", *(f"{name}={value}" for name, value in settings.items())]
-
-    @contextlib.contextmanager
-    def on(self) -> Iterator[None]:
-        self.switch.touch()
-        try:
-            yield
-        finally:
-            self.switch.unlink()
 
 
 @pytest.mark.parametrize("error", [errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.ETIMEDOUT])

@@ -15,6 +15,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import schemas
+
 Result = TypeVar("Result")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -90,8 +92,10 @@ class Daemon:
 
 
 def control(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Runs `sasslctl`."""
-    return subprocess.run([PROGRAMS / "sasslctl", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    """Runs `sasslctl`. What it prints with `--json` must fit the schema, whatever the test is about."""
+    run = subprocess.run([PROGRAMS / "sasslctl", *arguments], capture_output=True, text=True, timeout=120, check=False)
+    schemas.check(arguments, run)
+    return run
 
 
 def toml(value: object) -> str:

@@ -1,0 +1,285 @@
+"""Long work tells how far it is: a terminal, a pipe, whoever asks for the status, and the service manager."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import termios
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+import sassl
+from failing_files import Failing
+from picture_files import good_picture, write_good
+from workplace import PLAIN, PROGRAMS, Size, Workplace, eventually
+
+ERASED = "\r\x1b[K"
+#: What a test inherits must not decide what is coloured.
+COLOURS = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """This process's environment on a usual terminal, with changes."""
+    rest = {name: value for name, value in os.environ.items() if name not in COLOURS}
+    return rest | {"TERM": "xterm"} | changes
+
+
+@pytest.fixture
+def classes(tmp_path: pathlib.Path) -> pathlib.Path:
+    """Four folders of twelve pictures, of which one is called "held c"."""
+    for name in ("a", "b", "held c", "j"):
+        write_good(tmp_path / "data" / name, 12)
+    return tmp_path / "data"
+
+
+class OnTerminal:
+    """A program whose standard error is a terminal, 100 columns wide."""
+
+    def __init__(self, command: Sequence[str | pathlib.Path], **changes: str) -> None:
+        self.terminal, standard_error = os.openpty()
+        os.set_blocking(self.terminal, False)
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=standard_error, text=True, env=environment(**changes)
+        )
+        os.close(standard_error)
+        self._said = b""
+
+    @property
+    def said(self) -> str:
+        """Everything that was written to the terminal so far."""
+        with contextlib.suppress(BlockingIOError, OSError):
+            while more := os.read(self.terminal, 1 << 16):
+                self._said += more
+        return self._said.decode()
+
+    def end(self) -> str:
+        """Waits for the program; returns its standard output."""
+        output, _ = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0, self.said
+        return output
+
+    def __enter__(self) -> OnTerminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self.terminal)
+
+
+class ServiceManager:
+    """A socket that takes the messages of sd_notify(3)."""
+
+    def __init__(self, place: pathlib.Path) -> None:
+        self.place = place
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(place))
+        self._socket.setblocking(False)
+        self._messages: list[dict[str, str]] = []
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """All messages so far, the fields of each by name."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                lines = self._socket.recv(1 << 16).decode().splitlines()
+                self._messages.append(dict(line.split("=", 1) for line in lines))
+        return self._messages
+
+    def __enter__(self) -> ServiceManager:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str | pathlib.Path]) -> Iterator[subprocess.Popen[str]]:
+    """A program whose output goes into pipes."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_a_start_that_takes_long_is_told_to_whoever_asks_to_the_service_manager_and_to_the_log(
+    workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size, classes: pathlib.Path
+) -> None:
+    failing = Failing(tmp_path, here / "failing_files.c", "held c", 0)
+    settings: dict[str, Any] = {**PLAIN, "dataset__layout": "image-folder"}
+    with contextlib.ExitStack() as stack:
+        manager = stack.enter_context(ServiceManager(tmp_path / "notify"))
+        held = stack.enter_context(contextlib.ExitStack())
+        held.enter_context(failing.on())
+        through = [*failing.through, f"NOTIFY_SOCKET={manager.place}"]
+        daemon = stack.enter_context(workplace.daemon(classes, size, through, **settings))
+
+        def progress() -> dict[str, Any]:
+            """What the status says of the start, as soon as there is one."""
+            report = json.loads(daemon.control("status", "--json").stdout)
+            found: dict[str, Any] = report.get("progress", {})
+            return found if report["state"] == "starting" and found.get("done") == 2 else {}
+
+        eventually(progress, "two of the four folders are read")
+        found = eventually(lambda: progress() if "remaining_seconds" in progress() else {}, "the rate shows")
+        assert found["activity"] == "reading the dataset"
+        assert (found["total"], found["unit"], found["percent"]) == (4, "folders", 50)
+        assert found["note"] == "24 samples so far"
+        assert found["per_second"] == pytest.approx(2 / found["elapsed_seconds"], rel=0.05)
+        assert found["remaining_seconds"] == pytest.approx(2 / found["per_second"])
+        what = "reading the dataset: 2 of 4 folders (50 %), 24 samples so far"
+        shown = daemon.control("status")
+        assert shown.returncode == 0
+        assert re.search(
+            rf"starting \(process {daemon.process.pid}\).*: {re.escape(what)}, about \d+ .+ left", shown.stdout
+        )
+        # Who reads pictures beside it is held too, and says so in lines of its own.
+        for command in (["dataset", "--count"], ["doctor"]):
+            words = [*failing.through, str(PROGRAMS / "sasslctl"), *command, "--config", str(daemon.configuration)]
+            process = stack.enter_context(running(words))
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(what)
+        # As long as it gets on it is given time, and when it hangs no more.
+        told = [message for message in manager.messages if what in message["STATUS"]]
+        assert told[0]["EXTEND_TIMEOUT_USEC"] == str(15 * 60 * 1_000_000)
+        eventually(
+            lambda: any(
+                "EXTEND_TIMEOUT_USEC" not in message for message in manager.messages if what in message["STATUS"]
+            ),
+            "time passes",
+        )
+        held.close()
+        eventually(lambda: any(message.get("READY") == "1" for message in manager.messages), "it is ready")
+        status = daemon.status()
+        assert (status["state"], status["samples"], "progress" in status) == ("running", 48, False)
+        assert f" {what}" in daemon.stop()
+
+
+def test_a_batch_that_a_reader_has_was_made_by_a_daemon_that_runs(
+    workplace: Workplace, data: pathlib.Path, size: Size
+) -> None:
+    for _ in range(5):
+        with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0, wait=60) as ring:
+            next(ring)
+            report = json.loads(daemon.control("status", "--json").stdout)
+            assert (report["state"], report["rings"][0]["published_batches"] > 0) == ("running", True)
+
+
+@pytest.fixture
+def survey(workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size) -> tuple[Failing, list[str]]:
+    """What holds the reading of pictures, and a command that reads a hundred of them, of which the last is held."""
+    data = tmp_path / "pictures"
+    write_good(data, 99)
+    (data / "held.png").write_bytes(good_picture(99))
+    _, file = workplace.configure(data, size, **PLAIN)
+    failing = Failing(tmp_path, here / "failing_files.c", "held.png", 0)
+    command = [str(PROGRAMS / "sasslctl"), "dataset", "--workers", "1", "--config", str(file)]
+    return failing, [*failing.through, *command]
+
+
+def test_a_terminal_shows_a_bar_that_is_gone_at_the_end(survey: tuple[Failing, list[str]]) -> None:
+    failing, command = survey
+    held = contextlib.ExitStack()
+    held.enter_context(failing.on())
+    with held, OnTerminal(command) as shown:
+        # Samples are handed out in portions, so that some beside the held one are open.
+        bar = re.compile(
+            r"reading pictures \[(#+)(-+)\] (\d+) % (\d+) of 100 pictures, [\d.]+ pictures/\w+, (\d+ \w+) left"
+        )
+        found = eventually(lambda: bar.search(shown.said), "a bar with rate and remaining time")
+        assert found is not None
+        assert int(found[3]) == int(found[4]) < 100
+        assert len(found[1]) == int(found[3]) * 20 // 100
+        assert len(found[1]) + len(found[2]) == 20
+        held.close()
+        output = shown.end()
+        said = shown.said
+    assert said.endswith(ERASED)
+    assert all(len(line) < 100 for line in said.split(ERASED))
+    assert "\x1b[3" not in said
+    assert "samples     100" in output
+
+
+@pytest.mark.parametrize("terminal", ["dumb", "none"])
+def test_where_lines_cannot_be_written_over_there_are_plain_ones(
+    survey: tuple[Failing, list[str]], terminal: str
+) -> None:
+    failing, command = survey
+    with failing.on():
+        if terminal == "dumb":
+            with OnTerminal(command, TERM="dumb") as shown:
+                said = eventually(lambda: shown.said if "\n" in shown.said else "", "a line")
+        else:
+            with running(command) as process:
+                assert process.stderr is not None
+                said = process.stderr.readline()
+    assert re.fullmatch(r"reading pictures: \d+ of 100 pictures \(\d+ %\), about \d+ \w+ left\r?\n", said)
+
+
+def test_what_is_soon_done_says_nothing(survey: tuple[Failing, list[str]]) -> None:
+    done = subprocess.run(survey[1], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == ""
+
+
+def test_the_log_of_a_start_on_a_terminal_stands_above_the_bar(
+    workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size, classes: pathlib.Path
+) -> None:
+    failing = Failing(tmp_path, here / "failing_files.c", "held c", 0)
+    name, file = workplace.configure(classes, size, **PLAIN, dataset__layout="image-folder", batch__size=8)
+    held = contextlib.ExitStack()
+    held.enter_context(failing.on())
+    with held, OnTerminal([*failing.through, PROGRAMS / "sassld", "--config", file]) as shown:
+        eventually(lambda: "reading the dataset [##########----------] 50 % 2 of 4 folders" in shown.said, "a bar")
+        held.close()
+        with sassl.attach(name, start=0, wait=60) as ring:
+            next(ring)
+        said = eventually(lambda: shown.said if "ready: the first batch" in shown.said else "", "its log")
+        shown.process.terminate()
+        shown.end()
+    assert re.search(re.escape(ERASED) + r"\S+Z? stream " + name, said)
+    # Nothing passes any more.
+    assert ERASED not in said.partition("ready: the first batch")[2]
+
+
+def test_a_bench_shows_how_long_it_measures(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    _, file = workplace.configure(data, size, **PLAIN)
+    with OnTerminal([PROGRAMS / "sasslctl", "bench", "--seconds", "2", "--config", file]) as shown:
+        assert "images/s" in shown.end()
+        assert re.search(r"measuring \[#*-*\] \d+ % [012] of 2 s", shown.said)
+
+
+@pytest.mark.parametrize("command", ["doctor", "status"])
+def test_colours_are_where_people_expect_them_and_say_nothing_that_the_words_do_not(
+    workplace: Workplace, data: pathlib.Path, size: Size, command: str
+) -> None:
+    _, file = workplace.configure(data, size, **PLAIN)
+
+    def printed(**changes: str) -> str:
+        words = [str(PROGRAMS / "sasslctl"), command, "--config", str(file)]
+        variables = environment(**changes)
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=variables)
+        return done.stdout
+
+    plain, coloured = printed(), printed(FORCE_COLOR="1")
+    assert "\x1b" not in plain
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == plain
+    assert re.search(r"\x1b\[3[123]m(ok +|stopped)\x1b\[0m", coloured)
+    assert printed(CLICOLOR_FORCE="1") == coloured
+    assert printed(NO_COLOR="1", FORCE_COLOR="1") == plain
+    script = shutil.which("script")
+    assert script is not None, "script(1) of util-linux belongs to every Debian"
+    words = [script, "-qec", f"{PROGRAMS / 'sasslctl'} {command} --config {file}", "/dev/null"]
+    on_terminal = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=environment())
+    assert on_terminal.stdout.replace("\r\n", "\n") == coloured
