@@ -83,13 +83,16 @@ func layerTimes(of workload: Workload, shape: String, path: String, seconds: Dou
     pictures += 1
   }
 
-  let layers = workload.network == .transformer ? model.transformer.convolutions : model.predictor?.convolutions ?? []
+  let layers = model.layerCosts(width: side, height: side)
   var costs: [String: Cost] = [:]
-  var width = side
-  for layer in layers {
+  let network = workload.network == .transformer ? layers.transformer : layers.predictor
+  let outputBytes = Dictionary(uniqueKeysWithValues: network.map { ($0.name, $0.outputBytes) })
+  for layer in network where layer.macs > 0 {
     let name = layer.name.hasPrefix("transformer.residual") ? "transformer.residual" : layer.name
-    costs[name, default: Cost()].add(layer, inputSide: width)
-    width = layer.outputSide(for: width)
+    costs[name, default: Cost()].add(
+      layer,
+      inputBytes: layer.reads.isEmpty
+        ? 12 * side * side : layer.reads.reduce(0) { $0 + (outputBytes[$1] ?? 0) })
   }
   let peak = max(peakBefore, peakGigaFLOPs())
   let moved = max(movedBefore, movedGigabytes())
@@ -153,24 +156,10 @@ private struct Cost {
   /// Input, output and weights, each once.
   var bytes = 0.0
 
-  mutating func add(_ layer: Convolution, inputSide: Int) {
-    let outputSide = layer.outputSide(for: inputSide)
-    let macs = Double(layer.macs(inputWidth: inputSide, inputHeight: inputSide))
-    defined += macs
-    done += macs * share(layer)
-    let inputs = layer.inputChannels * inputSide * inputSide
-    let outputs = layer.outputChannels * outputSide * outputSide
-    bytes += 4 * Double(inputs + outputs + layer.weight.count)
-  }
-
-  /// Multiplications of a Winograd tile over those of its definition.
-  private func share(_ layer: Convolution) -> Double {
-    guard layer.stride == 1, layer.kernel > 1, !layer.isDepthwise else { return 1 }
-    // Four 2x2 kernels at a quarter of the pixels, 25 for each 16 of them.
-    if layer.upsampling == 2 { return 25.0 / 16 / 9 }
-    if layer.name.contains("residual") { return 36.0 / 16 / 9 }
-    let blocks = Double(max(1, (layer.kernel + 2) / 4))
-    return 64 * blocks * blocks / 16 / Double(layer.kernel * layer.kernel)
+  mutating func add(_ layer: LayerCost, inputBytes: Int) {
+    defined += Double(layer.macs)
+    done += layer.doneMACs
+    bytes += Double(inputBytes + layer.outputBytes + layer.weightBytes)
   }
 }
 

@@ -19,20 +19,26 @@ extension ModelArchitecture {
     }
     let top = try ArchitectureObject(root, path: "architecture", in: fileName)
     try top.allowOnly("format", "embedding", "predictor", "transformer")
-    _ = try top.integer("format", in: 1...1)
+    let format = try top.integer("format", in: 1...2)
     embedding = try top.integer("embedding", in: 1...4096)
-    predictor = try top.has("predictor") ? Predictor(top.object("predictor")) : nil
-    transformer = try Transformer(top.object("transformer"))
+    predictor = try top.has("predictor") ? Predictor(top.object("predictor"), format: format) : nil
+    transformer = try Transformer(top.object("transformer"), format: format)
   }
 }
 
 extension ModelArchitecture.Predictor {
-  fileprivate init(_ object: ArchitectureObject) throws(ModelError) {
+  fileprivate init(_ object: ArchitectureObject, format: Int) throws(ModelError) {
+    if format > 1 && !object.has("kind") {
+      try object.allowOnly("side", "layers")
+      side = try object.integer("side", in: 1...1024)
+      layers = try LayerListReader(object).layers
+      return
+    }
     try object.allowOnly("kind", "side", "stem", "blocks", "head")
     try object.require("kind", toBe: "mobilenet_v2")
     side = try object.integer("side", in: 1...1024)
-    stem = try object.integer("stem", in: 1...4096)
-    head = try object.integer("head", in: 1...8192)
+    let stem = try object.integer("stem", in: 1...4096)
+    let head = try object.integer("head", in: 1...8192)
     var blocks: [ModelArchitecture.Block] = []
     for (index, row) in try object.array("blocks", count: 1...64).enumerated() {
       let place = "blocks[\(index)]"
@@ -45,35 +51,42 @@ extension ModelArchitecture.Predictor {
           channels: try object.integer(fields[1], place: "\(place)[1]", in: 1...4096),
           stride: try object.integer(fields[2], place: "\(place)[2]", in: 1...2)))
     }
-    self.blocks = blocks
     let halvings = 1 + blocks.count { $0.stride == 2 }
     // On even sides every strided convolution pads alike: nothing before, one after.
     guard halvings <= 10, side % (1 << halvings) == 0 else {
       throw object.invalid("side", "\(side) cannot be halved \(halvings) times, as the strides of stem and blocks ask")
     }
+    layers = ModelArchitecture.mobileNetV2(stem: stem, blocks: blocks, head: head)
   }
 }
 
 extension ModelArchitecture.Transformer {
-  fileprivate init(_ object: ArchitectureObject) throws(ModelError) {
+  fileprivate init(_ object: ArchitectureObject, format: Int) throws(ModelError) {
+    if format > 1 && !object.has("kind") {
+      try object.allowOnly("layers")
+      layers = try LayerListReader(object).layers
+      return
+    }
     try object.allowOnly("kind", "contract", "residual", "expand", "end_kernels")
     try object.require("kind", toBe: "ghiasi")
-    contract = try object.integers("contract", count: 3, in: 1...1024)
-    residual = try object.integer("residual", in: 0...32)
-    expand = try object.integers("expand", count: 2, in: 1...1024)
-    endKernels = try object.integers("end_kernels", count: 2, in: 3...11)
+    let contract = try object.integers("contract", count: 3, in: 1...1024)
+    let residual = try object.integer("residual", in: 0...32)
+    let expand = try object.integers("expand", count: 2, in: 1...1024)
+    let endKernels = try object.integers("end_kernels", count: 2, in: 3...11)
     guard endKernels.allSatisfy({ $0 % 2 == 1 }) else {
       throw object.invalid("end_kernels", "the kernel sides must be odd")
     }
+    layers = ModelArchitecture.ghiasi(contract: contract, residual: residual, expand: expand, endKernels: endKernels)
   }
 }
 
 /// JSON of any form. Numbers that are not integers are of no use to an architecture.
-private enum JSONValue: Decodable {
+enum JSONValue: Decodable {
   case object([String: JSONValue])
   case array([JSONValue])
   case integer(Int)
   case string(String)
+  case boolean(Bool)
   case other
 
   init(from decoder: any Decoder) throws {
@@ -82,6 +95,8 @@ private enum JSONValue: Decodable {
       self = .integer(value)
     } else if let value = try? container.decode(String.self) {
       self = .string(value)
+    } else if let value = try? container.decode(Bool.self) {
+      self = .boolean(value)
     } else if let value = try? container.decode([JSONValue].self) {
       self = .array(value)
     } else if let value = try? container.decode([String: JSONValue].self) {
@@ -93,7 +108,7 @@ private enum JSONValue: Decodable {
 }
 
 /// One JSON object of the architecture, and where it is, for the errors.
-private struct ArchitectureObject {
+struct ArchitectureObject {
   let fields: [String: JSONValue]
   let path: String
   let fileName: String
@@ -133,6 +148,28 @@ private struct ArchitectureObject {
 
   func require(_ key: String, toBe expected: String) throws(ModelError) {
     guard case .string(expected) = try value(key) else { throw invalid(key, "it must be \"\(expected)\"") }
+  }
+
+  func string(_ key: String) throws(ModelError) -> String {
+    guard case .string(let text) = try value(key) else { throw invalid(key, "it must be a string") }
+    return text
+  }
+
+  /// One of the values that an enumeration has; nil when the key is absent.
+  func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, of: Choice.Type) throws(ModelError) -> Choice?
+  where Choice.RawValue == String {
+    guard has(key) else { return nil }
+    guard let choice = Choice(rawValue: try string(key)) else {
+      throw invalid(key, "it must be \(Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "))")
+    }
+    return choice
+  }
+
+  /// False when the key is absent.
+  func boolean(_ key: String) throws(ModelError) -> Bool {
+    guard has(key) else { return false }
+    guard case .boolean(let value) = try value(key) else { throw invalid(key, "it must be true or false") }
+    return value
   }
 
   func integer(_ value: JSONValue, place: String, in range: ClosedRange<Int>) throws(ModelError) -> Int {

@@ -5,8 +5,24 @@ package typealias StageObserver = (String) -> Void
 
 /// The two networks on the vector kernels: what the product runs.
 package struct FastEngine: StyleEngine {
-  private let transformer: FastTransformer
-  private let predictor: FastPredictor?
+  private let transformer: Transformer
+  private let predictor: Predictor?
+
+  /// What runs a transformer.
+  private enum Transformer {
+    /// The pattern that Winograd convolutions are chained for.
+    case chain(FastTransformer)
+    /// Any other layers.
+    case direct(DirectNetwork)
+  }
+
+  /// What runs a predictor.
+  private enum Predictor {
+    /// The pattern that runs in bands.
+    case chain(FastPredictor)
+    /// Any other layers, and the end of the predictor.
+    case direct(DirectNetwork, side: Int, mean: MeanEmbedding, scratchFloats: Int)
+  }
 
   /// An engine for these layers.
   ///
@@ -15,12 +31,25 @@ package struct FastEngine: StyleEngine {
   ///   - transformer: the transformer's layers.
   ///   - embeddingCount: length of z.
   ///   - kernels: the path to run on; by default what the CPU has, or what the environment variable SASSL_CPU names.
+  ///   - usesPatterns: whether layers in a known pattern run together; false runs each on its own, for tests.
   package init(
     predictor: PredictorPlan?, transformer: TransformerPlan, embeddingCount: Int,
-    kernels: style_kernels = style_kernels_selected().pointee
+    kernels: style_kernels = style_kernels_selected().pointee, usesPatterns: Bool = true
   ) {
-    self.transformer = FastTransformer(transformer, embeddingCount: embeddingCount, kernels: kernels)
-    self.predictor = predictor.map { FastPredictor($0, kernels: kernels) }
+    if usesPatterns, let chain = StyleChain(transformer) {
+      self.transformer = .chain(FastTransformer(chain, embeddingCount: embeddingCount, kernels: kernels))
+    } else {
+      self.transformer = .direct(DirectNetwork(transformer.graph, embeddingCount: embeddingCount, kernels: kernels))
+    }
+    self.predictor = predictor.map { predictor in
+      if usesPatterns, let chain = InvertedResidualChain(predictor) {
+        return .chain(FastPredictor(chain, kernels: kernels))
+      }
+      return .direct(
+        DirectNetwork(predictor.graph, embeddingCount: embeddingCount, kernels: kernels), side: predictor.side,
+        mean: MeanEmbedding(predictor.embedding, kernels: kernels),
+        scratchFloats: MeanEmbedding.scratchFloats(predictor.embedding))
+    }
   }
 
   package func embed(
@@ -42,8 +71,17 @@ package struct FastEngine: StyleEngine {
     _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace,
     observe: StageObserver?
   ) {
-    guard let predictor else { preconditionFailure("this model has no predictor") }
-    predictor.run(pixels, into: embedding, memory: workspace.layers, observe: observe)
+    switch predictor {
+    case .chain(let predictor): predictor.run(pixels, into: embedding, memory: workspace.layers, observe: observe)
+    case .direct(let network, let side, let mean, let scratchFloats):
+      let output = network.run(
+        pixels, width: side, height: side, embedding: nil, memory: workspace.layers, observe: observe)
+      mean.apply(
+        to: output.planes, planeStride: output.planeStride, count: output.shape.width * output.shape.height,
+        scratch: workspace.picture.reserve(floats: scratchFloats), into: embedding)
+      observe?("mean and embedding")
+    case nil: preconditionFailure("this model has no predictor")
+    }
   }
 
   /// As ``stylize(_:width:height:embedding:into:workspace:)``, with somebody watching.
@@ -51,8 +89,19 @@ package struct FastEngine: StyleEngine {
     _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
     into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace, observe: StageObserver?
   ) {
-    transformer.run(
-      pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers,
-      observe: observe)
+    switch transformer {
+    case .chain(let transformer):
+      transformer.run(
+        pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers,
+        observe: observe)
+    case .direct(let network):
+      let result = network.run(
+        pixels, width: width, height: height, embedding: embedding, memory: workspace.layers, observe: observe)
+      for channel in 0..<3 {
+        let plane = result.planes + channel * result.planeStride
+        for pixel in 0..<width * height { output[3 * pixel + channel] = plane[pixel] }
+      }
+      observe?("planes to pixels")
+    }
   }
 }

@@ -6,14 +6,12 @@ import CStyleKernels
 /// picture, six times as large as what goes in, exists only for a band that fits the second-level cache. Rows that the next
 /// band needs too are kept.
 final class FastPredictor: Sendable {
-  private let plan: PredictorPlan
+  private let plan: InvertedResidualChain
   private let kernels: style_kernels
   private let stem: StridedConvolution
   private let blocks: [Block]
   private let head: PointwiseConvolution
-  /// `[head channels][embedding, rounded up]`
-  private let embeddingWeights: AlignedFloats
-  private let embeddingBias: AlignedFloats
+  private let mean: MeanEmbedding
   private let geometry: Geometry
 
   private struct Block: Sendable {
@@ -38,22 +36,13 @@ final class FastPredictor: Sendable {
   /// - Parameters:
   ///   - plan: the layers.
   ///   - kernels: the path to run on.
-  init(_ plan: PredictorPlan, kernels: style_kernels) {
+  init(_ plan: InvertedResidualChain, kernels: style_kernels) {
     self.plan = plan
     self.kernels = kernels
     stem = StridedConvolution(plan.stem, kernels: kernels)
     blocks = plan.blocks.map { Block($0, kernels: kernels) }
     head = PointwiseConvolution(plan.head, kernels: kernels)
-    let map = plan.embedding
-    let columns = roundUp(map.outputs, toMultipleOf: 16)
-    embeddingWeights = AlignedFloats(count: map.inputs * columns) { matrix in
-      for row in 0..<map.outputs {
-        for column in 0..<map.inputs { matrix[column * columns + row] = map.weight[row * map.inputs + column] }
-      }
-    }
-    embeddingBias = AlignedFloats(count: columns) { bias in
-      for row in 0..<map.outputs { bias[row] = map.bias[row] }
-    }
+    mean = MeanEmbedding(plan.embedding, kernels: kernels)
     geometry = Geometry(plan, vector: kernels.vector_length)
   }
 
@@ -205,7 +194,6 @@ final class FastPredictor: Sendable {
     let picture = geometry.pictures[blocks.count]
     let channels = plan.head.outputChannels
     let means = spare + channels * picture.planeStride
-    let values = means + roundUp(channels, toMultipleOf: 16)
     head.run(
       source, stride: picture.planeStride,
       count: roundUp(picture.height * picture.rowStride, toMultipleOf: kernels.vector_length), into: spare,
@@ -218,17 +206,9 @@ final class FastPredictor: Sendable {
         }
       }
     }
-    kernels.sum_rows_f32(
-      spare, channels, picture.planeStride, picture.height * picture.width,
-      1 / Float(picture.width * picture.height), means)
-    let columns = embeddingBias.count
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: channels) { offsets in
-      for channel in 0..<channels { offsets[channel] = channel * columns }
-      var epilogue = style_epilogue(bias: nil, residual: embeddingBias.start, low: -.infinity, high: .infinity)
-      kernels.gemm_f32(
-        means, 1, offsets.baseAddress!, channels, embeddingWeights.start, columns, values, columns, &epilogue)
-    }
-    embedding.update(from: values, count: plan.embedding.outputs)
+    mean.apply(
+      to: spare, planeStride: picture.planeStride, count: picture.height * picture.width, scratch: means,
+      into: embedding)
   }
 }
 
@@ -266,7 +246,7 @@ extension FastPredictor {
     /// A band's widened rows and what the filter makes of them should stay in the second-level cache.
     private static let cachedFloats = 128 * 1024
 
-    init(_ plan: PredictorPlan, vector: Int) {
+    init(_ plan: InvertedResidualChain, vector: Int) {
       let half = plan.side / 2
       // The row stride leaves room for the column of zeros after the picture.
       let stemInput = PhaseLayout(
@@ -303,8 +283,7 @@ extension FastPredictor {
       let head = plan.head.outputChannels
       pictureFloats = max(
         pictureFloats,
-        head * picture.planeStride + roundUp(head, toMultipleOf: 16) + roundUp(plan.embedding.outputs, toMultipleOf: 16)
-      )
+        head * picture.planeStride + MeanEmbedding.scratchFloats(plan.embedding))
       self.pictures = pictures
       self.bands = bands
       // Vectors read past what they use; see the kernels.
@@ -340,7 +319,7 @@ struct PointwiseConvolution: Sendable {
   ///   - layer: 1x1, stride 1.
   ///   - kernels: the path to run on.
   init(_ layer: Convolution, kernels: style_kernels) {
-    precondition(layer.kernel == 1 && layer.stride == 1 && !layer.isDepthwise && layer.normalization == nil)
+    precondition(layer.hasKernel(1) && layer.stride == 1 && !layer.isDepthwise && layer.normalization == nil)
     self.layer = layer
     self.kernels = kernels
     weights = AlignedFloats(count: layer.weight.count) { packed in

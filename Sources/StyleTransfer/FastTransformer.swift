@@ -14,11 +14,11 @@ import CStyleKernels
 /// pixel, a 2x2 kernel on the small picture. All four read the same windows and become the output channels of one
 /// convolution; mirroring the large picture at its border is repeating the border pixel of the small one.
 ///
-/// Convolutions in front of a normalisation leave sums and sums of squares behind; the normalisation itself happens while
+/// Convolutions in front of a normalisation, but for the strided ones, leave sums and sums of squares behind; the normalisation itself happens while
 /// the next layer's picture is written, together with ReLU and the residual.
 final class FastTransformer: Sendable {
   private let kernels: style_kernels
-  private let plan: TransformerPlan
+  private let plan: StyleChain
   private let first: WinogradConvolution
   private let strided: [StridedConvolution]
   private let residual: [WinogradConvolution]
@@ -30,7 +30,7 @@ final class FastTransformer: Sendable {
   ///   - plan: the layers.
   ///   - embeddingCount: length of z.
   ///   - kernels: the path to run on.
-  init(_ plan: TransformerPlan, embeddingCount: Int, kernels: style_kernels) {
+  init(_ plan: StyleChain, embeddingCount: Int, kernels: style_kernels) {
     self.kernels = kernels
     self.plan = plan
     first = Self.blocked(plan.contract[0], kernels: kernels)
@@ -44,14 +44,15 @@ final class FastTransformer: Sendable {
     upsampling = plan.expand.dropLast().map { Self.upsampling($0, kernels: kernels) }
     last = Self.blocked(plan.expand[plan.expand.count - 1], kernels: kernels)
     styles = StyleParameters(
-      plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount, kernels: kernels)
+      plan.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount, kernels: kernels)
   }
 
   /// A kernel of any odd side as blocks of taps that begin 4 apart; the last block has five of them, the others four and a
   /// zero.
   private static func blocked(_ layer: Convolution, kernels: style_kernels) -> WinogradConvolution {
     let shape = WinogradShape.fourByFive
-    let blocks = max(1, dividedUp(layer.kernel - 1, by: WinogradShape.step))
+    let kernel = layer.window.rows
+    let blocks = max(1, dividedUp(kernel - 1, by: WinogradShape.step))
     let side = shape.taps * blocks
     func place(_ tap: Int) -> Int {
       let block = min(tap / WinogradShape.step, blocks - 1)
@@ -59,10 +60,10 @@ final class FastTransformer: Sendable {
     }
     var weight = [Double](repeating: 0, count: layer.outputChannels * layer.inputChannels * side * side)
     for pair in 0..<layer.outputChannels * layer.inputChannels {
-      for row in 0..<layer.kernel {
-        for column in 0..<layer.kernel {
+      for row in 0..<kernel {
+        for column in 0..<kernel {
           weight[(pair * side + place(row)) * side + place(column)] = Double(
-            layer.weight[(pair * layer.kernel + row) * layer.kernel + column])
+            layer.weight[(pair * kernel + row) * kernel + column])
         }
       }
     }
@@ -164,7 +165,7 @@ extension FastTransformer {
       }
 
       let plan = network.plan
-      addBlocked(network.first, border: plan.contract[0].kernel / 2)
+      addBlocked(network.first, border: plan.contract[0].window.rows / 2)
       for index in 0..<2 {
         let layer = network.strided[index].layer
         let scale = 1 << index
@@ -197,7 +198,7 @@ extension FastTransformer {
         add(
           layout, rows: rows, channels: layer.inputChannels, planes: 16 * layer.outputChannels, winograd: layer)
       }
-      addBlocked(network.last, border: plan.expand[2].kernel / 2)
+      addBlocked(network.last, border: plan.expand[2].window.rows / 2)
 
       self.layouts = layouts
       self.tileRows = tileRows
@@ -207,7 +208,10 @@ extension FastTransformer {
       productFloats = roundUp(products, toMultipleOf: 16)
       scratchFloats = roundUp(scratch, toMultipleOf: 16)
       maskWords = roundUp(
-        max(16 * planeStrides[Self.residual], 64 * planeStrides[Self.secondUpsampling], 16 * planeStrides[Self.last]),
+        max(
+          network.plan.contract[0].normalization == nil ? 0 : 16 * planeStrides[Self.input],
+          16 * planeStrides[Self.residual], 64 * planeStrides[Self.secondUpsampling], 16 * planeStrides[Self.last]
+        ),
         toMultipleOf: 16)
       // Whole vectors are written to lines, and read before and after them.
       lineFloats = roundUp(width, toMultipleOf: 4 * vector) + 128
@@ -285,28 +289,45 @@ extension FastTransformer {
       }
       for channel in 0..<3 { layout.fillBorder(picture + channel * layout.channelStride, .mirrored) }
       observe?("pixels to planes")
-      network.first.run(
-        picture, layout: layout, tileRows: geometry.tileRows[0], into: product, planeStride: geometry.planeStrides[0],
-        masks: nil, sums: nil, scratch: scratch)
-      observe?(network.plan.contract[0].name)
-
-      let bias = network.plan.contract[0].bias ?? []
+      let first = network.plan.contract[0]
       let half = layouts[Geometry.strided]
-      let stride = geometry.planeStrides[0]
+      let stride = geometry.planeStrides[Geometry.input]
+      func write(_ channel: Int, scale: Float, shift: Float, _ phases: UnsafeBufferPointer<Int>) {
+        let target = picture + channel * half.channelStride
+        for row in 0..<half.height {
+          half.write(
+            phasesOf: product + (channel * 16 + row % 4 * 4) * stride + row / 4 * layout.rowStride,
+            phases, count: dividedUp(half.width, by: 4), firstColumn: 1, scale: scale, shift: shift, row: row + 1,
+            channel: target, kernels: kernels)
+        }
+        half.fillBorder(target, .mirrored)
+      }
       withUnsafeTemporaryAllocation(of: Int.self, capacity: 4) { phases in
         for phase in 0..<4 { phases[phase] = phase * stride }
-        for channel in 0..<network.first.outputChannels {
-          let target = picture + channel * half.channelStride
-          for row in 0..<half.height {
-            half.write(
-              phasesOf: product + (channel * 16 + row % 4 * 4) * stride + row / 4 * layout.rowStride,
-              UnsafeBufferPointer(phases), count: dividedUp(half.width, by: 4), firstColumn: 1, scale: 1,
-              shift: bias[channel], row: row + 1, channel: target, kernels: kernels)
+        let phases = UnsafeBufferPointer(phases)
+        if let bias = first.bias {
+          network.first.run(
+            picture, layout: layout, tileRows: geometry.tileRows[Geometry.input], into: product, planeStride: stride,
+            masks: nil, sums: nil, scratch: scratch)
+          observe?(first.name)
+          for channel in 0..<network.first.outputChannels {
+            write(channel, scale: 1, shift: bias[channel], phases)
           }
-          half.fillBorder(target, .mirrored)
+          observe?(first.name + " to the next layer")
+        } else {
+          fillMasks(
+            planes: stride, layout: layout, rows: geometry.tileRows[Geometry.input], sets: 1
+          ) { _, phase, tile in 4 * tile + phase }
+          normalizing(
+            network.first, named: first.name, stage: Geometry.input, normalization: nil, sets: 1, input: picture
+          ) { affine in
+            for channel in 0..<network.first.outputChannels {
+              let (scale, shift) = affine(channel)
+              write(channel, scale: scale, shift: shift, phases)
+            }
+          }
         }
       }
-      observe?(network.plan.contract[0].name + " to the next layer")
       for index in 0..<2 {
         let stage = Geometry.strided + index
         let layer = network.strided[index]
@@ -317,6 +338,13 @@ extension FastTransformer {
         let target = layouts[stage + 1]
         for channel in 0..<layer.layer.outputChannels {
           let source = product + channel * geometry.planeStrides[stage]
+          if layer.layer.normalization != nil {
+            let rowStride = layouts[stage].rowStride
+            let affine = ChannelMoments(
+              source, rows: target.height, rowStride: rowStride, count: target.width, kernels
+            ).affine(scale: 1, shift: 0)
+            kernels.affine_f32(source, target.height * rowStride, affine.scale, affine.shift, 0, source)
+          }
           let destination = picture + channel * target.channelStride
           for row in 0..<target.height {
             target.write(
@@ -374,13 +402,15 @@ extension FastTransformer {
     // Normalisation -------------------------------------------------------------------------------------------------
 
     /// Runs a convolution and hands over how to normalise each of its channels: `scale x + shift`.
+    ///
+    /// - Parameter normalization: its number among those that depend on the style; nil for one that does not.
     private func normalizing(
-      _ layer: WinogradConvolution, named name: String, stage: Int, normalization: Int, sets: Int,
+      _ layer: WinogradConvolution, named name: String, stage: Int, normalization: Int?, sets: Int,
       input: UnsafeMutablePointer<Float>, use: ((Int) -> (scale: Float, shift: Float)) -> Void
     ) {
       let channels = layer.outputChannels / sets
       let layout = geometry.layouts[stage]
-      let pixels = Double(layout.width * layout.height * sets)
+      let pixels = layout.width * layout.height * sets
       withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * layer.outputChannels) { sums in
         sums.initialize(repeating: 0)
         layer.run(
@@ -395,11 +425,11 @@ extension FastTransformer {
             sum += sums[2 * (set * channels + channel)]
             squares += sums[2 * (set * channels + channel) + 1]
           }
-          let mean = sum / pixels
-          let variance = max(0, squares / pixels - mean * mean)
-          let (scale, shift) = network.styles.values(style, normalization: normalization, channel: channel)
-          let factor = Double(scale) / (variance + Double(ConditionalNormalization.epsilon)).squareRoot()
-          return (Float(factor), Float(Double(shift) - mean * factor))
+          let styled = normalization.map {
+            network.styles.values(style, normalization: $0, channel: channel)
+          }
+          return ChannelMoments(sum: sum, squares: squares, count: pixels).affine(
+            scale: styled?.scale ?? 1, shift: styled?.shift ?? 0)
         }
         observe?(name + " to the next layer")
       }

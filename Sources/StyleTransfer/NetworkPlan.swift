@@ -1,25 +1,4 @@
-// A network as values: layers in order, each with its weights. An engine is built from these and nothing else.
-
-/// What a layer applies to every number it produced.
-package enum Activation: Sendable, Hashable {
-  /// Nothing.
-  case identity
-  /// `max(0, x)`.
-  case relu
-  /// `min(6, max(0, x))`.
-  case relu6
-  /// `1 / (1 + exp(-x))`.
-  case sigmoid
-}
-
-/// What a convolution sees beyond the border of its input.
-package enum BorderPadding: Sendable, Hashable {
-  /// The picture mirrored at its border pixel, which is not repeated; half the kernel on each side.
-  case reflection
-  /// Zeros, as many as the output size `input / stride` needs, the odd one after: TensorFlow's "SAME". With stride 1 that
-  /// is half the kernel on each side; a 3x3 kernel with stride 2 on an even side gets none before and one after.
-  case zeros
-}
+// A network as values: layers with their weights. An engine is built from these and nothing else.
 
 /// `y = weight x + bias`.
 package struct AffineMap: Sendable {
@@ -38,16 +17,27 @@ package struct AffineMap: Sendable {
   package var macs: Int { weight.count }
 }
 
-/// Instance normalisation whose scale and shift depend on the style: `scale(z) (x - mean) / sqrt(variance + epsilon) + shift(z)`,
-/// with mean and biased variance of one channel over the picture.
-package struct ConditionalNormalization: Sendable {
+/// Instance normalisation: `scale (x - mean) / sqrt(variance + epsilon) + shift`, with mean and biased variance of one channel
+/// over the picture.
+package struct InstanceNormalization: Sendable {
+  /// How scale and shift depend on the style.
+  package struct StyleMaps: Sendable {
+    /// Embedding to one scale for each channel.
+    package let scale: AffineMap
+    /// Embedding to one shift for each channel.
+    package let shift: AffineMap
+  }
+
   /// Keeps the division finite on a flat channel; the same in every published network.
   package static let epsilon: Float = 1e-5
 
-  /// Embedding to one scale for each channel.
-  package let scale: AffineMap
-  /// Embedding to one shift for each channel.
-  package let shift: AffineMap
+  /// Nil for a scale of 1 and a shift of 0.
+  package let style: StyleMaps?
+
+  /// Numbers learnt.
+  package var parameterCount: Int { style.map { $0.scale.parameterCount + $0.shift.parameterCount } ?? 0 }
+  /// Multiplications for one z.
+  package var macs: Int { style.map { $0.scale.macs + $0.shift.macs } ?? 0 }
 }
 
 /// One convolution with everything that is applied around it, in this order: upsampling, padding, convolution, bias,
@@ -57,132 +47,62 @@ package struct Convolution: Sendable {
   package let name: String
   /// Channels of the picture it reads.
   package let inputChannels: Int
-  /// Channels of the picture it writes.
-  package let outputChannels: Int
-  /// Side of the square kernel; odd.
-  package let kernel: Int
-  /// 1, or 2 to halve both sides of the picture.
-  package let stride: Int
-  /// Each channel is convolved with its own kernel and no other; input and output channels agree.
-  package let isDepthwise: Bool
-  /// Rows and columns are repeated this many times before the convolution: 1 or 2.
-  package let upsampling: Int
-  /// What lies beyond the border.
-  package let padding: BorderPadding
+  /// Everything but the weights.
+  package let form: ConvolutionForm
   /// `[output][input][row][column]`; for a depthwise convolution `[channel][row][column]`.
   package let weight: [Float]
   /// `[output]`; nil in front of a normalisation, which would subtract it.
   package let bias: [Float]?
-  /// The style's way into the network.
-  package let normalization: ConditionalNormalization?
-  /// Applied last.
-  package let activation: Activation
+  /// Over each channel of the output.
+  package let normalization: InstanceNormalization?
 
-  /// The side (width or height) of the output for a side of the input.
-  package func outputSide(for inputSide: Int) -> Int { (inputSide * upsampling + stride - 1) / stride }
+  /// Channels of the picture it writes.
+  package var outputChannels: Int { form.channels }
+  /// Kernel, stride and padding.
+  package var window: Window { form.window }
+  /// 1, or 2 to halve both sides of the picture.
+  package var stride: Int { form.window.stride }
+  /// Each channel is convolved with its own kernel and no other.
+  package var isDepthwise: Bool { form.isDepthwise }
+  /// Rows and columns are repeated this many times before the convolution.
+  package var upsampling: Int { form.upsampling }
+  /// Applied last.
+  package var activation: Activation { form.activation }
+
+  /// Whether the kernel has this side, and the same along both axes.
+  package func hasKernel(_ side: Int) -> Bool { window.rows == side && window.columns == side }
 
   /// Numbers learnt.
-  package var parameterCount: Int {
-    weight.count + (bias?.count ?? 0)
-      + (normalization.map { $0.scale.parameterCount + $0.shift.parameterCount } ?? 0)
-  }
+  package var parameterCount: Int { weight.count + (bias?.count ?? 0) + (normalization?.parameterCount ?? 0) }
 
-  /// Multiply-accumulates of the convolution for an input of this size; the normalisation is not counted.
-  package func macs(inputWidth: Int, inputHeight: Int) -> Int {
-    weight.count * outputSide(for: inputWidth) * outputSide(for: inputHeight)
+  /// Multiply-accumulates for an output of this size, with those of the styles' maps.
+  package func macs(output: PictureShape) -> Int {
+    weight.count * output.width * output.height + (normalization?.macs ?? 0)
   }
 }
 
-/// A block of MobileNetV2: widen, filter each channel, narrow.
-package struct InvertedResidual: Sendable {
-  /// 1x1; nil when the expansion is 1.
-  package let expand: Convolution?
-  /// 3x3, with the block's stride.
-  package let depthwise: Convolution
-  /// 1x1, no activation.
-  package let project: Convolution
-  /// The block's input is added to its output.
-  package let addsInput: Bool
-
-  /// The convolutions in order.
-  package var convolutions: [Convolution] { (expand.map { [$0] } ?? []) + [depthwise, project] }
-}
-
-/// The style predictor F, layer by layer.
+/// The style predictor F.
 package struct PredictorPlan: Sendable {
   /// Width and height of the picture it sees.
   package let side: Int
-  /// 3x3, stride 2.
-  package let stem: Convolution
-  /// In order.
-  package let blocks: [InvertedResidual]
-  /// 1x1, before the mean over the picture.
-  package let head: Convolution
+  /// The layers up to the mean over the picture.
+  package let graph: LayerGraph
   /// From the means to z.
   package let embedding: AffineMap
 
-  /// Every convolution in order.
-  package var convolutions: [Convolution] { [stem] + blocks.flatMap(\.convolutions) + [head] }
   /// Numbers learnt.
-  package var parameterCount: Int {
-    convolutions.reduce(embedding.parameterCount) { $0 + $1.parameterCount }
-  }
+  package var parameterCount: Int { graph.parameterCount + embedding.parameterCount }
   /// Multiply-accumulates for one picture.
-  package var macs: Int { convolutionMACs(convolutions, width: side, height: side) + embedding.macs }
+  package var macs: Int { graph.macs(width: side, height: side) + embedding.macs }
 }
 
-/// `x + second(first(x))`.
-package struct ResidualBlock: Sendable {
-  /// With normalisation and ReLU.
-  package let first: Convolution
-  /// With normalisation, no activation.
-  package let second: Convolution
-}
-
-/// The style transformer T, layer by layer.
+/// The style transformer T.
 package struct TransformerPlan: Sendable {
-  /// Three convolutions down to a quarter of each side.
-  package let contract: [Convolution]
-  /// At a quarter of each side.
-  package let residual: [ResidualBlock]
-  /// Two upsampling convolutions and the last one, to RGB.
-  package let expand: [Convolution]
+  /// From the picture to the repainted picture.
+  package let graph: LayerGraph
 
-  /// Every convolution in order.
-  package var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
   /// Numbers learnt.
-  package var parameterCount: Int { convolutions.reduce(0) { $0 + $1.parameterCount } }
+  package var parameterCount: Int { graph.parameterCount }
   /// Multiply-accumulates of the convolutions and of the styles' affine maps for one picture.
-  package func macs(width: Int, height: Int) -> Int {
-    let styles = convolutions.reduce(0) { sum, layer in
-      sum + (layer.normalization.map { $0.scale.macs + $0.shift.macs } ?? 0)
-    }
-    return convolutionMACs(convolutions, width: width, height: height) + styles
-  }
-}
-
-/// Numbers in the largest picture, channels and all, that passes through a chain of convolutions.
-func largestPicture(of layers: [Convolution], width: Int, height: Int) -> Int {
-  var width = width
-  var height = height
-  var largest = 0
-  for layer in layers {
-    largest = max(largest, layer.inputChannels * width * height)
-    width = layer.outputSide(for: width)
-    height = layer.outputSide(for: height)
-    largest = max(largest, layer.outputChannels * width * height)
-  }
-  return largest
-}
-
-private func convolutionMACs(_ layers: [Convolution], width: Int, height: Int) -> Int {
-  var width = width
-  var height = height
-  var total = 0
-  for layer in layers {
-    total += layer.macs(inputWidth: width, inputHeight: height)
-    width = layer.outputSide(for: width)
-    height = layer.outputSide(for: height)
-  }
-  return total
+  package func macs(width: Int, height: Int) -> Int { graph.macs(width: width, height: height) }
 }

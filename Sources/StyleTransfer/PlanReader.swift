@@ -23,86 +23,54 @@ struct PlanReader {
     self.source = source
   }
 
-  /// The layers of the predictor; nil when the architecture has none.
+  /// The predictor; nil when the architecture has none.
   ///
-  /// - Throws: ``ModelError`` with code `invalidTensor`, or `invalidArchitecture` when the layers would need too much memory.
+  /// - Throws: ``ModelError`` with code `invalidTensor`, or `invalidArchitecture` when the layers do not fit together or would
+  ///   need too much memory.
   mutating func predictor() throws(ModelError) -> PredictorPlan? {
     guard let shape = architecture.predictor else { return nil }
-    let stem = try plainConvolution(
-      "predictor.stem", from: 3, to: shape.stem, kernel: 3, stride: 2, padding: .zeros, activation: .relu6)
-    var channels = shape.stem
-    var blocks: [InvertedResidual] = []
-    for (index, block) in shape.blocks.enumerated() {
-      let name = "predictor.blocks.\(index)"
-      let inner = channels * block.expansion
-      var expand: Convolution?
-      if block.expansion > 1 {
-        expand = try plainConvolution(
-          "\(name).expand", from: channels, to: inner, kernel: 1, stride: 1, padding: .zeros, activation: .relu6)
-      }
-      blocks.append(
-        InvertedResidual(
-          expand: expand,
-          depthwise: try plainConvolution(
-            "\(name).depthwise", from: inner, to: inner, kernel: 3, stride: block.stride, isDepthwise: true,
-            padding: .zeros,
-            activation: .relu6),
-          project: try plainConvolution(
-            "\(name).project", from: inner, to: block.channels, kernel: 1, stride: 1, padding: .zeros,
-            activation: .identity),
-          addsInput: block.stride == 1 && block.channels == channels))
-      channels = block.channels
-    }
-    let head = try plainConvolution(
-      "predictor.head", from: channels, to: shape.head, kernel: 1, stride: 1, padding: .zeros, activation: .relu6)
+    let graph = try graph(shape.layers, of: "predictor")
+    let shapes = try self.shapes(of: graph, width: shape.side, height: shape.side, network: "predictor")
     let plan = PredictorPlan(
-      side: shape.side, stem: stem, blocks: blocks, head: head,
-      embedding: try affineMap("predictor.embedding", from: shape.head, to: architecture.embedding))
+      side: shape.side, graph: graph,
+      embedding: try affineMap(
+        "predictor.embedding", from: shapes[shapes.count - 1].channels, to: architecture.embedding))
     // A small file can describe a network whose intermediate pictures fill any memory.
-    let largest = largestPicture(of: plan.convolutions, width: shape.side, height: shape.side)
+    let largest = shapes.reduce(0) { max($0, $1.count) }
     guard largest <= Self.maximumPredictorPicture else {
-      throw ModelError(
-        .invalidArchitecture, at: "\(fileName), architecture.predictor",
-        "a layer puts out \(largest) numbers, more than \(Self.maximumPredictorPicture)",
+      throw invalid(
+        "predictor", "a layer puts out \(largest) numbers, more than \(Self.maximumPredictorPicture)",
         remedy: "use a smaller side or fewer channels")
     }
     return plan
   }
 
-  /// The layers of the transformer.
+  /// The transformer.
   ///
-  /// - Throws: ``ModelError`` with code `invalidTensor`.
+  /// - Throws: ``ModelError`` with code `invalidTensor`, or `invalidArchitecture` when the layers do not fit together or change
+  ///   the size of a picture.
   mutating func transformer() throws(ModelError) -> TransformerPlan {
-    let shape = architecture.transformer
-    var contract: [Convolution] = []
-    var channels = 3
-    for (index, next) in shape.contract.enumerated() {
-      contract.append(
-        try plainConvolution(
-          "transformer.contract.\(index)", from: channels, to: next, kernel: index == 0 ? shape.endKernels[0] : 3,
-          stride: index == 0 ? 1 : 2, padding: .reflection, activation: .relu))
-      channels = next
+    let graph = try graph(architecture.transformer.layers, of: "transformer")
+    // Window, stride and upsampling act on each axis alone, and alike on all sides past their padding.
+    for side in stride(
+      from: ModelArchitecture.minimumSide, through: Self.checkedSides, by: ModelArchitecture.sideMultiple)
+    {
+      let shapes = try self.shapes(of: graph, width: side, height: side, network: "transformer")
+      guard shapes[shapes.count - 1] == shapes[0] else {
+        let last = shapes[shapes.count - 1]
+        throw invalid(
+          "transformer",
+          "it makes \(last.channels) channels of \(last.width)x\(last.height) pixels of 3 channels of \(side)x\(side)",
+          remedy: "its layers must give back three channels of the size that they are given")
+      }
+      let largest = shapes.reduce(0) { max($0, $1.count) }
+      guard largest <= Self.maximumNumbersPerPixel * side * side else {
+        throw invalid(
+          "transformer", "a layer puts out \(largest / (side * side)) numbers for each pixel of the picture",
+          remedy: "use fewer channels: \(Self.maximumNumbersPerPixel) numbers for each pixel are the most")
+      }
     }
-    var residual: [ResidualBlock] = []
-    for index in 0..<shape.residual {
-      let name = "transformer.residual.\(index)"
-      residual.append(
-        ResidualBlock(
-          first: try styledConvolution(
-            "\(name).0", from: channels, to: channels, kernel: 3, upsampling: 1, activation: .relu),
-          second: try styledConvolution(
-            "\(name).1", from: channels, to: channels, kernel: 3, upsampling: 1, activation: .identity)))
-    }
-    var expand: [Convolution] = []
-    for (index, next) in (shape.expand + [3]).enumerated() {
-      let isLast = index == shape.expand.count
-      expand.append(
-        try styledConvolution(
-          "transformer.expand.\(index)", from: channels, to: next, kernel: isLast ? shape.endKernels[1] : 3,
-          upsampling: isLast ? 1 : 2, activation: isLast ? .sigmoid : .relu))
-      channels = next
-    }
-    return TransformerPlan(contract: contract, residual: residual, expand: expand)
+    return TransformerPlan(graph: graph)
   }
 
   /// Refuses a file with tensors that no layer asked for: they mean that the architecture entry is wrong.
@@ -119,6 +87,71 @@ struct PlanReader {
   /// 256 MB of float32. The lite predictor's largest is a fortieth of it.
   private static let maximumPredictorPicture = 1 << 26
 
+  /// 205 MB of float32 for 224x224. The full-width transformer's largest is a thirtieth of it.
+  private static let maximumNumbersPerPixel = 1024
+
+  /// Sides of this size and less are tried.
+  private static let checkedSides = 128
+
+  private func invalid(_ place: String, _ problem: String, remedy: String) -> ModelError {
+    ModelError(.invalidArchitecture, at: "\(fileName), architecture.\(place)", problem, remedy: remedy)
+  }
+
+  private func shapes(
+    of graph: LayerGraph, width: Int, height: Int, network: String
+  ) throws(ModelError) -> [PictureShape] {
+    do {
+      return try graph.shapes(width: width, height: height)
+    } catch {
+      throw invalid(
+        "\(network), layer '\(graph.layers[error.layer].name)'", error.problem,
+        remedy: "make its layers fit together for pictures of \(width)x\(height)")
+    }
+  }
+
+  private mutating func graph(_ descriptions: [LayerDescription], of network: String) throws(ModelError) -> LayerGraph {
+    var layers: [LayerGraph.Layer] = []
+    func channels(_ input: Int) -> Int { input == 0 ? 3 : layers[input - 1].channels }
+    for description in descriptions {
+      let inputs = description.inputs.map(channels)
+      let operation: LayerGraph.Operation
+      var outputs = inputs[0]
+      func misfit(_ problem: String) -> ModelError {
+        invalid("\(network), layer '\(description.name)'", problem, remedy: "correct the layer, or what it reads")
+      }
+      switch description.operation {
+      case .convolution(let form):
+        guard !form.isDepthwise || form.channels == outputs else {
+          throw misfit("it is depthwise, reads \(outputs) channels and puts out \(form.channels)")
+        }
+        guard network == "transformer" || form.normalization != .style else {
+          throw misfit("a predictor has no style to normalise with")
+        }
+        operation = .convolution(try convolution("\(network).\(description.name)", from: outputs, form))
+        outputs = form.channels
+      case .maxPooling(let window): operation = .maxPooling(window)
+      case .averagePooling(let window, let countsBorder):
+        operation = .averagePooling(window, countsBorder: countsBorder)
+      case .addition:
+        guard inputs[0] == inputs[1] else { throw misfit("it adds \(inputs[0]) channels and \(inputs[1])") }
+        operation = .addition
+      case .concatenation:
+        operation = .concatenation
+        outputs = inputs.reduce(0, +)
+      }
+      layers.append(
+        LayerGraph.Layer(name: description.name, operation: operation, inputs: description.inputs, channels: outputs))
+    }
+    let graph = LayerGraph(layers: layers)
+    let readers = graph.readers
+    if let unread = layers.indices.dropLast().first(where: { readers[$0 + 1].isEmpty }) {
+      throw invalid(
+        "\(network), layer '\(layers[unread].name)'", "no layer reads it, and it is not the last",
+        remedy: "leave it out, or name it in another layer's 'from'")
+    }
+    return graph
+  }
+
   private mutating func take(_ name: String, shape: [Int]) throws(ModelError) -> [Float] {
     taken.insert(name)
     return try source(name, shape)
@@ -131,28 +164,21 @@ struct PlanReader {
       bias: try take("\(name).bias", shape: [outputs]))
   }
 
-  private mutating func plainConvolution(
-    _ name: String, from inputs: Int, to outputs: Int, kernel: Int, stride: Int, isDepthwise: Bool = false,
-    padding: BorderPadding, activation: Activation
+  private mutating func convolution(
+    _ name: String, from inputs: Int, _ form: ConvolutionForm
   ) throws(ModelError) -> Convolution {
-    Convolution(
-      name: name, inputChannels: inputs, outputChannels: outputs, kernel: kernel, stride: stride,
-      isDepthwise: isDepthwise,
-      upsampling: 1, padding: padding,
-      weight: try take("\(name).weight", shape: [outputs, isDepthwise ? 1 : inputs, kernel, kernel]),
-      bias: try take("\(name).bias", shape: [outputs]), normalization: nil, activation: activation)
-  }
-
-  private mutating func styledConvolution(
-    _ name: String, from inputs: Int, to outputs: Int, kernel: Int, upsampling: Int, activation: Activation
-  ) throws(ModelError) -> Convolution {
-    let normalization = ConditionalNormalization(
-      scale: try affineMap("\(name).scale", from: architecture.embedding, to: outputs),
-      shift: try affineMap("\(name).shift", from: architecture.embedding, to: outputs))
+    var style: InstanceNormalization.StyleMaps?
+    if form.normalization == .style {
+      style = InstanceNormalization.StyleMaps(
+        scale: try affineMap("\(name).scale", from: architecture.embedding, to: form.channels),
+        shift: try affineMap("\(name).shift", from: architecture.embedding, to: form.channels))
+    }
     return Convolution(
-      name: name, inputChannels: inputs, outputChannels: outputs, kernel: kernel, stride: 1, isDepthwise: false,
-      upsampling: upsampling, padding: .reflection,
-      weight: try take("\(name).weight", shape: [outputs, inputs, kernel, kernel]), bias: nil,
-      normalization: normalization, activation: activation)
+      name: name, inputChannels: inputs, form: form,
+      weight: try take(
+        "\(name).weight",
+        shape: [form.channels, form.isDepthwise ? 1 : inputs, form.window.rows, form.window.columns]),
+      bias: form.normalization == nil ? try take("\(name).bias", shape: [form.channels]) : nil,
+      normalization: form.normalization.map { _ in InstanceNormalization(style: style) })
   }
 }

@@ -22,9 +22,8 @@ struct ReferenceConvolution {
   let layer: Convolution
 
   /// Floats of scratch memory for an input of this size.
-  func scratchFloats(inputWidth: Int) -> Int {
-    let outputWidth = layer.outputSide(for: inputWidth)
-    return max(Self.bandFloats, depth * outputWidth) + columnMapCount(outputWidth)
+  func scratchFloats(outputWidth: Int) -> Int {
+    max(Self.bandFloats, depth * outputWidth) + columnMapCount(outputWidth)
   }
 
   /// Convolution and bias. What follows, normalisation and activation, is the caller's.
@@ -32,19 +31,20 @@ struct ReferenceConvolution {
   /// - Parameters:
   ///   - input: what the layer reads.
   ///   - values: receives the output; does not overlap the input.
-  ///   - scratch: as many floats as ``scratchFloats(inputWidth:)`` says.
+  ///   - scratch: as many floats as ``scratchFloats(outputWidth:)`` says.
   /// - Returns: the output.
   func run(_ input: Planes, into values: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>) -> Planes {
     precondition(input.channels == layer.inputChannels)
+    let size = layer.window.output(width: input.width * layer.upsampling, height: input.height * layer.upsampling)
     let output = Planes(
       values: values, channels: layer.outputChannels,
-      width: layer.outputSide(for: input.width), height: layer.outputSide(for: input.height))
+      width: size.width, height: size.height)
     for channel in 0..<output.channels {
       output.plane(channel).update(repeating: layer.bias?[channel] ?? 0, count: output.planeCount)
     }
     if layer.isDepthwise {
       accumulateDepthwise(input, into: output)
-    } else if layer.kernel == 1 {
+    } else if layer.hasKernel(1) && layer.stride == 1 && layer.window.padding == .none && layer.upsampling == 1 {
       multiply(input.values, pixels: input.planeCount, into: output.values, stride: output.planeCount)
     } else {
       accumulateBands(input, into: output, scratch: scratch)
@@ -53,38 +53,38 @@ struct ReferenceConvolution {
   }
 
   /// Rows of the column matrix: one for each number that an output pixel depends on.
-  private var depth: Int { layer.inputChannels * layer.kernel * layer.kernel }
+  private var depth: Int { layer.inputChannels * layer.window.rows * layer.window.columns }
 
   /// Int32 entries share the scratch memory with floats of the same size.
-  private func columnMapCount(_ outputWidth: Int) -> Int { layer.kernel * outputWidth }
-
-  /// Pixels of border in front of the first one, along one axis.
-  private func borderBefore(inputSide: Int) -> Int {
-    switch layer.padding {
-    case .reflection: layer.kernel / 2
-    case .zeros: max(0, (layer.outputSide(for: inputSide) - 1) * layer.stride + layer.kernel - inputSide) / 2
-    }
-  }
+  private func columnMapCount(_ outputWidth: Int) -> Int { layer.window.columns * outputWidth }
 
   /// Where tap `tap` of output position `position` reads, along one axis; nil beyond a border of zeros.
-  private func source(of position: Int, tap: Int, inputSide: Int) -> Int? {
+  private func source(of position: Int, tap: Int, before: Int, inputSide: Int) -> Int? {
     let side = inputSide * layer.upsampling
-    var index = position * layer.stride + tap - borderBefore(inputSide: inputSide)
+    var index = position * layer.stride + tap - before
     if index < 0 || index >= side {
-      guard layer.padding == .reflection else { return nil }
+      guard layer.window.padding.border == .mirrored else { return nil }
       index = index < 0 ? -index : 2 * (side - 1) - index
     }
     return index / layer.upsampling
   }
 
+  private func sourceRow(of row: Int, tap: Int, in input: Planes) -> Int? {
+    source(of: row, tap: tap, before: layer.window.padding.top, inputSide: input.height)
+  }
+
+  private func sourceColumn(of column: Int, tap: Int, in input: Planes) -> Int? {
+    source(of: column, tap: tap, before: layer.window.padding.left, inputSide: input.width)
+  }
+
   private func accumulateBands(_ input: Planes, into output: Planes, scratch: UnsafeMutablePointer<Float>) {
-    let kernel = layer.kernel
+    let window = layer.window
     let mapCount = columnMapCount(output.width)
     let columns = scratch + mapCount
     scratch.withMemoryRebound(to: Int32.self, capacity: mapCount) { map in
-      for tap in 0..<kernel {
+      for tap in 0..<window.columns {
         for column in 0..<output.width {
-          map[tap * output.width + column] = Int32(source(of: column, tap: tap, inputSide: input.width) ?? -1)
+          map[tap * output.width + column] = Int32(sourceColumn(of: column, tap: tap, in: input) ?? -1)
         }
       }
       let band = max(1, Self.bandFloats / (depth * output.width))
@@ -92,10 +92,10 @@ struct ReferenceConvolution {
         let rows = min(band, output.height - first)
         var destination = columns
         for channel in 0..<input.channels {
-          for rowTap in 0..<kernel {
-            for columnTap in 0..<kernel {
+          for rowTap in 0..<window.rows {
+            for columnTap in 0..<window.columns {
               for row in first..<first + rows {
-                if let sourceRow = source(of: row, tap: rowTap, inputSide: input.height) {
+                if let sourceRow = sourceRow(of: row, tap: rowTap, in: input) {
                   let line = input.plane(channel) + sourceRow * input.width
                   let lineMap = map + columnTap * output.width
                   for column in 0..<output.width {
@@ -128,23 +128,18 @@ struct ReferenceConvolution {
   }
 
   private func accumulateDepthwise(_ input: Planes, into output: Planes) {
-    precondition(layer.padding == .zeros && layer.upsampling == 1)
-    let kernel = layer.kernel
-    let before = borderBefore(inputSide: input.width)
+    let window = layer.window
     for channel in 0..<output.channels {
-      for row in 0..<output.height {
-        let destination = output.plane(channel) + row * output.width
-        for rowTap in 0..<kernel {
-          guard let sourceRow = source(of: row, tap: rowTap, inputSide: input.height) else { continue }
-          let line = input.plane(channel) + sourceRow * input.width
-          for columnTap in 0..<kernel {
-            let weight = layer.weight[(channel * kernel + rowTap) * kernel + columnTap]
-            // The columns whose source lies inside the picture.
-            let offset = columnTap - before
-            let first = offset < 0 ? (layer.stride - 1 - offset) / layer.stride : 0
-            let end = min(output.width, (input.width - 1 - offset) / layer.stride + 1)
-            for column in first..<max(first, end) {
-              destination[column] += weight * line[column * layer.stride + offset]
+      let plane = input.plane(channel)
+      for rowTap in 0..<window.rows {
+        for columnTap in 0..<window.columns {
+          let weight = layer.weight[(channel * window.rows + rowTap) * window.columns + columnTap]
+          for row in 0..<output.height {
+            guard let sourceRow = sourceRow(of: row, tap: rowTap, in: input) else { continue }
+            let destination = output.plane(channel) + row * output.width
+            for column in 0..<output.width {
+              guard let sourceColumn = sourceColumn(of: column, tap: columnTap, in: input) else { continue }
+              destination[column] += weight * plane[sourceRow * input.width + sourceColumn]
             }
           }
         }

@@ -5,24 +5,14 @@ import Glibc
 /// The two networks in plain Swift on OpenBLAS, one thread, the same bits every time: what every faster engine is tested
 /// against.
 package struct ReferenceEngine: StyleEngine {
-  private let predictor: Network?
-  private let predictorSide: Int
-  private let embeddingMap: AffineMap?
-  private let transformer: Network
+  private let predictor: PredictorPlan?
+  private let transformer: TransformerPlan
 
-  /// An engine for these layers.
+  /// An engine for these networks.
   package init(predictor: PredictorPlan?, transformer: TransformerPlan) {
     Self.useOneThread
-    self.predictor = predictor.map { plan in
-      Network(
-        [Stage(plan.stem)] + plan.blocks.map { Stage($0.convolutions, addsInput: $0.addsInput) } + [Stage(plan.head)])
-    }
-    predictorSide = predictor?.side ?? 0
-    embeddingMap = predictor?.embedding
-    self.transformer = Network(
-      transformer.contract.map { Stage($0) }
-        + transformer.residual.map { Stage([$0.first, $0.second], addsInput: true) }
-        + transformer.expand.map { Stage($0) })
+    self.predictor = predictor
+    self.transformer = transformer
   }
 
   /// Workers run side by side, one picture each; threads inside a product would fight for the same cores, and the way
@@ -32,28 +22,25 @@ package struct ReferenceEngine: StyleEngine {
   package func embed(
     _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {
-    guard let predictor, let embeddingMap else { preconditionFailure("this model has no predictor") }
-    var tape = LayerTape(
-      predictor, pixels: pixels, width: predictorSide, height: predictorSide, embedding: nil, memory: workspace.layers)
-    for stage in predictor.stages { tape.run(stage) }
-
-    let features = tape.current
-    let means = tape.spare
-    for channel in 0..<features.channels {
-      means[channel] = Float(mean(of: features.plane(channel), count: features.planeCount))
+    guard let predictor else { preconditionFailure("this model has no predictor") }
+    let features = ReferenceRun(
+      predictor.graph, width: predictor.side, height: predictor.side, embedding: nil, memory: workspace.layers
+    ).output(for: pixels)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: features.channels) { means in
+      for channel in 0..<features.channels {
+        means[channel] = Float(mean(of: features.plane(channel), count: features.planeCount))
+      }
+      predictor.embedding.apply(to: means.baseAddress!, into: embedding)
     }
-    embeddingMap.apply(to: means, into: embedding)
   }
 
   package func stylize(
     _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>,
     into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {
-    var tape = LayerTape(
-      transformer, pixels: pixels, width: width, height: height, embedding: embedding, memory: workspace.layers)
-    for stage in transformer.stages { tape.run(stage) }
-
-    let result = tape.current
+    let result = ReferenceRun(
+      transformer.graph, width: width, height: height, embedding: embedding, memory: workspace.layers
+    ).output(for: pixels)
     for channel in 0..<3 {
       let plane = result.plane(channel)
       for pixel in 0..<result.planeCount { output[pixel * 3 + channel] = plane[pixel] }
@@ -61,89 +48,107 @@ package struct ReferenceEngine: StyleEngine {
   }
 }
 
-/// Convolutions in a row, and whether what went in is added to what comes out.
-private struct Stage: Sendable {
-  let layers: [Convolution]
-  let addsInput: Bool
-
-  init(_ layers: [Convolution], addsInput: Bool) {
-    self.layers = layers
-    self.addsInput = addsInput
-  }
-
-  init(_ layer: Convolution) { self.init([layer], addsInput: false) }
-}
-
-private struct Network: Sendable {
-  let stages: [Stage]
-  let layers: [Convolution]
-
-  init(_ stages: [Stage]) {
-    self.stages = stages
-    layers = stages.flatMap(\.layers)
-  }
-}
-
-/// The picture on its way through the layers. Three buffers take turns: what went into a stage stays in one of them while the
-/// stage's layers alternate between the other two.
-private struct LayerTape {
-  private(set) var current: Planes
-  private var home = 0
-  private let buffers: [3 of UnsafeMutablePointer<Float>]
-  private let scratch: UnsafeMutablePointer<Float>
-  private let styles: UnsafeMutablePointer<Float>
+/// One picture on its way through the layers.
+private struct ReferenceRun {
+  private let graph: LayerGraph
   private let embedding: UnsafePointer<Float>?
+  /// Entry 0 is the network's picture, entry k the output of layer k - 1.
+  private let pictures: [Planes]
+  private let styles: UnsafeMutablePointer<Float>
+  private let scratch: UnsafeMutablePointer<Float>
 
-  /// Reserves the memory for all layers and puts the picture in, as numbers from 0 to 1.
-  init(
-    _ network: Network, pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>?,
-    memory: ScratchMemory
-  ) {
-    let pictureFloats = largestPicture(of: network.layers, width: width, height: height)
+  /// Reserves the memory for all layers.
+  init(_ graph: LayerGraph, width: Int, height: Int, embedding: UnsafePointer<Float>?, memory: ScratchMemory) {
+    self.graph = graph
+    self.embedding = embedding
+    let shapes = graph.checkedShapes(width: width, height: height)
+    let plan = PicturePlan(graph, sizes: shapes.map(\.count))
     var styleFloats = 0
     var scratchFloats = 0
-    var layerWidth = width
-    for layer in network.layers {
-      styleFloats = max(styleFloats, 2 * layer.outputChannels)
-      scratchFloats = max(scratchFloats, ReferenceConvolution(layer: layer).scratchFloats(inputWidth: layerWidth))
-      layerWidth = layer.outputSide(for: layerWidth)
+    for (index, layer) in graph.layers.enumerated() {
+      guard let convolution = layer.convolution else { continue }
+      styleFloats = max(styleFloats, 2 * convolution.outputChannels)
+      scratchFloats = max(
+        scratchFloats,
+        ReferenceConvolution(layer: convolution).scratchFloats(outputWidth: shapes[index + 1].width))
     }
-    let base = memory.reserve(floats: 3 * pictureFloats + styleFloats + scratchFloats)
-    buffers = [base, base + pictureFloats, base + 2 * pictureFloats]
-    styles = base + 3 * pictureFloats
+    let base = memory.reserve(floats: plan.count + styleFloats + scratchFloats)
+    styles = base + plan.count
     scratch = styles + styleFloats
-    self.embedding = embedding
+    pictures = zip(shapes, plan.offsets).map { shape, offset in
+      Planes(values: base + offset, channels: shape.channels, width: shape.width, height: shape.height)
+    }
+  }
 
-    current = Planes(values: base, channels: 3, width: width, height: height)
+  /// Runs every layer.
+  ///
+  /// - Returns: the last one's output, in the memory that was reserved.
+  func output(for pixels: UnsafePointer<UInt8>) -> Planes {
+    let picture = pictures[0]
     for channel in 0..<3 {
-      let plane = current.plane(channel)
-      for pixel in 0..<current.planeCount { plane[pixel] = Float(pixels[pixel * 3 + channel]) / 255 }
+      let plane = picture.plane(channel)
+      for pixel in 0..<picture.planeCount { plane[pixel] = Float(pixels[pixel * 3 + channel]) / 255 }
+    }
+    for (index, layer) in graph.layers.enumerated() {
+      run(layer, from: layer.inputs.map { pictures[$0] }, to: pictures[index + 1])
+    }
+    return pictures[graph.layers.count]
+  }
+
+  private func run(_ layer: LayerGraph.Layer, from inputs: [Planes], to output: Planes) {
+    switch layer.operation {
+    case .convolution(let convolution):
+      _ = ReferenceConvolution(layer: convolution).run(inputs[0], into: output.values, scratch: scratch)
+      if let normalization = convolution.normalization { normalize(output, normalization) }
+      activate(output, convolution.activation)
+    case .maxPooling(let window):
+      pool(inputs[0], window, into: output) { values, _ in values.max() ?? 0 }
+    case .averagePooling(let window, let countsBorder):
+      pool(inputs[0], window, into: output) { values, taps in
+        values.reduce(0, +) / Float(countsBorder ? taps : values.count)
+      }
+    case .addition:
+      for index in 0..<output.count { output.values[index] = inputs[0].values[index] + inputs[1].values[index] }
+    case .concatenation:
+      var next = output.values
+      for input in inputs {
+        next.update(from: input.values, count: input.count)
+        next += input.count
+      }
     }
   }
 
-  /// A buffer that holds nothing of interest between stages.
-  var spare: UnsafeMutablePointer<Float> { buffers[(home + 1) % 3] }
-
-  mutating func run(_ stage: Stage) {
-    let input = current
-    let inputHome = home
-    for (index, layer) in stage.layers.enumerated() {
-      home = (inputHome + 1 + index % 2) % 3
-      current = ReferenceConvolution(layer: layer).run(current, into: buffers[home], scratch: scratch)
-      if let normalization = layer.normalization { normalize(current, normalization) }
-      activate(current, layer.activation)
-    }
-    if stage.addsInput {
-      for index in 0..<current.count { current.values[index] += input.values[index] }
+  /// Hands over the numbers of each window that lie inside the picture, and how many it has in all.
+  private func pool(_ input: Planes, _ window: Window, into output: Planes, _ value: ([Float], Int) -> Float) {
+    for channel in 0..<output.channels {
+      let plane = input.plane(channel)
+      for row in 0..<output.height {
+        let top = row * window.stride - window.padding.top
+        for column in 0..<output.width {
+          let left = column * window.stride - window.padding.left
+          var values: [Float] = []
+          for y in max(0, top)..<min(input.height, top + window.rows) {
+            for x in max(0, left)..<min(input.width, left + window.columns) {
+              values.append(plane[y * input.width + x])
+            }
+          }
+          output.plane(channel)[row * output.width + column] = value(values, window.rows * window.columns)
+        }
+      }
     }
   }
 
-  private func normalize(_ picture: Planes, _ normalization: ConditionalNormalization) {
-    guard let embedding else { preconditionFailure("a normalisation needs a style") }
+  private func normalize(_ picture: Planes, _ normalization: InstanceNormalization) {
     let scales = styles
     let shifts = styles + picture.channels
-    normalization.scale.apply(to: embedding, into: scales)
-    normalization.shift.apply(to: embedding, into: shifts)
+    if let style = normalization.style {
+      guard let embedding else { preconditionFailure("a normalisation needs a style") }
+      style.scale.apply(to: embedding, into: scales)
+      style.shift.apply(to: embedding, into: shifts)
+    } else {
+      scales.update(repeating: 1, count: picture.channels)
+      shifts.update(repeating: 0, count: picture.channels)
+    }
     for channel in 0..<picture.channels {
       let plane = picture.plane(channel)
       let mean = mean(of: plane, count: picture.planeCount)
@@ -153,7 +158,7 @@ private struct LayerTape {
         squares += distance * distance
       }
       let variance = squares / Double(picture.planeCount)
-      let factor = Double(scales[channel]) / (variance + Double(ConditionalNormalization.epsilon)).squareRoot()
+      let factor = Double(scales[channel]) / (variance + Double(InstanceNormalization.epsilon)).squareRoot()
       let scale = Float(factor)
       let shift = Float(Double(shifts[channel]) - mean * factor)
       for index in 0..<picture.planeCount { plane[index] = plane[index] * scale + shift }

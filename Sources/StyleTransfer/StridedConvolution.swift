@@ -1,6 +1,6 @@
 import CStyleKernels
 
-/// A 3x3 convolution with stride 2, bias and clamping, as one matrix product on phase planes of step 2: each tap is a plane
+/// A 3x3 convolution with stride 2, and bias and clamping unless it is normalised, as one matrix product on phase planes of step 2: each tap is a plane
 /// at an offset.
 package struct StridedConvolution: Sendable {
   package let layer: Convolution
@@ -11,7 +11,7 @@ package struct StridedConvolution: Sendable {
   ///   - layer: 3x3, stride 2.
   ///   - kernels: the path to run on.
   package init(_ layer: Convolution, kernels: style_kernels) {
-    precondition(layer.kernel == 3 && layer.stride == 2 && layer.normalization == nil)
+    precondition(layer.hasKernel(3) && layer.stride == 2)
     self.layer = layer
     self.kernels = kernels
     let depth = layer.inputChannels * 9
@@ -42,10 +42,11 @@ package struct StridedConvolution: Sendable {
           + row / 2 * layout.rowStride + column / 2
       }
       let bias = layer.bias ?? [Float](repeating: 0, count: layer.outputChannels)
+      // What is normalised is clamped afterwards.
+      let bounds = layer.normalization == nil ? layer.activation.bounds : -.infinity ... .infinity
       bias.withUnsafeBufferPointer { bias in
         var epilogue = style_epilogue(
-          bias: bias.baseAddress, residual: nil, low: layer.activation.bounds.lowerBound,
-          high: layer.activation.bounds.upperBound)
+          bias: bias.baseAddress, residual: nil, low: bounds.lowerBound, high: bounds.upperBound)
         kernels.gemm_f32(
           weights.start, layer.outputChannels, offsets.baseAddress!, depth, input,
           roundUp(rows * layout.rowStride, toMultipleOf: kernels.vector_length), output, planeStride, &epilogue)

@@ -16,7 +16,7 @@ struct StyleParameters: Sendable {
   ///   - normalizations: in the order of their use.
   ///   - embeddingCount: length of z.
   ///   - kernels: the path to run on.
-  init(_ normalizations: [ConditionalNormalization], embeddingCount: Int, kernels: style_kernels) {
+  init(_ normalizations: [InstanceNormalization.StyleMaps], embeddingCount: Int, kernels: style_kernels) {
     self.kernels = kernels
     self.embeddingCount = embeddingCount
     let maps = normalizations.flatMap { [$0.scale, $0.shift] }

@@ -16,81 +16,13 @@ func modelCommand(_ arguments: [String]) throws -> ExitCode {
       usage: sasslctl model info [FILE] [options]
              sasslctl model import --predictor FILE --transformer FILE --out FILE
 
-      info    what a model file holds: architecture, parameters, multiply-accumulates, provenance, licence
+      info    what a model file holds: its layers and what each costs, parameters, provenance, licence
       import  makes a model file from published weights
       """)
     return .success
   default:
     throw CommandFailure(.usage, "sasslctl model takes 'info' or 'import'; see 'sasslctl model --help'")
   }
-}
-
-/// What `sasslctl model info --json` prints.
-private struct ModelDescription: Encodable {
-  let model: String
-  let transformerWidths: [Int]
-  let residualBlocks: Int
-  let endKernels: [Int]
-  let predictorSidePixels: Int?
-  let embeddingLength: Int
-  let parameters: Int
-  let pictureWidthPixels: Int
-  let pictureHeightPixels: Int
-  let transformerMacs: Int
-  let predictorMacs: Int?
-  let provenance: String
-  let licence: String
-}
-
-private func modelInfo(_ arguments: [String]) throws -> ExitCode {
-  let options = [
-    CommandOption("size", value: "WxH", "the picture that the cost is given for (default 224x224)"),
-    CommandOption("json", "machine-readable"),
-  ]
-  let command = "sasslctl model info"
-  guard
-    let parsed = try ParsedArguments(
-      arguments, of: command,
-      usage: "\(command) [FILE] [options]", about: "Describes a model file, or the embedded model.", options: options)
-  else { return .success }
-  guard parsed.operands.count <= 1 else { throw CommandFailure(.usage, "\(command) takes one file") }
-  let location = ModelLocation(parsed.operands.first ?? "")
-  let size = parsed["size"] ?? "224x224"
-  let sides = size.split(separator: "x").compactMap { Int($0) }
-  guard sides.count == 2,
-    sides.allSatisfy({ $0 >= ModelArchitecture.minimumSide && $0 % ModelArchitecture.sideMultiple == 0 })
-  else {
-    throw CommandFailure(
-      .usage, "--size is '\(size)', but takes WxH with sides that are multiples of \(ModelArchitecture.sideMultiple)")
-  }
-  let model = try location.load()
-  let transformer = model.architecture.transformer
-  let description = ModelDescription(
-    model: location.name, transformerWidths: transformer.contract + transformer.expand,
-    residualBlocks: transformer.residual,
-    endKernels: transformer.endKernels, predictorSidePixels: model.predictorSide,
-    embeddingLength: model.architecture.embedding, parameters: model.parameterCount, pictureWidthPixels: sides[0],
-    pictureHeightPixels: sides[1], transformerMacs: model.macs(width: sides[0], height: sides[1]),
-    predictorMacs: model.predictorMACs, provenance: model.provenance, licence: model.licence)
-  if parsed.has("json") {
-    print(try jsonText(description))
-    return .success
-  }
-  func millions(_ count: Int) -> String { String(printf: "%.1f M", Double(count) / 1e6) }
-  let ends = transformer.endKernels
-  print(
-    """
-    model        \(description.model)
-    transformer  contract \(transformer.contract), \(transformer.residual) residual blocks, expand \(transformer.expand), \
-    ends \(ends[0])x\(ends[0]) and \(ends[1])x\(ends[1])
-                 \(millions(description.transformerMacs)) multiply-accumulates at \(sides[0])x\(sides[1])
-    predictor    \(model.predictorSide.map { "MobileNetV2 at \($0)x\($0)" } ?? "none: it can only use embeddings from elsewhere")
-                 \(model.predictorMACs.map { "\(millions($0)) multiply-accumulates" } ?? "-"), \(description.embeddingLength) numbers
-    parameters   \(millions(description.parameters))
-    provenance   \(description.provenance)
-    licence      \(description.licence)
-    """)
-  return .success
 }
 
 private func modelImport(_ arguments: [String]) throws -> ExitCode {

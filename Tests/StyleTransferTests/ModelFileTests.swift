@@ -58,7 +58,7 @@ struct ModelFileTests {
   }
 
   static let architectures: [(place: String, from: String, to: String)] = [
-    ("architecture.format", #""format": 1"#, #""format": 2"#),
+    ("architecture.format", #""format": 1"#, #""format": 3"#),
     ("architecture.format", #""format": 1"#, #""format": "1""#),
     ("architecture.format", #""format": 1, "#, ""),
     ("architecture.surprise", #""format": 1"#, #""format": 1, "surprise": 1"#),

@@ -60,8 +60,8 @@ struct PublishedModelTests {
   @Test func `sizes and costs are the published ones`() throws {
     let (lite, fullWidth) = try Importer.published.get()
     #expect(lite.predictorSide == 256)
-    #expect(lite.architecture.transformer.contract == [8, 16, 32])
-    #expect(fullWidth.architecture.transformer.contract == [32, 64, 128])
+    #expect(StyleChain(lite.transformer)?.widths == [8, 16, 32, 16, 8])
+    #expect(StyleChain(fullWidth.transformer)?.widths == [32, 64, 128, 64, 32])
     // MobileNetV2 has 2,223,872 parameters without its classifier and batch normalisation counted as scale and shift; folding
     // leaves one bias instead of two numbers for each of its 17,056 channels.
     #expect(lite.predictor?.parameterCount == 2_223_872 - 17_056 + 1280 * 100 + 100)

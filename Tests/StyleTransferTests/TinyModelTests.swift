@@ -158,9 +158,11 @@ struct TinyModelTests {
     #expect(model.licence == "Apache-2.0")
     #expect(model.predictorSide == 24)
     #expect(model.architecture.embedding == 6)
-    #expect(model.architecture.predictor?.blocks.map(\.stride) == [1, 2, 1, 2])
-    #expect(model.architecture.transformer.endKernels == [7, 5])
-    #expect(model.predictor?.blocks.map(\.addsInput) == [false, false, true, false])
+    let strides = model.predictor?.graph.convolutions.filter(\.isDepthwise).map(\.stride)
+    #expect(strides == [1, 2, 1, 2])
+    #expect(StyleChain(model.transformer)?.endKernels == [7, 5])
+    let sums = model.predictor?.graph.layers.filter { if case .addition = $0.operation { true } else { false } }
+    #expect(sums?.map(\.name) == ["blocks.2.sum"])
   }
 
   @Test func `parameters are all numbers in the file`() throws {

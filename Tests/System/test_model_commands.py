@@ -93,6 +93,22 @@ def test_the_embedded_model_describes_itself() -> None:
     assert info["transformer_macs"] + info["predictor_macs"] <= 0.6 * (628.7e6 + 391.3e6)
 
 
+def test_the_layers_are_drawn_with_their_cost() -> None:
+    info = json.loads(control("model", "info", "--json", "--size", "224x224").stdout)
+    for network in ("predictor", "transformer"):
+        layers = info[f"{network}_layers"]
+        assert sum(layer["macs"] for layer in layers) == info[f"{network}_macs"]
+        assert sum(layer["macs_percent"] for layer in layers) == pytest.approx(100)
+    assert sum(layer["weight_bytes"] for layer in info["predictor_layers"] + info["transformer_layers"]) == (
+        4 * info["parameters"]
+    )
+    first = info["transformer_layers"][0]
+    assert (first["output_channels"], first["output_width"], first["output_height"]) == (8, 224, 224)
+    drawn = control("model", "info").stdout
+    assert all(layer["name"].partition(".")[2] in drawn for layer in info["transformer_layers"])
+    assert "Winograd 3x3" in drawn and "bands" in drawn
+
+
 def test_the_public_pair_can_be_imported(imported: pathlib.Path) -> None:
     info = json.loads(control("model", "info", str(imported), "--json").stdout)
     assert info["transformer_widths"] == [8, 16, 32, 16, 8]

@@ -113,6 +113,13 @@ typedef struct STYLE_SHARED {
   void (*sum_rows_f32)(
       const float *input, size_t rows, size_t row_stride, size_t count, float scale, float *output);
 
+  /// `output[q] = max over d < depth of input[offsets[d] + q]`, q < count, a multiple of `vector_length`; depth at least 1.
+  void (*maximum_f32)(const float *input, const ptrdiff_t *offsets, size_t depth, size_t count, float *output);
+
+  /// Adds the sum of `input[i]`, i < count, to `sums[0]` and that of their squares to `sums[1]`, any count. Within a call
+  /// numbers are added up in single precision, `vector_length` sums side by side: call it once for each row of a picture.
+  void (*add_moments_f32)(const float *input, size_t count, double *sums);
+
   /// `output[i] = max(low, scale * input[i] + shift)`, any count; input may be output.
   void (*affine_f32)(const float *input, size_t count, float scale, float shift, float low, float *output);
 
