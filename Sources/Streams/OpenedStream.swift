@@ -59,7 +59,8 @@ package struct OpenedStream: Sendable {
       modelName = "none"
     }
     progress(WorkProgress("reading the dataset"))
-    let catalog = try Self.catalog(configuration, progress: progress)
+    let known = Self.lastCount(in: reader)
+    let catalog = try Self.catalog(configuration) { progress(Self.completed($0, by: known)) }
     if catalog.leftOut.count > 0 {
       journal?.write(
         .notice, "left out of the dataset \(configuration.dataset.name): \(catalog.leftOut)")
@@ -92,6 +93,18 @@ package struct OpenedStream: Sendable {
     // An index that is not there, or not for this user, costs no more than embedding the styles once more.
     let reader = try? BatchIndexReader(path: ServicePlaces(of: configuration).indexPath)
     try self.init(configuration, journal: nil, reader: reader, index: nil, progress: progress)
+  }
+
+  /// How many samples the stream had when it was opened last, as its index knows.
+  private static func lastCount(in reader: BatchIndexReader?) -> Int? {
+    (try? reader?.instances(limit: 1).first?.facts["samples"]).flatMap { $0 }.flatMap { Int($0) }
+  }
+
+  /// Progress that does not know its end, with the number of the last time as the end.
+  private static func completed(_ progress: WorkProgress, by known: Int?) -> WorkProgress {
+    guard var count = progress.count, count.total == nil, let known, count.done <= known else { return progress }
+    count.total = known
+    return WorkProgress(progress.activity, count, note: "as many as there were at the last start")
   }
 
   private static func styles(

@@ -12,6 +12,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import termios
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ import pytest
 import sassl
 from failing_files import Failing
 from picture_files import good_picture, write_good
-from workplace import PLAIN, PROGRAMS, Size, Workplace, eventually
+from workplace import PLAIN, PROGRAMS, ROOT, Size, Workplace, eventually
 
 ERASED = "\r\x1b[K"
 #: What a test inherits must not decide what is coloured.
@@ -114,6 +115,14 @@ def running(command: Sequence[str | pathlib.Path]) -> Iterator[subprocess.Popen[
             process.kill()
 
 
+SERVED = """
+import sys, sassl
+settings = dict(layout="image-folder", batch_size=8, side=64, style_enabled=False, ring_directory="/dev/shm")
+with sassl.serve(sys.argv[1], **settings) as ring:
+    print(next(ring).number)
+"""
+
+
 def test_a_start_that_takes_long_is_told_to_whoever_asks_to_the_service_manager_and_to_the_log(
     workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size, classes: pathlib.Path
 ) -> None:
@@ -125,6 +134,8 @@ def test_a_start_that_takes_long_is_told_to_whoever_asks_to_the_service_manager_
         held.enter_context(failing.on())
         through = [*failing.through, f"NOTIFY_SOCKET={manager.place}"]
         daemon = stack.enter_context(workplace.daemon(classes, size, through, **settings))
+        sasslctl, file = str(PROGRAMS / "sasslctl"), str(daemon.configuration)
+        preview = ["--out", str(tmp_path / "preview.png"), "--config", file]
 
         def progress() -> dict[str, Any]:
             """What the status says of the start, as soon as there is one."""
@@ -146,11 +157,23 @@ def test_a_start_that_takes_long_is_told_to_whoever_asks_to_the_service_manager_
             rf"starting \(process {daemon.process.pid}\).*: {re.escape(what)}, about \d+ .+ left", shown.stdout
         )
         # Who reads pictures beside it is held too, and says so in lines of its own.
-        for command in (["dataset", "--count"], ["doctor"]):
-            words = [*failing.through, str(PROGRAMS / "sasslctl"), *command, "--config", str(daemon.configuration)]
-            process = stack.enter_context(running(words))
+        beside = [
+            stack.enter_context(running([*failing.through, sasslctl, command, *options, "--config", file]))
+            for command, *options in (["dataset", "--count"], ["doctor"], ["bench"])
+        ]
+        dumb = stack.enter_context(OnTerminal([*failing.through, sasslctl, "preview", *preview], TERM="dumb"))
+        path = f"PATH={PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+        of_python = stack.enter_context(running([*failing.through, path, sys.executable, "-c", SERVED, str(classes)]))
+        for process in beside:
             assert process.stderr is not None
             assert process.stderr.readline().startswith(what)
+        said = eventually(
+            lambda: dumb.said if "\n" in dumb.said else "", "a line on a terminal without control sequences"
+        )
+        assert said.startswith(what)
+        assert "\x1b" not in said
+        assert of_python.stderr is not None
+        assert of_python.stderr.readline().startswith(f"sassld: {what}")
         # As long as it gets on it is given time, and when it hangs no more.
         told = [message for message in manager.messages if what in message["STATUS"]]
         assert told[0]["EXTEND_TIMEOUT_USEC"] == str(15 * 60 * 1_000_000)
@@ -165,6 +188,40 @@ def test_a_start_that_takes_long_is_told_to_whoever_asks_to_the_service_manager_
         status = daemon.status()
         assert (status["state"], status["samples"], "progress" in status) == ("running", 48, False)
         assert f" {what}" in daemon.stop()
+        assert of_python.communicate(timeout=60)[0] == "0\n"
+
+
+def test_a_flat_folder_has_as_many_samples_as_it_had_until_it_is_read(
+    workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size, classes: pathlib.Path
+) -> None:
+    name, file = workplace.configure(classes, size, **PLAIN)
+    with workplace.running(name, file) as daemon:
+        assert daemon.status()["samples"] == 48
+    failing = Failing(tmp_path, here / "failing_files.c", "held c", 0)
+    with contextlib.ExitStack() as held:
+        held.enter_context(failing.on())
+        with workplace.running(name, file, failing.through) as daemon:
+
+            def progress() -> dict[str, Any]:
+                found: dict[str, Any] = json.loads(daemon.control("status", "--json").stdout).get("progress", {})
+                return found if found.get("done") else {}
+
+            found = eventually(progress, "some samples are found")
+            assert found["done"] < found["total"] == 48
+            assert (found["unit"], found["percent"]) == ("samples", pytest.approx(100 * found["done"] / 48))
+            assert found["note"] == "as many as there were at the last start"
+            held.close()
+            assert daemon.status()["samples"] == 48
+
+
+def test_a_start_is_prolonged_by_as_much_as_the_unit_gives_it_at_first() -> None:
+    unit = (ROOT / "systemd" / "sassld.service").read_text()
+    minutes = re.search(r"^TimeoutStartSec=(\d+)min$", unit, re.MULTILINE)
+    source = (ROOT / "Sources" / "Lifecycle" / "StartNotices.swift").read_text()
+    seconds = re.search(r"static let patience = (\d+)$", source, re.MULTILINE)
+    assert minutes is not None
+    assert seconds is not None
+    assert int(seconds[1]) == 60 * int(minutes[1])
 
 
 def test_a_batch_that_a_reader_has_was_made_by_a_daemon_that_runs(
@@ -210,22 +267,6 @@ def test_a_terminal_shows_a_bar_that_is_gone_at_the_end(survey: tuple[Failing, l
     assert all(len(line) < 100 for line in said.split(ERASED))
     assert "\x1b[3" not in said
     assert "samples     100" in output
-
-
-@pytest.mark.parametrize("terminal", ["dumb", "none"])
-def test_where_lines_cannot_be_written_over_there_are_plain_ones(
-    survey: tuple[Failing, list[str]], terminal: str
-) -> None:
-    failing, command = survey
-    with failing.on():
-        if terminal == "dumb":
-            with OnTerminal(command, TERM="dumb") as shown:
-                said = eventually(lambda: shown.said if "\n" in shown.said else "", "a line")
-        else:
-            with running(command) as process:
-                assert process.stderr is not None
-                said = process.stderr.readline()
-    assert re.fullmatch(r"reading pictures: \d+ of 100 pictures \(\d+ %\), about \d+ \w+ left\r?\n", said)
 
 
 def test_what_is_soon_done_says_nothing(survey: tuple[Failing, list[str]]) -> None:

@@ -18,6 +18,7 @@ pytest.importorskip("ray")
 import ray
 
 import sassl
+import schemas
 from ray_cluster import SETTINGS, left_behind
 from sassl.serving import configuration_file
 from streams import digests
@@ -47,7 +48,7 @@ def metrics() -> str:
 
 
 def test_a_stream_is_started_watched_scaled_and_ended(
-    cluster: Any, configuration: Path, on_one_machine: list[bytes]
+    cluster: Any, configuration: Path, on_one_machine: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started = sassl_ray(cluster, "up", str(configuration), "--makers", "1", "--cpus", "1")
     assert started.returncode == 0, started.stderr
@@ -57,6 +58,7 @@ def test_a_stream_is_started_watched_scaled_and_ended(
 
         def three() -> bool:
             report = json.loads(sassl_ray(cluster, "status", "--json").stdout)
+            schemas.accept("ray-status", report)
             (rank,) = report["ranks"]
             return [maker["slices"] > 0 for maker in rank["makers"]] == [True] * 3
 
@@ -66,6 +68,12 @@ def test_a_stream_is_started_watched_scaled_and_ended(
         assert digests(reader, 10) == on_one_machine[15:25]
         table = sassl_ray(cluster, "status", "command").stdout
         assert "command rank 0: running" in table and "images/s" in table
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        assert "command rank 0: \x1b[32mrunning\x1b[0m" in sassl_ray(cluster, "status", "command").stdout
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert "command rank 0: running" in sassl_ray(cluster, "status", "command").stdout
+        unseen = {path for path, _ in schemas.fields(schemas.schema("ray-status"))} - schemas.seen_so_far["ray-status"]
+        assert unseen == set()
         names = {"sassl_images", "sassl_maker_images_per_second", "sassl_maker_lag_seconds", "sassl_ring_ready_batches"}
         eventually(lambda: all(f"ray_{name}" in metrics() for name in names), "Ray exports the metrics")
     again = sassl_ray(cluster, "up", str(configuration), "--makers", "1", "--cpus", "1")
@@ -75,6 +83,11 @@ def test_a_stream_is_started_watched_scaled_and_ended(
     assert not Path("/dev/shm/sassl.command.0").exists()
     eventually(lambda: not left_behind(), "nothing is left behind")
     assert sassl_ray(cluster, "status", "command").returncode == 3
+    refused = sassl_ray(cluster, "status", "command", "--json")
+    failure = json.loads(refused.stdout)
+    schemas.accept(schemas.ERROR, failure)
+    assert failure["error"]["exit_code"] == refused.returncode == 3
+    assert failure["error"]["message"] in refused.stderr
 
 
 def test_a_coordinator_that_is_killed_finds_its_stream_again(

@@ -7,43 +7,32 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from ._daemon import program
+from ._terminal import PassingLine
 
 # What starts within this is not worth a word; later words come as often.
 _PATIENCE_SECONDS: Final = 1.0
 
 
 class OpeningDisplay:
-    """A line on a terminal or in a notebook with what `sasslctl status` says of a daemon that is still starting.
-
-    There is none where tqdm is not installed, or where nobody looks at standard error.
-    """
+    """A line with what `sasslctl status` says of a daemon that is still starting."""
 
     def __init__(self, configuration: Path, *, is_wanted: bool = True) -> None:
         self._configuration = configuration
         self._next_look = time.monotonic() + _PATIENCE_SECONDS
-        self._line: Any = None
+        self._line: PassingLine | None = None
         self._is_wanted = is_wanted
 
     def update(self) -> None:
         """Looks how far the daemon is, now and then. To be called often."""
-        now = time.monotonic()
-        if not self._is_wanted or now < self._next_look:
+        if not self._is_wanted or time.monotonic() < self._next_look:
             return
-        self._next_look = now + _PATIENCE_SECONDS
         if self._line is None:
-            try:
-                from tqdm.auto import tqdm
-            except ImportError:
-                self._is_wanted = False
-                return
-            # `disable=None` is tqdm's word for wherever standard error is no terminal, notebooks excepted.
-            self._line = tqdm(desc="sassld: starting", bar_format="{desc} [{elapsed}]", disable=None, leave=False)
-            self._is_wanted = not self._line.disable
-        if self._is_wanted:
-            self._line.set_description_str(f"sassld: {self._detail()}")
+            self._line = PassingLine()
+        self._line.show(f"sassld: {self._detail()}")
+        self._next_look = time.monotonic() + _PATIENCE_SECONDS
 
     def _detail(self) -> str:
         command = [program("sasslctl"), "status", "--json", "--config", str(self._configuration)]
@@ -52,7 +41,7 @@ class OpeningDisplay:
         except (ValueError, subprocess.TimeoutExpired):
             return "starting"
         # Before its control socket is there, it is not known to be starting.
-        return report["detail"] if report["state"] == "starting" and report["detail"] else "starting"
+        return report["detail"] if report.get("state") == "starting" and report["detail"] else "starting"
 
     def __enter__(self) -> OpeningDisplay:
         return self

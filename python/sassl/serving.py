@@ -78,7 +78,8 @@ def serve(
     :param start: number of the first batch.
     :param verify: check each batch's checksum.
     :param progress: show how far the daemon is where it takes more than a second to start, which a large dataset
-        delays for minutes. Shown on a terminal or in a notebook, where tqdm is installed.
+        delays for minutes: on a terminal or in a notebook, where tqdm is installed, in a line that is gone at the end,
+        and elsewhere in plain lines on standard error, after five seconds and then every thirty.
     :raises DaemonFailedError: sassld did not start, with what it said.
     :raises FileNotFoundError: sassld is not installed.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import sys
@@ -13,6 +14,7 @@ import ray
 from ray.exceptions import RayError
 
 from .. import __version__
+from .._terminal import Colour, PassingLine, coloured
 from ..errors import DaemonFailedError, SasslError
 from . import coordinator
 from .deployment import Deployment, configuration_of, planned, status_of, streams
@@ -21,10 +23,22 @@ from .deployment import Deployment, configuration_of, planned, status_of, stream
 _NOT_RUNNING, _USAGE, _UNAVAILABLE, _CONFIGURATION = 3, 64, 69, 78
 
 
+#: The colours of the states.
+_COLOURS = {"running": Colour.GOOD, "starting": Colour.CAUTION}
+
+
+class _Failure(Exception):
+    """What ends the command: a sentence and an exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(_USAGE, f"{self.prog}: {message}\n")
+        raise _Failure(message, _USAGE)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
     status = commands.add_parser("status", help="every ring and every maker")
     status.add_argument("name", nargs="?", help="of the stream; not needed where there is one")
-    status.add_argument("--json", action="store_true", help="as JSON, whose fields docs/scale.md lists")
+    status.add_argument("--json", action="store_true", help="as JSON; the form is described in docs/json.md")
 
     scale = commands.add_parser("scale", help="have so many makers from now on; the stream goes on")
     scale.add_argument("name")
@@ -66,29 +80,37 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns its exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        _carry_out(_parser().parse_args(words))
+    except _Failure as failure:
+        print(f"sassl-ray: {failure}", file=sys.stderr)
+        # argparse takes the beginning of an option for the option.
+        if any(len(word) > 2 and "--json".startswith(word) for word in itertools.takewhile("--".__ne__, words)):
+            print(json.dumps({"error": {"message": str(failure), "exit_code": failure.code}}, indent=2))
+        return failure.code
+    return 0
+
+
+def _carry_out(options: argparse.Namespace) -> None:
+    """Does what the options say. Raises `_Failure`."""
     try:
         ray.init(address=options.address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError) as error:
-        return _fail(f"no Ray cluster: {error}. Start one with `ray start --head`", _UNAVAILABLE)
+        raise _Failure(f"no Ray cluster: {error}. Start one with `ray start --head`", _UNAVAILABLE) from error
     try:
-        return _COMMANDS[options.command](options)
+        _COMMANDS[options.command](options)
     except DaemonFailedError as error:
-        return _fail(str(error), error.exit_code if error.exit_code > 0 else _UNAVAILABLE)
+        raise _Failure(str(error), error.exit_code if error.exit_code > 0 else _UNAVAILABLE) from error
     except (RayError, SasslError, OSError) as error:
-        return _fail(str(error), _UNAVAILABLE)
+        raise _Failure(str(error), _UNAVAILABLE) from error
     except ValueError as error:
-        return _fail(str(error), _CONFIGURATION)
+        raise _Failure(str(error), _CONFIGURATION) from error
     finally:
         ray.shutdown()
 
 
-def _fail(message: str, code: int) -> int:
-    print(f"sassl-ray: {message}", file=sys.stderr)
-    return code
-
-
-def _up(options: argparse.Namespace) -> int:
+def _up(options: argparse.Namespace) -> None:
     with_gpus = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("GPU")]
     plan = planned(
         configuration_of(config=options.config),
@@ -99,40 +121,42 @@ def _up(options: argparse.Namespace) -> int:
         cpu_path=options.cpu_path,
     )
     if plan.name in streams():
-        return _fail(f"the stream {plan.name} is served already: `sassl-ray down {plan.name}` ends it", _UNAVAILABLE)
+        raise _Failure(f"the stream {plan.name} is served already: `sassl-ray down {plan.name}` ends it", _UNAVAILABLE)
     print(
         f"{plan.name}: {plan.division.world_size} x {plan.division.batch_size} samples in {plan.division.count} slices "
         f"each, makers of {plan.cpus} cores",
         flush=True,
     )
     coordinator.start(plan)
+    line = PassingLine()
     try:
-        Deployment(plan).wait(options.wait)
+        Deployment(plan).wait(options.wait, line.show)
     except BaseException:
         coordinator.end(plan.name)
         raise
+    finally:
+        line.close()
     print(f"ready: attach to {plan.name!r} on {len(plan.ranks_of)} nodes that train")
-    return 0
 
 
-def _status(options: argparse.Namespace) -> int:
+def _status(options: argparse.Namespace) -> None:
     served = streams()
     name = options.name or (served[0] if len(served) == 1 else None)
     if name is None or name not in served:
         what = f"no stream {name!r} is served" if name else "say which stream" if served else "no stream is served"
-        return _fail(f"{what} on this cluster. There are: {', '.join(served) or 'none'}", _NOT_RUNNING)
+        raise _Failure(f"{what} on this cluster. There are: {', '.join(served) or 'none'}", _NOT_RUNNING)
     report = status_of(name)
     if options.json:
         print(json.dumps(report, indent=2))
     else:
         print("\n".join(_table(report)))
-    return 0
 
 
 def _table(report: Mapping[str, Any]) -> list[str]:
     lines = []
     for rank in report["ranks"]:
-        lines.append(f"{report['name']} rank {rank['rank']}: {rank['state']} {rank['detail']}".rstrip())
+        state = coloured(rank["state"], _COLOURS.get(rank["state"], Colour.PROBLEM), sys.stdout)
+        lines.append(f"{report['name']} rank {rank['rank']}: {state} {rank['detail']}".rstrip())
         ring = rank.get("ring")
         if ring:
             waits = f"ring full {ring['full_percent']:.0f} %, trainer starved {ring['trainer_starved_percent']:.0f} %"
@@ -157,15 +181,13 @@ def _table(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _scale(options: argparse.Namespace) -> int:
+def _scale(options: argparse.Namespace) -> None:
     ray.get(_coordinator(options.name).scale.remote(options.makers))
-    return 0
 
 
-def _down(options: argparse.Namespace) -> int:
+def _down(options: argparse.Namespace) -> None:
     _coordinator(options.name)
     coordinator.end(options.name)
-    return 0
 
 
 def _coordinator(name: str) -> Any:

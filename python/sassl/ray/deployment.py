@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
@@ -178,8 +178,11 @@ class Deployment:
             self._scaler = threading.Thread(target=self._scale, name="scaling", daemon=True)
             self._scaler.start()
 
-    def wait(self, timeout: float = 600.0) -> None:
-        """Waits until every rank has its ring. Raises `SasslError`, with what makers and feeders say, where not."""
+    def wait(self, timeout: float = 600.0, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Waits until every rank has its ring. Raises `SasslError`, with what makers and feeders say, where not.
+
+        :param progress: told now and then how many ranks have it, and how many makers run.
+        """
         deadline = time.monotonic() + timeout
         while True:
             reports = self.status()["ranks"]
@@ -196,6 +199,12 @@ class Deployment:
                 )
             if time.monotonic() > deadline:
                 raise SasslError(f"not every rank has batches after {timeout:.0f} s: {self._what_lacks(reports)}")
+            ready = sum(report["state"] == "running" for report in reports)
+            at_work = sum(maker["state"] == "running" for maker in makers)
+            progress(
+                f"waiting for the first batches: {ready} of {len(reports)} ranks have them, "
+                f"{at_work} of {len(makers)} makers run"
+            )
             time.sleep(_LOOK_SECONDS)
 
     def _what_lacks(self, reports: Sequence[Mapping[str, Any]]) -> str:
