@@ -264,7 +264,7 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	done
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
-	install -m 644 packaging/ModelImport/import_model.py "$(SHARE)/sassl/tools/"
+	install -m 644 packaging/ModelImport/*.py "$(SHARE)/sassl/tools/"
 	install -D -m 644 -t "$(SHARE)/sassl/prometheus" Config/prometheus/sassl.rules.yml
 	install -D -m 644 -t "$(SHARE)/sassl/grafana" Config/grafana/sassl.json
 	$(PYTHON) packaging/manuals.py $(BIN) Config/sassld.toml "$(DESTDIR)$(PREFIX)"

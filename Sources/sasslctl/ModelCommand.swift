@@ -14,7 +14,7 @@ func modelCommand(_ arguments: [String]) throws -> ExitCode {
     print(
       """
       usage: sasslctl model info [FILE] [options]
-             sasslctl model import --predictor FILE --transformer FILE --out FILE
+             sasslctl model import --predictor FILE --transformer FILE --out FILE [options]
 
       info    what a model file holds: its layers and what each costs, parameters, provenance, licence
       import  makes a model file from published weights
@@ -27,18 +27,22 @@ func modelCommand(_ arguments: [String]) throws -> ExitCode {
 
 private func modelImport(_ arguments: [String]) throws -> ExitCode {
   let options = [
-    CommandOption("predictor", value: "FILE", "a TF Lite style predictor; leave it out for a transformer-only model"),
-    CommandOption("transformer", value: "FILE", "a TF Lite style transformer, or safetensors with TensorFlow's names"),
+    CommandOption("predictor", value: "FILE", "a style predictor; leave it out for a transformer-only model"),
+    CommandOption("transformer", value: "FILE", "a style transformer"),
     CommandOption("out", letter: "o", value: "FILE", "the model file to write"),
+    CommandOption("styles", value: "FILE", "StyleAug's checkpoint_embeddings.pth, to make a style bank of"),
+    CommandOption("bank", value: "FILE", "the style bank to write from --styles"),
   ]
   let command = "sasslctl model import"
   guard
     let parsed = try ParsedArguments(
       arguments, of: command,
-      usage: "\(command) --predictor FILE --transformer FILE --out FILE",
+      usage: "\(command) --predictor FILE --transformer FILE --out FILE [options]",
       about:
-        "Makes a model file of package weights; integer weights become float32. The work is done by import_model.py,\n"
-        + "which needs Python with numpy, safetensors and tflite from PyPI; SASSL_PYTHON names the interpreter.",
+        "Makes a model file of published weights. What a file is, its content says: TensorFlow Lite and TensorFlow's\n"
+        + "checkpoints, SavedModels and variables in safetensors (Magenta's pairs), ONNX, PyTorch (StyleAug's pair).\n"
+        + "Integer weights become float32. The work is done by import_model.py in the Python that SASSL_PYTHON names;\n"
+        + "where a package is missing that a kind of file needs, it says which.",
       options: options)
   else { return .success }
   try parsed.requireNoOperands(of: command)
@@ -46,8 +50,8 @@ private func modelImport(_ arguments: [String]) throws -> ExitCode {
   let out = try parsed.required("out", for: command)
   let interpreter = ProcessInfo.processInfo.environment["SASSL_PYTHON"] ?? "python3"
   let words =
-    [interpreter, try importTool()] + (parsed["predictor"].map { ["--predictor", $0] } ?? [])
-    + ["--transformer", transformer, "--out", out]
+    [interpreter, try importTool(), "--transformer", transformer, "--out", out]
+    + ["predictor", "styles", "bank"].flatMap { name in parsed[name].map { ["--\(name)", $0] } ?? [] }
   // The tool's exit codes are this program's.
   let code = try ChildProcess.exitCode(of: words)
   guard code == ExitCode.success.rawValue else {

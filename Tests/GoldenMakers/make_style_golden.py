@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,12 @@ SKIPPING: dict[str, Any] = {
 }
 
 Weights = dict[str, torch.Tensor]
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": F.relu,
+    "relu6": F.relu6,
+    "sigmoid": torch.sigmoid,
+}
 
 
 def random_weights(generator: torch.Generator) -> Weights:
@@ -257,7 +264,7 @@ def run_spelled(weights: Weights, network: str, layers: list[Layer], x: torch.Te
                 y = F.instance_norm(y, weight=scale, bias=shift, eps=1e-5)
             activation = layer.get("activation", "identity")
             if activation != "identity":
-                y = {"relu": F.relu, "relu6": F.relu6, "sigmoid": torch.sigmoid}[activation](y)
+                y = ACTIVATIONS[activation](y)
         elif layer["layer"] == "max_pooling":
             y = F.max_pool2d(y, layer["kernel"], layer.get("stride", 1))
         elif layer["layer"] == "average_pooling":

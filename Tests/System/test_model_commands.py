@@ -142,7 +142,7 @@ def test_importing_without_its_packages_says_what_to_install(
     run = control(*arguments)
     assert run.returncode == 69
     assert run.stderr.splitlines()[0].startswith("import_model: the Python package numpy is missing; install ")
-    assert "-m pip install numpy safetensors tflite" in run.stderr
+    assert "-m pip install numpy'" in run.stderr
     assert "Traceback" not in run.stderr
     monkeypatch.setenv("SASSL_PYTHON", str(tmp_path / "absent"))
     run = control(*arguments)

@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
 """Turn published style networks into one SASSL model file (docs/model-format.md).
 
-usage: import_model.py [--predictor PREDICTOR.tflite] --transformer TRANSFORMER --out MODEL.safetensors
-                       [--provenance TEXT] [--licence TEXT]
+usage: import_model.py [--predictor PREDICTOR] --transformer TRANSFORMER --out MODEL.safetensors
+                       [--styles STYLES --bank BANK.safetensors] [--provenance TEXT] [--licence TEXT]
 
-The predictor is a TensorFlow Lite file of a MobileNetV2 that ends in a mean and a linear map. The transformer is
-a TensorFlow Lite file of the network of Ghiasi et al. 2017, or a safetensors file of its TensorFlow variables
-(convolution kernels [rows][columns][in][out]). Quantised weights are turned back into the numbers they stand for; the
-batch normalisations of such files are folded into weights and biases already. Without --predictor the model
-can repaint pictures but not compute styles.
+What a file is, its content says. Read are, for either network:
+
+- TensorFlow Lite files of Magenta's "lite" pair (a MobileNetV2, and the network of Ghiasi et al. 2017);
+- ONNX files of any network that is made of a model file's layers, float or int8 with quantised activations;
+- TensorFlow checkpoints (the name in front of .index), SavedModels, and safetensors files of TensorFlow's variables
+  (convolution kernels [rows][columns][in][out]): Magenta's pair, its predictor an Inception v3;
+- PyTorch checkpoints of StyleAug, of which nothing but tensors is read.
+
+Quantised weights are turned back into the numbers they stand for, and batch normalisations are folded into weights and
+biases. Without --predictor the model can repaint pictures but not compute styles. --styles is StyleAug's Gaussian of
+styles (checkpoint_embeddings.pth), which becomes a style bank.
 
 Equal inputs give equal bytes. Exit status: 0 done, 64 wrong usage, 65 a file is not what it should be,
-66 a file cannot be read, 69 a Python package is missing, 73 the model cannot be written.
+66 a file cannot be read, 69 a Python package is missing, 73 a file cannot be written.
 
-Needs (pip): numpy safetensors tflite.
+Needs (pip): numpy, and tflite, onnx, safetensors or torch for files of these kinds.
 """
 
 from __future__ import annotations
@@ -24,249 +30,78 @@ import json
 import os
 import struct
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-USAGE, NOT_A_MODEL, UNREADABLE, MISSING_PACKAGE, UNWRITABLE = 64, 65, 66, 69, 73
-
 try:
     import numpy as np
-    import numpy.typing as npt
-    import safetensors
-    import safetensors.numpy
-    import tflite  # type: ignore[import-untyped, import-not-found, unused-ignore]
-except ModuleNotFoundError as missing:
+except ModuleNotFoundError:
     print(
-        f"import_model: the Python package {missing.name} is missing; install what the import needs with "
-        f"'{sys.executable} -m pip install numpy safetensors tflite', or name a Python that has it in SASSL_PYTHON",
+        "import_model: the Python package numpy is missing; install it with "
+        f"'{sys.executable} -m pip install numpy', or name a Python that has it in SASSL_PYTHON",
         file=sys.stderr,
     )
-    sys.exit(MISSING_PACKAGE)
+    sys.exit(69)
 
-Array = npt.NDArray[np.float32]
+from magenta import magenta_predictor, magenta_transformer
+from network_file import (
+    MISSING_PACKAGE,
+    NOT_A_MODEL,
+    UNREADABLE,
+    UNWRITABLE,
+    USAGE,
+    Array,
+    MissingPackageError,
+    Network,
+    UnusableInputError,
+    refused,
+)
+from onnx_file import read_onnx
+from styleaug import styleaug_bank, styleaug_predictor, styleaug_transformer
+from tensorflow_variables import checkpoint_prefix, tensorflow_variables
+from tflite_file import read_tflite_predictor, tflite_variables
 
-
-class UnusableInputError(Exception):
-    """What is wrong with which file, and the exit status that says so."""
-
-    def __init__(self, status: int, message: str) -> None:
-        """Keep the message for the user and the status for the shell."""
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One convolution of a TensorFlow Lite file."""
-
-    scope: str
-    """Its TensorFlow name, such as MobilenetV2/expanded_conv_1/expand."""
-    weight: Array
-    """[out][in][rows][columns]; depthwise [channels][1][rows][columns]."""
-    bias: Array
-    stride: int
-    activation: int
-    """As tflite.ActivationFunctionType numbers them."""
-    is_depthwise: bool
+# A safetensors header is no longer than this.
+LONGEST_HEADER = 100_000_000
 
 
-# TensorFlow Lite files
+def kind_of(path: Path) -> str:
+    """Return what a file is, by its first bytes: tflite, variables, pytorch or onnx."""
+    if checkpoint_prefix(path) is not None:
+        return "variables"
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start[4:8] == b"TFL3":
+        return "tflite"
+    if start[:4] == b"PK\x03\x04" or start[:1] == b"\x80":
+        return "pytorch"
+    if start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] < LONGEST_HEADER:
+        return "variables"
+    # A message's first field: the version of its form, a small number.
+    if start[:1] == b"\x08" and start[1:2] < b"\x80":
+        return "onnx"
+    raise refused("it is none of the files that are read: TensorFlow Lite, ONNX, TensorFlow's variables, PyTorch")
 
 
-def dequantized(model: Any, tensor: Any) -> Array:
-    """Return the numbers that a constant tensor stands for."""
-    types = {
-        tflite.TensorType.FLOAT32: np.float32,
-        tflite.TensorType.FLOAT16: np.float16,
-        tflite.TensorType.INT8: np.int8,
-        tflite.TensorType.UINT8: np.uint8,
-        tflite.TensorType.INT32: np.int32,
-    }
-    name = tensor.Name().decode()
-    if tensor.Type() not in types:
-        raise UnusableInputError(NOT_A_MODEL, f"tensor {name} has a type that holds no weights")
-    shape = tuple(int(size) for size in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else ()
-    raw = model.Buffers(tensor.Buffer()).DataAsNumpy()
-    if isinstance(raw, int):
-        raise UnusableInputError(NOT_A_MODEL, f"tensor {name} is no constant")
-    values = np.frombuffer(raw.tobytes(), types[tensor.Type()])
-    if values.size != int(np.prod(shape)):
-        raise UnusableInputError(NOT_A_MODEL, f"tensor {name} is cut off")
-    values = values.reshape(shape)
-    quantization = tensor.Quantization()
-    if np.issubdtype(values.dtype, np.floating) or quantization is None or quantization.ScaleLength() == 0:
-        return values.astype(np.float32)
-    axis = quantization.QuantizedDimension()
-    broadcast = [1] * len(shape)
-    broadcast[axis] = quantization.ScaleLength()
-    scale = quantization.ScaleAsNumpy().astype(np.float64).reshape(broadcast)
-    zero = quantization.ZeroPointAsNumpy().astype(np.float64).reshape(broadcast)
-    numbers: Array = ((values.astype(np.float64) - zero) * scale).astype(np.float32)
-    return numbers
-
-
-def read_tflite(path: Path) -> tuple[list[int], list[Layer]]:
-    """Return the shape of the first input and all convolutions in the order in which they run."""
-    contents = path.read_bytes()
-    if contents[4:8] != b"TFL3":
-        raise UnusableInputError(NOT_A_MODEL, "it is not a TensorFlow Lite file")
-    model = tflite.Model.GetRootAsModel(contents, 0)
-    graph = model.Subgraphs(0)
-    layers = []
-    for index in range(graph.OperatorsLength()):
-        operator = graph.Operators(index)
-        code = model.OperatorCodes(operator.OpcodeIndex())
-        kind = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        if kind not in (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D):
-            continue
-        is_depthwise = kind == tflite.BuiltinOperator.DEPTHWISE_CONV_2D
-        options = tflite.DepthwiseConv2DOptions() if is_depthwise else tflite.Conv2DOptions()
-        table = operator.BuiltinOptions()
-        options.Init(table.Bytes, table.Pos)
-        if options.StrideW() != options.StrideH() or options.DilationWFactor() != 1 or options.DilationHFactor() != 1:
-            raise UnusableInputError(NOT_A_MODEL, f"convolution {index} has uneven strides or gaps in its kernel")
-        kernel = graph.Tensors(operator.Inputs(1))
-        weight = dequantized(model, kernel)
-        layers.append(
-            Layer(
-                scope=scope_of(kernel.Name().decode()),
-                weight=np.ascontiguousarray(weight.transpose((3, 0, 1, 2) if is_depthwise else (0, 3, 1, 2))),
-                bias=dequantized(model, graph.Tensors(operator.Inputs(2))),
-                stride=options.StrideW(),
-                activation=options.FusedActivationFunction(),
-                is_depthwise=is_depthwise,
-            )
-        )
-    return [int(size) for size in graph.Tensors(graph.Inputs(0)).ShapeAsNumpy()], layers
-
-
-def scope_of(tensor: str) -> str:
-    """Return the layer's name from the name of its kernel."""
-    for ending in ("/read", "/weights", "/depthwise_weights"):
-        tensor = tensor.removesuffix(ending)
-    return tensor
-
-
-# The predictor
-
-
-def import_predictor(path: Path) -> tuple[dict[str, Any], int, dict[str, Array]]:
-    """Return the predictor's architecture, the length of the embedding, and its tensors."""
-    shape, layers = read_tflite(path)
-    if len(shape) != 4 or shape[1] != shape[2] or shape[3] != 3:
-        raise UnusableInputError(NOT_A_MODEL, f"its input has shape {shape}, not one square RGB picture")
-    if len(layers) < 5:
-        raise UnusableInputError(NOT_A_MODEL, "it is not a MobileNetV2: it has too few convolutions")
-    stem, *inner, head, embedding = layers
-    tensors: dict[str, Array] = {}
-
-    def keep(name: str, layer: Layer, activation: int) -> None:
-        if layer.activation != activation:
-            raise UnusableInputError(NOT_A_MODEL, f"layer {layer.scope} has an unexpected activation")
-        tensors[f"{name}.weight"] = layer.weight
-        tensors[f"{name}.bias"] = layer.bias
-
-    relu6, identity = tflite.ActivationFunctionType.RELU6, tflite.ActivationFunctionType.NONE
-    keep("predictor.stem", stem, relu6)
-    blocks: list[list[int]] = []
-    channels = stem.weight.shape[0]
-    while inner:
-        name = f"predictor.blocks.{len(blocks)}"
-        expand = None if inner[0].is_depthwise else inner.pop(0)
-        if len(inner) < 2 or not inner[0].is_depthwise or inner[1].is_depthwise:
-            raise UnusableInputError(NOT_A_MODEL, f"it is not a MobileNetV2: block {len(blocks)} has another form")
-        depthwise, project = inner.pop(0), inner.pop(0)
-        if expand is not None:
-            keep(f"{name}.expand", expand, relu6)
-        keep(f"{name}.depthwise", depthwise, relu6)
-        keep(f"{name}.project", project, identity)
-        expansion, remainder = divmod(depthwise.weight.shape[0], channels)
-        if remainder:
-            raise UnusableInputError(NOT_A_MODEL, f"block {len(blocks)} does not widen by a whole factor")
-        channels = project.weight.shape[0]
-        blocks.append([expansion, channels, depthwise.stride])
-    keep("predictor.head", head, relu6)
-    keep("predictor.embedding", embedding, identity)
-    tensors["predictor.embedding.weight"] = embedding.weight[:, :, 0, 0]
-    architecture = {
-        "kind": "mobilenet_v2",
-        "side": shape[1],
-        "stem": stem.weight.shape[0],
-        "blocks": blocks,
-        "head": head.weight.shape[0],
-    }
-    return architecture, embedding.weight.shape[0], tensors
-
-
-# The transformer
-
-
-def transformer_variables(path: Path) -> dict[str, Array]:
-    """Return weights ([out][in][rows][columns]) and biases under their TensorFlow names."""
-    if path.suffix == ".tflite":
-        _, layers = read_tflite(path)
-        variables = {f"{layer.scope}/weights": layer.weight for layer in layers}
-        return variables | {f"{layer.scope}/biases": layer.bias for layer in layers}
-    try:
-        stored = safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise UnusableInputError(NOT_A_MODEL, f"it is neither a .tflite nor a safetensors file ({error})") from error
-    return {
-        name: np.ascontiguousarray(value.transpose(3, 2, 0, 1) if value.ndim == 4 else value).astype(np.float32)
-        for name, value in stored.items()
-    }
-
-
-def import_transformer(path: Path) -> tuple[dict[str, Any], int, dict[str, Array]]:
-    """Return the transformer's architecture, the length of the embedding, and its tensors."""
-    variables = transformer_variables(path)
-    tensors: dict[str, Array] = {}
-
-    def variable(name: str) -> Array:
-        if name not in variables:
-            raise UnusableInputError(NOT_A_MODEL, f"it has no variable {name}")
-        return variables[name]
-
-    def keep_styled(name: str, scope: str) -> None:
-        # A bias in front of the normalisation would be subtracted again, so it is left out.
-        tensors[f"{name}.weight"] = variable(f"{scope}/weights")
-        for part, suffix in (("shift", "Conv"), ("scale", "Conv_1")):
-            style = f"style_params/{scope}/StyleNorm/{suffix}"
-            tensors[f"{name}.{part}.weight"] = variable(f"{style}/weights")[:, :, 0, 0]
-            tensors[f"{name}.{part}.bias"] = variable(f"{style}/biases")
-
-    for index in range(3):
-        scope = f"transformer/contract/conv{index + 1}"
-        tensors[f"transformer.contract.{index}.weight"] = variable(f"{scope}/weights")
-        tensors[f"transformer.contract.{index}.bias"] = variable(f"{scope}/biases")
-    residual = 0
-    while f"transformer/residual/residual{residual + 1}/conv1/weights" in variables:
-        for index in range(2):
-            keep_styled(
-                f"transformer.residual.{residual}.{index}",
-                f"transformer/residual/residual{residual + 1}/conv{index + 1}",
-            )
-        residual += 1
-    for index in range(3):
-        keep_styled(f"transformer.expand.{index}", f"transformer/expand/conv{index + 1}/conv")
-    first, last = tensors["transformer.contract.0.weight"], tensors["transformer.expand.2.weight"]
-    architecture = {
-        "kind": "ghiasi",
-        "contract": [tensors[f"transformer.contract.{index}.weight"].shape[0] for index in range(3)],
-        "residual": residual,
-        "expand": [tensors[f"transformer.expand.{index}.weight"].shape[0] for index in range(2)],
-        "end_kernels": [first.shape[2], last.shape[2]],
-    }
-    return architecture, tensors["transformer.expand.2.scale.weight"].shape[1], tensors
-
-
-# The command
+def read_network(path: Path, role: str) -> Network:
+    """Read a predictor or a transformer from a file of any kind."""
+    kind = kind_of(path)
+    if kind == "onnx":
+        return read_onnx(path, role)
+    if role == "predictor":
+        if kind == "tflite":
+            return read_tflite_predictor(path)
+        return styleaug_predictor(path) if kind == "pytorch" else magenta_predictor(tensorflow_variables(path))
+    if kind == "pytorch":
+        return styleaug_transformer(path)
+    return magenta_transformer(tflite_variables(path) if kind == "tflite" else tensorflow_variables(path))
 
 
 def described(path: Path, role: str) -> str:
     """Return where a network came from, precisely enough to find the file again."""
-    return f"{role} imported from {path.name} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()})"
+    prefix = checkpoint_prefix(path)
+    numbers = path if prefix is None else prefix.with_name(prefix.name + ".data-00000-of-00001")
+    return f"{role} imported from {path.name} (SHA-256 {hashlib.sha256(numbers.read_bytes()).hexdigest()})"
 
 
 def encoded(tensors: dict[str, Array], metadata: dict[str, str]) -> bytes:
@@ -285,50 +120,76 @@ def encoded(tensors: dict[str, Array], metadata: dict[str, str]) -> bytes:
     return len(text).to_bytes(8, "little") + text + bytes(data)
 
 
+def read_as(role: str, path: Path) -> tuple[Network, str]:
+    """Read a network; return it with where it came from. Every failure names the file."""
+    try:
+        return read_network(path, role), described(path, role)
+    except UnusableInputError as failure:
+        at = "".join(f", {note}" for note in getattr(failure, "__notes__", []))
+        raise UnusableInputError(
+            failure.status, f"{path}{at}: {failure}; give --{role} a published network"
+        ) from failure
+    except OSError as error:
+        raise UnusableInputError(UNREADABLE, f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, IndexError, KeyError, TypeError, AttributeError, struct.error) as error:
+        # What the readers raise on a damaged file, and numpy on weights of another form.
+        raise UnusableInputError(NOT_A_MODEL, f"{path}: it is damaged or of another form ({error})") from error
+
+
+def write(path: Path, contents: bytes) -> None:
+    """Write a file, which appears whole or not at all."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        unfinished.write_bytes(contents)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise UnusableInputError(UNWRITABLE, f"{path}: cannot be written: {error.strerror}") from error
+
+
 def import_model(predictor: Path | None, transformer: Path, out: Path, provenance: str | None, licence: str) -> None:
-    """Read the networks and write the model file, which appears whole or not at all."""
-    architecture: dict[str, Any] = {"format": 1}
+    """Read the networks and write the model file."""
+    networks: dict[str, Network] = {}
     sources = []
-    tensors: dict[str, Array] = {}
-    lengths = []
-    networks = [("predictor", predictor, import_predictor), ("transformer", transformer, import_transformer)]
-    for role, path, read in networks:
-        if path is None:
-            continue
-        try:
-            shape, length, found = read(path)
-            sources.append(described(path, role))
-        except UnusableInputError as failure:
-            raise UnusableInputError(
-                failure.status, f"{path}: {failure}; give --{role} a published network"
-            ) from failure
-        except OSError as error:
-            raise UnusableInputError(UNREADABLE, f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, IndexError, TypeError, AttributeError, struct.error) as error:
-            # What the readers raise on a damaged file, and numpy on weights of another form.
-            raise UnusableInputError(NOT_A_MODEL, f"{path}: it is damaged or of another form ({error})") from error
-        architecture[role] = shape
-        lengths.append(length)
-        tensors |= found
+    for role, path in (("predictor", predictor), ("transformer", transformer)):
+        if path is not None:
+            networks[role], source = read_as(role, path)
+            sources.append(source)
+    lengths = [network.embedding for network in networks.values()]
     if len(set(lengths)) > 1:
         raise UnusableInputError(
             NOT_A_MODEL,
             f"the predictor gives {lengths[0]} numbers, the transformer takes {lengths[1]}; use a matching pair",
         )
+    is_spelled = any("layers" in network.architecture for network in networks.values())
+    architecture: dict[str, Any] = {"format": 2 if is_spelled else 1}
+    tensors: dict[str, Array] = {}
+    for role, network in networks.items():
+        architecture[role] = network.architecture
+        tensors |= {f"{role}.{name}": value for name, value in network.tensors.items()}
     architecture["embedding"] = lengths[0]
     metadata = {
         "architecture": json.dumps(architecture),
         "provenance": provenance or "; ".join(sources),
         "licence": licence,
     }
-    contents = encoded(tensors, metadata)
-    unfinished = out.with_name(f".{out.name}.{os.getpid()}")
+    write(out, encoded(tensors, metadata))
+
+
+def import_bank(styles: Path, out: Path, provenance: str | None, licence: str) -> None:
+    """Read a Gaussian of styles and write the style bank."""
     try:
-        unfinished.write_bytes(contents)
-        unfinished.replace(out)
+        if kind_of(styles) != "pytorch":
+            raise refused("it is no PyTorch checkpoint")
+        bank, names = styleaug_bank(styles)
+        source = described(styles, "styles")
+    except UnusableInputError as failure:
+        message = f"{styles}: {failure}; give --styles StyleAug's checkpoint_embeddings.pth"
+        raise UnusableInputError(failure.status, message) from failure
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise UnusableInputError(UNWRITABLE, f"{out}: cannot be written: {error.strerror}") from error
+        raise UnusableInputError(UNREADABLE, f"{styles}: cannot be read: {error.strerror}") from error
+    metadata = {"names": json.dumps(names), "provenance": provenance or source, "licence": licence}
+    write(out, encoded(bank, metadata))
 
 
 class UsageParser(argparse.ArgumentParser):
@@ -343,14 +204,24 @@ class UsageParser(argparse.ArgumentParser):
 def main() -> int:
     """Run the command line; return the exit status."""
     parser = UsageParser(description="Turn published style networks into one SASSL model file.")
-    parser.add_argument("--predictor", type=Path, help="MobileNetV2 style predictor, .tflite")
-    parser.add_argument("--transformer", type=Path, required=True, help="style transformer, .tflite or .safetensors")
+    parser.add_argument("--predictor", type=Path, help="style predictor")
+    parser.add_argument("--transformer", type=Path, required=True, help="style transformer")
     parser.add_argument("--out", type=Path, required=True, help="the model file to write")
+    parser.add_argument("--styles", type=Path, help="StyleAug's checkpoint_embeddings.pth")
+    parser.add_argument("--bank", type=Path, help="the style bank to write from --styles")
     parser.add_argument("--provenance", help="where the weights come from (default: names and SHA-256 of the files)")
     parser.add_argument("--licence", default="unstated", help="licence of the weights (default: unstated)")
     arguments = parser.parse_args()
+    if (arguments.styles is None) != (arguments.bank is None):
+        parser.error("--styles and --bank belong together")
+    said = (arguments.provenance, arguments.licence)
     try:
-        import_model(arguments.predictor, arguments.transformer, arguments.out, arguments.provenance, arguments.licence)
+        import_model(arguments.predictor, arguments.transformer, arguments.out, *said)
+        if arguments.styles is not None:
+            import_bank(arguments.styles, arguments.bank, *said)
+    except MissingPackageError as missing:
+        print(f"import_model: {missing}", file=sys.stderr)
+        return MISSING_PACKAGE
     except UnusableInputError as failure:
         print(f"import_model: {failure}", file=sys.stderr)
         return failure.status

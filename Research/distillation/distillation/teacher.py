@@ -13,7 +13,8 @@ import tflite  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import torch
 from torch import Tensor, nn
 
-from import_model import UnusableInputError, dequantized
+from network_file import UnusableInputError
+from tflite_file import dequantized
 
 from .networks import (
     InvertedResidual,
