@@ -262,6 +262,9 @@ install: install-documents ## install under PREFIX (run `make build` first); DES
 	  sed "s#@PROGRAM@#$(PREFIX)/bin/sassld#g; s#@CONFIG@#$${unit#*:}#g" systemd/sassld-user.service \
 	    > "$(LIBRARY)/systemd/user/$${unit%:*}.service" || exit 1; \
 	done
+	for unit in sassld-metrics.socket sassld-metrics.service; do \
+	  sed "s#@PREFIX@#$(PREFIX)#g" systemd/$$unit > "$(LIBRARY)/systemd/system/$$unit" || exit 1; \
+	done
 	install -m 644 systemd/sassl.sysusers "$(LIBRARY)/sysusers.d/sassl.conf"
 	install -m 644 systemd/sassl.tmpfiles "$(LIBRARY)/tmpfiles.d/sassl.conf"
 	install -m 644 packaging/ModelImport/*.py "$(SHARE)/sassl/tools/"
@@ -289,6 +292,7 @@ uninstall: ## remove what `make install` installed (same PREFIX and DESTDIR); an
 	  "$(SHARE)/fish/vendor_completions.d/$$name.fish" "$(SHARE)/zsh/site-functions/_$$name"; done
 	rm -f "$(LIBRARY)/libsasslring.so" "$(DESTDIR)$(PREFIX)/include/sassl_ring.h" "$(LIBRARY)/sysusers.d/sassl.conf" \
 	  "$(LIBRARY)/tmpfiles.d/sassl.conf" "$(LIBRARY)/systemd/"*/sassld.service "$(LIBRARY)/systemd/"*/sassld@.service \
+	  "$(LIBRARY)/systemd/system/sassld-metrics."* \
 	  "$(SHARE)/man/man8/sassld.8" "$(SHARE)/man/man5/sassld.toml.5" "$(SHARE)/man/man1/sasslctl.1" \
 	  "$(SHARE)/man/man1/sasslctl-"*.1
 	if $(SERVICE_SETTINGS) | cmp -s - "$(SETTINGS)/sassld.toml"; then rm "$(SETTINGS)/sassld.toml"; fi

@@ -128,7 +128,7 @@ let package = Package(
       name: "sasslctl",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams",
-        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "Commands", "Terminal",
+        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "WebServer", "Commands", "Terminal",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(

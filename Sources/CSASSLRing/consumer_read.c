@@ -107,17 +107,18 @@ static int look(struct sassl_ring_consumer *consumer, struct sassl_ring_lease *l
   return code;
 }
 
-/// Sleeps for at most `limit_ns`, which counts as the reader's waiting time.
+/// Sleeps for at most `limit_ns`, which counts as the reader's waiting time: also where it is for a successor, in the header of the dead
+/// instance.
 static void wait_for_change(struct sassl_ring_consumer *consumer, const struct watch *watch, uint64_t limit_ns) {
+  uint64_t since = monotonic_ns();
   if (watch->mapping == NULL) {
     sleep_ns(limit_ns < ARRIVAL_POLL_NS ? limit_ns : ARRIVAL_POLL_NS);
-    return;
+  } else {
+    struct sassl_ring_header *header = watch->mapping->header;
+    STORE(header->consumer_waiting_since_ns, since);
+    futex_wait(&header->published_signal, watch->signal, limit_ns < WAIT_SLICE_NS ? limit_ns : WAIT_SLICE_NS);
+    STORE(header->consumer_waiting_since_ns, 0);
   }
-  struct sassl_ring_header *header = watch->mapping->header;
-  uint64_t since = monotonic_ns();
-  STORE(header->consumer_waiting_since_ns, since);
-  futex_wait(&header->published_signal, watch->signal, limit_ns < WAIT_SLICE_NS ? limit_ns : WAIT_SLICE_NS);
-  STORE(header->consumer_waiting_since_ns, 0);
   pthread_mutex_lock(&consumer->mutex);
   consumer->waited_ns += monotonic_ns() - since;
   STORE(consumer->current->header->consumer_waited_ns, consumer->waited_ns);

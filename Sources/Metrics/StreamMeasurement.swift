@@ -3,6 +3,7 @@ import BatchIndex
 import BatchRing
 import Configuration
 import Control
+import Dispatch
 import FoundationEssentials
 
 /// Everything that is known of one stream at one moment: what its daemon says, what stands in its rings, and what its index has. The
@@ -44,6 +45,16 @@ package struct StreamMeasurement: Sendable {
   var answering: StatusReport? { [.stopped, .unknown].contains(status.state) ? nil : status }
   /// What a daemon says whose stream is open.
   var serving: StatusReport? { counts == nil ? nil : status }
+
+  /// Looks at the streams of some configurations, at several at once: a daemon that hangs holds up its own for seconds.
+  package static func all(of configurations: [ServiceConfiguration]) -> [StreamMeasurement] {
+    let measured = Mutex([StreamMeasurement?](repeating: nil, count: configurations.count))
+    DispatchQueue.concurrentPerform(iterations: configurations.count) { position in
+      let stream = StreamMeasurement(of: configurations[position])
+      measured.withLock { $0[position] = stream }
+    }
+    return measured.withLock { $0.compactMap(\.self) }
+  }
 
   /// Looks at the stream of a configuration.
   package init(of configuration: ServiceConfiguration) {

@@ -1,11 +1,11 @@
 import Basics
 import Commands
-import Configuration
 import Control
 import FoundationEssentials
 import Glibc
 import Log
 import Metrics
+import WebServer
 
 /// `sasslctl metrics`: everything that can be measured of a stream, for Prometheus.
 func metricsCommand(_ arguments: [String]) throws -> ExitCode {
@@ -17,6 +17,12 @@ func metricsCommand(_ arguments: [String]) throws -> ExitCode {
       CommandOption(
         "out", letter: "o", value: "FILE",
         "write to FILE, which is replaced as a whole, for the textfile collector\nof node_exporter"),
+      CommandOption(
+        "listen", letter: "l", value: "HOST:PORT",
+        "answer Prometheus there until ended; systemd takes the socket of a .socket unit"),
+      CommandOption(
+        "token-file", value: "FILE",
+        "a file with the token that whoever asks must know, needed where others than\nthis machine can connect"),
     ]
   let command = "sasslctl metrics"
   guard
@@ -29,21 +35,31 @@ func metricsCommand(_ arguments: [String]) throws -> ExitCode {
       options: options,
       closing: "docs/metrics.md lists the metrics, and has alerts and a dashboard made of them")
   else { return .success }
-  let named = parsed.operands.isEmpty && !parsed.has("name") && !parsed.has("config") ? 0 : 1
-  guard parsed.operands.count <= 1, parsed.operands.isEmpty || !parsed.has("name"), !parsed.has("all") || named == 0
-  else {
+  let named = parsed.operands.count + (parsed.has("name") ? 1 : 0) + (parsed.has("config") ? 1 : 0)
+  guard named + (parsed.has("all") ? 1 : 0) <= 1 else {
     throw CommandFailure(.usage, "\(command) takes one stream's name, or --all; see '\(command) --help'")
   }
-  let (configurations, leftOut) =
-    parsed.has("all") ? KnownStreams().all() : ([try loadConfiguration(parsed, operand: parsed.operands.first)], [])
-  let exposition = Exposition(of: configurations.map { StreamMeasurement(of: $0) })
-  if let file = parsed["out"] {
-    try replace(file, with: exposition.text(in: .text))
-  } else {
-    print(exposition.text(in: parsed.has("text") ? .text : .openMetrics), terminator: "")
+  guard ["listen", "out", "text"].count(where: parsed.has) <= 1, parsed.has("listen") || !parsed.has("token-file")
+  else {
+    throw CommandFailure(
+      .usage,
+      "\(command) prints, writes to --out or answers at --listen, each in a form of its own; see '\(command) --help'")
   }
-  for sentence in leftOut { LogStream.standardError.write("\(command): \(sentence)\n") }
-  return leftOut.isEmpty ? .success : .configuration
+  let streams = try MeasuredStreams {
+    if parsed.has("all") { return KnownStreams().all() }
+    return ([try loadConfiguration(parsed, operand: parsed.operands.first)], [])
+  } tell: {
+    LogStream.standardError.write("\(command): \($0)\n")
+  }
+  if let place = parsed["listen"] {
+    try serve(streams, at: try ListenAddress(place), tokenFile: parsed["token-file"])
+  }
+  if let file = parsed["out"] {
+    try replace(file, with: streams.exposition().text(in: .text))
+  } else {
+    print(streams.exposition().text(in: parsed.has("text") ? .text : .openMetrics), terminator: "")
+  }
+  return streams.areComplete ? .success : .configuration
 }
 
 /// Writes a file that everybody may read; whoever reads it meanwhile has the former one.

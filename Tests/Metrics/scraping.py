@@ -87,6 +87,14 @@ def is_full(found: Scrape) -> bool:
     return bool(ready) and ready == found.values("sassl_ring_slots")
 
 
+def queries(value: Any) -> list[str]:
+    """The expressions of a dashboard, wherever they stand."""
+    if isinstance(value, dict):
+        own = [text for key, text in value.items() if key in ("expr", "query") and isinstance(text, str)]
+        return own + [query for part in value.values() for query in queries(part)]
+    return [query for part in value for query in queries(part)] if isinstance(value, list) else []
+
+
 def names_in(expression: str) -> set[str]:
     """The metrics that an expression of PromQL asks for."""
     return set(re.findall(r"\bsassl_\w+", re.sub(r"\"[^\"]*\"|\bby \([^)]*\)|\bignoring \([^)]*\)", "", expression)))

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 import subprocess
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 from prometheus_client import Metric
 
 import sassl
-from scraping import PAGE, RANKS, SMALL, is_full, scrape, scrape_when
+from scraping import PAGE, RANKS, SMALL, Scrape, is_full, scrape, scrape_when
 from scraping import data as data
 from scraping import workplace as workplace
+from serving import get, listening
 from workplace import PLAIN, PROGRAMS, ROOT, Daemon, Workplace, control, eventually, rows
 
 MODEL = ROOT / "Sources" / "CEmbeddedModel" / "model.safetensors"
@@ -177,11 +176,13 @@ def test_the_page_lists_every_metric(workplace: Workplace, data: Path) -> None:
         if line.startswith("| `sassl_")
     ]
     with workplace.daemon(data, SMALL) as daemon, sassl.attach(daemon.name) as reader:
-        for _ in range(2):
+
+        def is_complete(now: Scrape) -> bool:
+            # The trainer's speed shows while it reads.
             next(reader).release()
-        families = scrape_when(
-            daemon, lambda now: all(family.samples for family in now.families), "every metric has a value"
-        ).families
+            return all(family.samples for family in now.families)
+
+        families = scrape_when(daemon, is_complete, "every metric has a value").families
     assert all("stream" in sample.labels for family in families for sample in family.samples)
     assert listed == [described(family) for family in families]
 
@@ -213,29 +214,10 @@ def test_node_exporter_takes_the_file(workplace: Workplace, data: Path, collecto
             assert (first + reading.read()).count("# TYPE sassl_up gauge\n") == 1
         assert file.stat().st_ino != before
         assert os.listdir(collector) == ["sassl.prom"]
-    exporter = subprocess.Popen(
-        [
-            "prometheus-node-exporter",
-            "--collector.disable-defaults",
-            "--collector.textfile",
-            f"--collector.textfile.directory={collector}",
-            "--web.listen-address=127.0.0.1:0",
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert exporter.stderr is not None
-        address = next(
-            found[1]
-            for line in exporter.stderr
-            if (found := re.search(r"Listening on.*address=(127\.0\.0\.1:\d+)", line)) is not None
-        )
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as answer:
-            shown = answer.read().decode()
-    finally:
-        exporter.kill()
-        exporter.wait()
+    command = ["prometheus-node-exporter", "--collector.disable-defaults", "--collector.textfile"]
+    places = [f"--collector.textfile.directory={collector}", "--web.listen-address=127.0.0.1:0"]
+    with listening([*command, *places], r"Listening on.*address=(127\.0\.0\.1:\d+)") as address:
+        _, shown = get(f"http://{address}/metrics")
     assert "node_textfile_scrape_error 0\n" in shown
     assert f'sassl_up{{stream="{daemon.name}"}} 1\n' in shown
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scraping import DASHBOARD, PAGE, RULES, SMALL, names_in, names_of, scrape
+from scraping import DASHBOARD, PAGE, RULES, SMALL, names_in, names_of, queries, scrape
 from scraping import data as data
 from scraping import workplace as workplace
 from workplace import PLAIN, ROOT, Workplace
@@ -27,14 +27,6 @@ def names(tmp_path_factory: pytest.TempPathFactory, data: Path) -> set[str]:
 def alerts() -> list[dict[str, Any]]:
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
-
-
-def queries(value: Any) -> list[str]:
-    """The expressions of a dashboard, wherever they stand."""
-    if isinstance(value, dict):
-        own = [text for key, text in value.items() if key in ("expr", "query") and isinstance(text, str)]
-        return own + [query for part in value.values() for query in queries(part)]
-    return [query for part in value for query in queries(part)] if isinstance(value, list) else []
 
 
 @pytest.fixture
