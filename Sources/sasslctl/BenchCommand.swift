@@ -22,7 +22,7 @@ func benchCommand(_ arguments: [String]) throws -> ExitCode {
       CommandOption("seconds", letter: "s", value: "S", "for how long, 1 to 600 (default 10)"),
       CommandOption("workers", letter: "w", value: "N", "how many threads (default: as the configuration says)"),
       CommandOption("trainer", letter: "t", value: "M", "what the trainer reads, in images per second"),
-      CommandOption("json", "machine-readable"),
+      jsonOption,
     ]
   let command = "sasslctl bench"
   guard

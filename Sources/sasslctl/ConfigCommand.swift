@@ -4,7 +4,7 @@ import Commands
 func configCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable")
+      jsonOption
     ]
   let command = "sasslctl config"
   guard

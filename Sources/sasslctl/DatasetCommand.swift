@@ -60,7 +60,7 @@ func datasetCommand(_ arguments: [String]) throws -> ExitCode {
         "write a manifest of the pictures there, without those found bad;\ndataset.manifest names it"
       ),
       CommandOption("drop-copies", "leave all but the first of equal pictures out of the manifest"),
-      CommandOption("json", "machine-readable"),
+      jsonOption,
     ]
   let command = "sasslctl dataset"
   guard

@@ -10,7 +10,7 @@ import Terminal
 func doctorCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable; the form is described in docs/json.md"),
+      jsonOption,
       CommandOption(
         "remove-dead-rings", "first remove the rings of other streams whose daemons are dead, which nobody reads"),
     ]

@@ -45,7 +45,7 @@ func inspectCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
       CommandOption("rank", value: "R", "which rank's slice (default: the first that the daemon serves)"),
-      CommandOption("json", "machine-readable"),
+      jsonOption,
     ]
   let command = "sasslctl inspect"
   guard

@@ -80,7 +80,7 @@ private struct ModelDescription: Encodable {
 func modelInfo(_ arguments: [String]) throws -> ExitCode {
   let options = [
     CommandOption("size", value: "WxH", "the picture that the cost is given for (default 224x224)"),
-    CommandOption("json", "machine-readable"),
+    jsonOption,
   ]
   let command = "sasslctl model info"
   guard

@@ -14,6 +14,9 @@ let streamOptions = [
       + "that runs)"),
 ]
 
+/// The option of every command whose result a program may read.
+let jsonOption = CommandOption("json", "machine-readable; the form is described in docs/json.md")
+
 /// The configuration of the stream that `--config` or `--name` tells, or that is meant without them.
 ///
 /// - Parameter operand: the stream's name where it was given without an option.

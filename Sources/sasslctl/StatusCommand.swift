@@ -10,7 +10,7 @@ import Terminal
 func statusCommand(_ arguments: [String]) throws -> ExitCode {
   let options =
     streamOptions + [
-      CommandOption("json", "machine-readable; the form is described in docs/json.md"),
+      jsonOption,
       CommandOption(
         "watch", letter: "w", "show it again every second until interrupted; with --json, one object a line"),
     ]
