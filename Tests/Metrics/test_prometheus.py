@@ -91,6 +91,18 @@ def test_options_that_contradict_are_refused(workplace: Workplace, data: Path, w
     assert control("metrics", "--config", str(configuration), *wrong).returncode == 64
 
 
+def test_a_configuration_becomes_wrong_while_it_is_measured(workplace: Workplace, data: Path) -> None:
+    name, configuration = workplace.configure(data, SMALL)
+    right = configuration.read_text()
+    with exporter(configuration) as address:
+        configuration.write_text("[stream]\nseed = 'x'\n")
+        # Read again after each scrape.
+        for _ in range(3):
+            assert f'sassl_up{{stream="{name}"}} 0\n' in get(address)[1]
+        configuration.write_text(right.replace(name, "renamed"))
+        eventually(lambda: 'sassl_up{stream="renamed"} 0\n' in get(address)[1], "the right one is taken over")
+
+
 class Trainer(threading.Thread):
     """Reads the stream until it is told to stop, whatever becomes of daemons, and takes its time for each batch."""
 

@@ -55,6 +55,7 @@ def test_every_trouble_names_a_test_that_provokes_it(trouble: str, told: str, he
         for file in (
             *here.glob("test_*.py"),
             *(ROOT / "python" / "tests").glob("test_*.py"),
+            *(ROOT / "Tests" / "Metrics").glob("test_*.py"),
             *(ROOT / "Tests").rglob("*Tests.swift"),
         )
     )
