@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import pathlib
-import shlex
 import signal
 import socket
-import struct
 import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -153,53 +148,6 @@ def test_a_daemon_that_reads_its_dataset_is_starting(
         assert f"process {daemon.process.pid}" in errors
         # It can be stopped, too.
         assert "stopped before the first batch" in daemon.stop()
-
-
-SERVED = """
-import sys, sassl
-settings = dict(layout="flat", batch_size=8, side=64, style_enabled=False, ring_directory=sys.argv[2])
-with sassl.serve(sys.argv[1], **settings) as ring:
-    print(next(ring).number)
-"""
-
-
-def test_a_daemon_that_python_starts_and_that_reads_its_dataset_says_so_on_a_terminal(
-    tmp_path: pathlib.Path, here: pathlib.Path, directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("tqdm")
-    folder = tmp_path / "slow data"
-    write_good(folder, 40)
-    failing = Failing(tmp_path, here / "failing_files.c", "slow data", 0)
-    slow = tmp_path / "programs" / "sassld"
-    slow.parent.mkdir()
-    slow.write_text("#!/bin/sh\n" + shlex.join(["exec", *failing.through, str(PROGRAMS / "sassld")]) + ' "$@"\n')
-    slow.chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join([str(slow.parent), str(PROGRAMS), os.environ["PATH"]]))
-    terminal, standard_error = os.openpty()
-    os.set_blocking(terminal, False)
-    # On a terminal of no size nothing is shown.
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    said = b""
-
-    def look() -> bytes:
-        nonlocal said
-        # Nothing there yet, or the other side is closed.
-        with contextlib.suppress(BlockingIOError, OSError):
-            said += os.read(terminal, 1 << 16)
-        return said
-
-    with failing.on():
-        process = subprocess.Popen(
-            [sys.executable, "-c", SERVED, folder, directory],
-            stdout=subprocess.PIPE,
-            stderr=standard_error,
-            text=True,
-        )
-        os.close(standard_error)
-        eventually(lambda: b"sassld: reading the dataset" in look(), "the terminal shows what sassld does")
-    output, _ = process.communicate(timeout=60)
-    assert output == "0\n", look()
-    os.close(terminal)
 
 
 def test_a_limit_on_file_sizes_is_named(workplace: Workplace, data: pathlib.Path, size: Size) -> None:

@@ -234,6 +234,21 @@ def test_a_batch_that_a_reader_has_was_made_by_a_daemon_that_runs(
             assert (report["state"], report["rings"][0]["published_batches"] > 0) == ("running", True)
 
 
+def test_a_daemon_that_python_starts_and_that_reads_its_dataset_says_so_on_a_terminal(
+    tmp_path: pathlib.Path, here: pathlib.Path, classes: pathlib.Path
+) -> None:
+    pytest.importorskip("tqdm")
+    failing = Failing(tmp_path, here / "failing_files.c", "held c", 0)
+    path = f"PATH={PROGRAMS}{os.pathsep}{os.environ['PATH']}"
+    held = contextlib.ExitStack()
+    held.enter_context(failing.on())
+    with held, OnTerminal([*failing.through, path, sys.executable, "-c", SERVED, str(classes)]) as shown:
+        what = "sassld: reading the dataset: 2 of 4 folders (50 %)"
+        eventually(lambda: what in shown.said, "the terminal shows what sassld does")
+        held.close()
+        assert shown.end() == "0\n"
+
+
 @pytest.fixture
 def survey(workplace: Workplace, tmp_path: pathlib.Path, here: pathlib.Path, size: Size) -> tuple[Failing, list[str]]:
     """What holds the reading of pictures, and a command that reads a hundred of them, of which the last is held."""

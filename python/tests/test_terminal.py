@@ -9,7 +9,8 @@ from typing import TextIO
 
 import pytest
 
-from sassl._terminal import Colour, coloured, has_colour
+from sassl import _terminal
+from sassl._terminal import Colour, PassingLine, coloured, has_colour
 
 VARIABLES = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM")
 
@@ -44,3 +45,17 @@ def test_colours_are_where_people_expect_them(
     assert has_colour(terminal) == on_terminal
     assert has_colour(io.StringIO()) == in_pipe
     assert coloured("bad", Colour.PROBLEM, terminal) == ("\x1b[31mbad\x1b[0m" if on_terminal else "bad")
+
+
+def test_where_nobody_looks_there_are_lines_and_not_too_many(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soon = PassingLine()
+    soon.show("what is soon done")
+    soon.close()
+    monkeypatch.setattr(_terminal, "_FIRST_LINE", 0.0)
+    line = PassingLine()
+    for number in range(1000):
+        line.show(f"line {number}")
+    line.close()
+    assert capsys.readouterr() == ("", "line 0\n")
