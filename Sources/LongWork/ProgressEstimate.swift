@@ -21,15 +21,17 @@ package struct ProgressEstimate: Sendable {
     moments = [(now, progress.count?.done ?? 0)]
   }
 
-  /// Takes over how far the work is at `now`. Where that is another piece of work, its estimate begins.
+  /// Takes over how far the work is at `now`. Where that is another piece of work, or the same from its beginning, its estimate begins.
   package mutating func note(_ news: WorkProgress, at now: UInt64) {
     let done = news.count?.done ?? 0
     guard news.activity == progress.activity, news.count?.unit == progress.count?.unit,
-      news.count?.total == progress.count?.total, done >= progress.count?.done ?? 0
+      news.count?.total == progress.count?.total, done > 0 || (progress.count?.done ?? 0) == 0
     else {
       self = ProgressEstimate(news, at: now)
       return
     }
+    // Of several threads, one may tell later what another has overtaken.
+    guard done >= progress.count?.done ?? 0 else { return }
     progress = news
     guard now >= moments[moments.count - 1].nanoseconds + Self.spacing else { return }
     moments.append((now, done))

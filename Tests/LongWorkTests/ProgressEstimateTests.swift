@@ -69,6 +69,16 @@ struct ProgressEstimateTests {
     #expect(estimate.report(at: Self.seconds(42)).elapsedSeconds == 2)
   }
 
+  @Test("what one of several threads tells late changes nothing")
+  func lateNews() {
+    var estimate = ProgressEstimate(Self.work(0), at: 0)
+    estimate.note(Self.work(20), at: Self.seconds(10))
+    let before = estimate.report(at: Self.seconds(11))
+    estimate.note(Self.work(19), at: Self.seconds(11))
+    #expect(estimate.report(at: Self.seconds(11)) == before)
+    #expect(before.done == 20 && before.elapsedSeconds == 11)
+  }
+
   @Test("a report says in words what it has in numbers")
   func sentences() {
     var report = ProgressReport(activity: "reading the dataset", elapsedSeconds: 3)
