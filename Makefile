@@ -28,7 +28,7 @@ APT_PACKAGES := g++ pkg-config libturbojpeg0-dev libjpeg62-turbo-dev libpng-dev 
 TEST_PACKAGES := systemd systemd-container spin mandoc zsh fish iproute2 nftables curl
 
 .PHONY: help deps test-deps build venv demo test test-swift test-python test-systemd lint lint-swift lint-python \
-        test-frameworks test-metrics test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \
+        test-frameworks test-metrics test-page test-evidence test-distillation evidence reliability soak sanitize fuzz docs bench bench-trainer \
         bench-peers bench-tables format install install-documents uninstall clean pictures
 
 help: ## list the targets
@@ -124,10 +124,12 @@ demo: build $(VENV)/.ready ## images -> stylized batches -> a reading trainer (D
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python python/examples/demo.py $(if $(DATA),--data "$(DATA)") $(if $(MODEL),--model "$(MODEL)")
 
-pictures: build $(VENV)/.ready ## draw the pictures of the documents anew
+pictures: build $(VENV)/.ready ## draw the pictures of the documents anew (minutes)
+	@bash .ci/install-packages chromium
+	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python docs/images/draw.py
 
-test: test-deps lint test-swift test-python test-metrics test-frameworks test-evidence test-distillation test-systemd ## run every test
+test: test-deps lint test-swift test-python test-metrics test-page test-frameworks test-evidence test-distillation test-systemd ## run every test
 
 test-swift: $(VENV)/.ready
 	swift build -c release --build-tests
@@ -141,6 +143,11 @@ test-metrics: build $(VENV)/.ready ## have Prometheus and node_exporter read the
 	@bash .ci/install-packages prometheus prometheus-node-exporter
 	$(VENV)/bin/pip install -q ./python
 	$(VENV)/bin/python -m pytest -q Tests/Metrics
+
+test-page: build $(VENV)/.ready ## look at the page of `sasslctl page` with Chromium, without a window (half a minute)
+	@bash .ci/install-packages chromium
+	$(VENV)/bin/pip install -q ./python
+	$(VENV)/bin/python -m pytest -q Tests/Page
 
 # It sees the project's own environment, and has beside it what would be in the way there: without its operators,
 # torchvision lets nothing import it (Tests/Frameworks/running.py), and others import it where it is.

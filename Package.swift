@@ -111,6 +111,12 @@ let package = Package(
         "Sheets", "LongWork",
       ]),
     .target(
+      name: "Page",
+      dependencies: [
+        "Basics", "WebServer", "Imaging", "BatchRing", "BatchIndex", "Configuration", "Pipeline", "Control",
+      ],
+      resources: [.embedInCode("page.html"), .embedInCode("page.css"), .embedInCode("page.js")]),
+    .target(
       name: "Lifecycle",
       dependencies: [
         "Basics", "Log", "Machine", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration",
@@ -127,8 +133,9 @@ let package = Package(
     .executableTarget(
       name: "sasslctl",
       dependencies: [
-        "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex", "Configuration", "Streams",
-        "Control", "Diagnostics", "Metrics", "Preview", "Sheets", "WebServer", "Commands", "Terminal",
+        "Basics", "Log", "WebServer", "Dataset", "Imaging", "StyleTransfer", "BatchRing", "BatchIndex",
+        "Configuration", "Streams", "Control", "Diagnostics", "Metrics", "Preview", "Page", "Sheets", "Commands",
+        "Terminal",
       ]),
     // No product, so it is not installed; part of this package because it builds random models, which is nobody else's to do.
     .executableTarget(
@@ -161,7 +168,7 @@ let package = Package(
     tests(for: "Preview", alsoUsing: ["Configuration", "Dataset", "Imaging", "Pipeline", "Sheets", "Streams"]),
     tests(for: "Control", alsoUsing: ["Configuration"]),
     tests(for: "Diagnostics", alsoUsing: ["Machine"]),
-    tests(for: "Lifecycle", alsoUsing: ["BatchRing", "Configuration", "Control", "Imaging"]),
+    tests(for: "Lifecycle", alsoUsing: ["Basics", "BatchRing", "Configuration", "Control", "Imaging"]),
     tests(
       for: "Commands",
       alsoUsing: [

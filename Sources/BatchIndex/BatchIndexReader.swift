@@ -78,9 +78,14 @@ package final class BatchIndexReader {
     try batches("WHERE number = ? AND rank = ?", .bits(number), .integer(Int64(rank))).first
   }
 
-  /// The batches made last, the latest first, with their samples.
-  package func latestBatches(limit: Int, rank: Int = 0) throws(DatabaseError) -> [BatchRecord] {
-    try batches("WHERE rank = ? ORDER BY id DESC LIMIT ?", .integer(Int64(rank)), .integer(Int64(limit)))
+  /// The batches made last, the latest first.
+  ///
+  /// - Parameter withDraws: whether with their samples and what was drawn for them, which are many rows.
+  package func latestBatches(
+    limit: Int, rank: Int = 0, withDraws: Bool = true
+  ) throws(DatabaseError) -> [BatchRecord] {
+    try batches(
+      "WHERE rank = ? ORDER BY id DESC LIMIT ?", .integer(Int64(rank)), .integer(Int64(limit)), withDraws: withDraws)
   }
 
   /// Which batch of a rank was made last, and when; `nil` where there is none.
@@ -89,7 +94,9 @@ package final class BatchIndexReader {
       .first.map { (UInt64(bitPattern: $0.integer(0)), Date(microseconds: $0.integer(1))) }
   }
 
-  private func batches(_ condition: String, _ arguments: DatabaseValue...) throws(DatabaseError) -> [BatchRecord] {
+  private func batches(
+    _ condition: String, _ arguments: DatabaseValue..., withDraws: Bool = true
+  ) throws(DatabaseError) -> [BatchRecord] {
     var batches: [BatchRecord] = []
     let rows = try database.rows(
       """
@@ -98,8 +105,8 @@ package final class BatchIndexReader {
       """, arguments
     ).map { Row(values: $0) }
     for row in rows {
-      let samples = try samples(ofBatch: row.integer(0))
-      let drawn = try drawn(forBatch: row.integer(0))
+      let samples = withDraws ? try samples(ofBatch: row.integer(0)) : []
+      let drawn = withDraws ? try drawn(forBatch: row.integer(0)) : []
       var batch = BatchRecord(
         number: UInt64(bitPattern: row.integer(1)), rank: Int(row.integer(2)),
         epoch: UInt64(bitPattern: row.integer(3)), step: Int(row.integer(4)), slot: Int(row.integer(5)),
@@ -209,13 +216,13 @@ package final class BatchIndexReader {
     }
   }
 
-  private func rows(_ sql: String, _ arguments: DatabaseValue...) throws(DatabaseError) -> [Row] {
+  func rows(_ sql: String, _ arguments: DatabaseValue...) throws(DatabaseError) -> [Row] {
     try database.rows(sql, arguments).map { Row(values: $0) }
   }
 }
 
 /// One row of a result; a column that is not of the type asked for reads as its zero.
-private struct Row {
+struct Row {
   let values: [DatabaseValue]
 
   func integer(_ column: Int) -> Int64 {

@@ -4,6 +4,18 @@ import CSASSLRing
 ///
 /// Unchecked because everything behind it is read-only.
 package final class RingObserver: @unchecked Sendable {
+  /// A batch that the ring holds.
+  package struct Entry: Sendable {
+    /// Number in the stream.
+    package let number: UInt64
+    /// Epoch of the batch.
+    package let epoch: UInt64
+    /// Position in the epoch.
+    package let step: UInt64
+    /// Whether the reader has it, or had it when it died.
+    package let isLeased: Bool
+  }
+
   /// A batch copied out of the ring.
   package struct Snapshot: Sendable {
     /// Number in the stream.
@@ -46,6 +58,19 @@ package final class RingObserver: @unchecked Sendable {
     var counters = sassl_ring_counters()
     sassl_ring_observer_counters(handle, &counters)
     return RingCounters(counters)
+  }
+
+  /// The batches that the ring holds, the oldest first. One that goes back meanwhile is left out, and so may be those from before a seek.
+  package var entries: [Entry] {
+    let counters = counters
+    let held = min(counters.published - counters.released, counters.nextBatch)
+    return (counters.nextBatch - held..<counters.nextBatch).compactMap { number in
+      var slot = sassl_ring_slot()
+      var error = sassl_ring_error()
+      guard sassl_ring_observer_read(handle, number, &slot, nil, &error) == SASSL_RING_OK.rawValue else { return nil }
+      return Entry(
+        number: number, epoch: slot.epoch, step: slot.step, isLeased: slot.sequence < counters.taken)
+    }
   }
 
   /// Copies a published, unreleased batch. Throws `.absent` when the ring does not hold it (any more), `.checksum` when it is damaged.

@@ -15,8 +15,7 @@ package enum BatchFields {
     }
     fields.append(RingField(name: "labels", type: .int64, shape: [count]))
     fields.append(RingField(name: "sample_ids", type: .int64, shape: [count]))
-    for (order, view) in styled(recipes).enumerated() {
-      let suffix = order == 0 ? "" : "_view\(view)"
+    for (_, suffix) in styleColumns(of: recipes) {
       fields.append(RingField(name: "style_ids\(suffix)", type: .int64, shape: [count]))
       fields.append(RingField(name: "applied\(suffix)", type: .bool8, shape: [count]))
       fields.append(RingField(name: "alpha\(suffix)", type: .float32, shape: [count]))
@@ -31,6 +30,11 @@ package enum BatchFields {
             shape: [count] + (column.length.map { [$0] } ?? []))
         }
       }
+  }
+
+  /// The views that have style columns, with what the names of these end in.
+  package static func styleColumns(of recipes: [ViewRecipe]) -> [(view: Int, suffix: String)] {
+    styled(recipes).enumerated().map { order, view in (view, order == 0 ? "" : "_view\(view)") }
   }
 
   /// The views that have style columns. Readers find those of one view in every batch, also where no view is ever stylized.

@@ -4,7 +4,7 @@ import Glibc
 
 /// Answers GET and HEAD over HTTP/1.1, on threads of its own.
 ///
-/// Every limit is there so that nobody can use up what the process has: a header of 16 KiB, no bodies, 64 connections and 16 of one address,
+/// Every limit is there so that nobody can use up what the process has: a header of 16 KiB, no bodies, 256 connections and 64 of one address,
 /// each closed after 10 silent seconds. Answers are never stored, and tell browsers to guess no types, to say nothing of it
 /// elsewhere, and to let no other page in. Who may ask is decided by the token, and without one by where the server listens.
 ///
@@ -17,7 +17,7 @@ package final class HTTPServer: Sendable {
   /// Bytes that one connection may take: its request's header, above all.
   private static let connectionBytes = 16 << 10
   /// Connections at once, and of one address.
-  private static let connections = (all: 64, ofOneAddress: 16)
+  private static let connections = (all: 256, ofOneAddress: 64)
   /// Seconds of silence after which a connection is closed.
   private static let patienceSeconds = 10
   /// Threads that answer; one that waits for something holds up its share of the connections.

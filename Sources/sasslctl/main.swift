@@ -20,6 +20,7 @@ let commands: [Command] = [
   Command(name: "preview", summary: "a picture of one batch: originals beside their views", run: previewCommand),
   Command(
     name: "inspect", summary: "what was drawn for every sample of one batch, and how long it took", run: inspectCommand),
+  Command(name: "page", summary: "the ring, the speed and the draws in a browser, or as a file", run: pageCommand),
   Command(name: "styles", summary: "add style folders to the index, list what it holds", run: stylesCommand),
   Command(name: "stylize", summary: "stylize one picture", run: stylizeCommand),
   Command(name: "model", summary: "describe or import a style model", run: modelCommand),

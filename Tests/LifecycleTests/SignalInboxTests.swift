@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Lifecycle
 import Testing
 
 extension SignalTests {

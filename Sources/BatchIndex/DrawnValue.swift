@@ -1,16 +1,14 @@
 import Basics
-import BatchIndex
-import FoundationEssentials
 
 /// What was drawn for one view of one sample, as text and JSON have it.
-enum DrawnValue: Encodable, CustomStringConvertible {
+package enum DrawnValue: Encodable, Sendable, CustomStringConvertible {
   case flag(Bool)
   case integer(Int64)
   case real(Float)
   case list([DrawnValue])
 
   /// The entry of the sample at `position` of a column of the index.
-  init(_ column: DrawnNumbers, at position: Int) {
+  package init(_ column: DrawnNumbers, at position: Int) {
     let count = column.length ?? 1
     let numbers = (0..<count).map { Self.number($0 + position * count, of: column) }
     self = column.length == nil ? numbers[0] : .list(numbers)
@@ -30,7 +28,7 @@ enum DrawnValue: Encodable, CustomStringConvertible {
   }
 
   /// For each view, everything that was drawn for the sample at `position`, by name.
-  static func views(of columns: [DrawnNumbers], at position: Int) -> [[String: DrawnValue]] {
+  package static func views(of columns: [DrawnNumbers], at position: Int) -> [[String: DrawnValue]] {
     Dictionary(grouping: columns, by: \.view).sorted { $0.key < $1.key }.map { view, columns in
       Dictionary(
         uniqueKeysWithValues: [("view", .integer(Int64(view)))]
@@ -38,7 +36,7 @@ enum DrawnValue: Encodable, CustomStringConvertible {
     }
   }
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     switch self {
     case .flag(let flag): try container.encode(flag)
@@ -48,7 +46,7 @@ enum DrawnValue: Encodable, CustomStringConvertible {
     }
   }
 
-  var description: String {
+  package var description: String {
     switch self {
     case .flag(let flag): flag ? "yes" : "no"
     case .integer(let integer): "\(integer)"
