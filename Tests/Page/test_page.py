@@ -325,3 +325,47 @@ def test_others_need_the_token_that_its_address_has(workplace: Workplace, data: 
         # It does not stay where people look, or in the history.
         assert seen.page.url == here
         assert seen.page.evaluate("document.cookie") == ""
+
+
+def test_a_damaged_batch_is_told_and_not_shown(workplace: Workplace, data: pathlib.Path, browser: Browser) -> None:
+    with workplace.daemon(data, SMALL, ring__drawn=True) as daemon:
+        eventually(lambda: daemon.status()["rings"][0]["ready_batches"] == 4, "the ring is full")
+        # In the last slot, three pages from the end: within the pictures of batch 3.
+        with pathlib.Path(f"/dev/shm/sassl.{daemon.name}.0").open("r+b") as ring:
+            ring.seek(-3 * 4096, os.SEEK_END)
+            byte = ring.read(1)[0]
+            ring.seek(-3 * 4096, os.SEEK_END)
+            ring.write(bytes([byte ^ 1]))
+        with serving(daemon.configuration) as served, looking(browser) as seen:
+            seen.open(served.address)
+            seen.wait("#rings .problem", "batch 3 does not match its checksum")
+            assert seen.page.locator("#batches img").count() == 0
+            # The trainer takes what is whole, and the next batch is shown.
+            with sassl.attach(daemon.name) as reader:
+                next(reader).release()
+                seen.wait("#batches p", "Batch 4,")
+
+
+def test_every_rank_has_its_part(workplace: Workplace, data: pathlib.Path, browser: Browser) -> None:
+    ranks: dict[str, Any] = {"batch__world_size": 2, "batch__ranks": [0, 1]}
+    with (
+        workplace.daemon(data, SMALL, **ranks, style__views=[0, 1]) as daemon,
+        serving(daemon.configuration, "--samples", "2") as served,
+        looking(browser) as seen,
+    ):
+        seen.open(served.address)
+        for rank in (0, 1):
+            for part in ("#rings", "#batches", "#histories", "#distributions"):
+                seen.wait(f"{part} h3", f"Rank {rank}")
+        seen.wait("#distributions figcaption", "beta of view 1")
+        (first, second) = served.state()["rings"]
+        assert {one["sample_id"] for one in first["shown"]["samples"]}.isdisjoint(
+            one["sample_id"] for one in second["shown"]["samples"]
+        )
+        assert [[style["view"] for style in one["styles"]] for one in first["shown"]["samples"]] == [[0, 1], [0, 1]]
+        assert (
+            len(
+                {address for ring in (first, second) for one in ring["shown"]["samples"] for address in one["pictures"]}
+            )
+            == 8
+        )

@@ -56,6 +56,7 @@ def test_every_trouble_names_a_test_that_provokes_it(trouble: str, told: str, he
             *here.glob("test_*.py"),
             *(ROOT / "python" / "tests").glob("test_*.py"),
             *(ROOT / "Tests" / "Metrics").glob("test_*.py"),
+            *(ROOT / "Tests" / "Page").glob("test_*.py"),
             *(ROOT / "Tests").rglob("*Tests.swift"),
         )
     )
