@@ -309,6 +309,23 @@ def test_the_log_of_a_start_on_a_terminal_stands_above_the_bar(
     assert ERASED not in said.partition("ready: the first batch")[2]
 
 
+def test_styles_that_are_embedded_are_counted(tmp_path: pathlib.Path, here: pathlib.Path) -> None:
+    styles = tmp_path / "styles"
+    write_good(styles, 3)
+    (styles / "held.png").write_bytes(good_picture(3))
+    failing = Failing(tmp_path, here / "failing_files.c", "held.png", 0)
+    out = tmp_path / "bank.safetensors"
+    words = ["styles", "export", str(styles), "--out", str(out)]
+    command = [*failing.through, str(PROGRAMS / "sasslctl"), *words]
+    held = contextlib.ExitStack()
+    held.enter_context(failing.on())
+    with held, OnTerminal(command) as shown:
+        bar = "embedding styles [###############-----] 75 % 3 of 4 pictures"
+        eventually(lambda: bar in shown.said, "three of four are embedded")
+        held.close()
+        assert "4 styles in" in shown.end()
+
+
 def test_a_bench_shows_how_long_it_measures(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
     _, file = workplace.configure(data, size, **PLAIN)
     with OnTerminal([PROGRAMS / "sasslctl", "bench", "--seconds", "2", "--config", file]) as shown:
