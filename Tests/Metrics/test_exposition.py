@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import stat
 import subprocess
 import time
@@ -99,6 +101,27 @@ def test_bad_files_are_counted_and_outlive_the_daemon(workplace: Workplace, data
     assert gone.value("sassl_up") == 0
     assert gone.value("sassl_quarantined_files") == 3
     assert gone.values("sassl_bad_files") == {}
+
+
+def test_an_index_that_cannot_be_written_is_told_and_heals(workplace: Workplace, data: Path) -> None:
+    with workplace.daemon(data, SMALL, **PLAIN) as daemon, sassl.attach(daemon.name) as reader:
+        next(reader).release()
+        well = scrape_when(daemon, lambda now: now.value("sassl_index_written_records_total") > 0, "it is written")
+        assert well.value("sassl_index_degraded") == 0
+        (index,) = (workplace.folder / daemon.name / "state").glob("*.sqlite")
+        with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            for _ in range(8):
+                next(reader).release()
+            ill = scrape_when(daemon, lambda now: now.value("sassl_index_degraded") == 1, "it is degraded")
+            assert ill.value("sassl_index_waiting_records") > 0
+            # What it has can be read all the same.
+            assert ill.values("sassl_index_latest_batch")
+            database.execute("ROLLBACK")
+        healed = scrape_when(daemon, lambda now: now.value("sassl_index_degraded") == 0, "it heals")
+        written = "sassl_index_written_records_total"
+        assert healed.value(written) >= ill.value(written) + ill.value("sassl_index_waiting_records")
+        assert healed.value("sassl_index_lost_records_total") == 0
 
 
 def test_a_stream_that_does_not_run_has_its_ring_and_index_measured(workplace: Workplace, data: Path) -> None:
