@@ -1,7 +1,7 @@
 import CStyleKernels
 
-/// Any graph of layers on the vector kernels: each convolution is one matrix product over shifted copies of its input, each
-/// pooling layer one pass over them.
+/// Any graph of layers on the vector kernels: each convolution is one matrix product over shifted copies of its input, or runs
+/// in tiles where that takes fewer multiplications (``TiledConvolution``); each pooling layer is one pass over such copies.
 ///
 /// A picture between two layers is one plane of floats for each channel, rows one after the other. A layer with a window
 /// copies its input into phase planes with a border, where every tap of the window is a plane at an offset. Pictures that are
@@ -12,6 +12,8 @@ final class DirectNetwork: Sendable {
   /// For each layer its packed weights; nil where it has none.
   private let weights: [AlignedFloats?]
   private let biases: [AlignedFloats?]
+  /// For each layer what runs it in tiles; nil where nothing does.
+  private let tiled: [TiledConvolution?]
   private let styles: StyleParameters?
 
   /// - Parameters:
@@ -21,7 +23,15 @@ final class DirectNetwork: Sendable {
   init(_ graph: LayerGraph, embeddingCount: Int, kernels: style_kernels) {
     self.graph = graph
     self.kernels = kernels
-    weights = graph.layers.map { $0.convolution.map { Self.packed($0, kernels: kernels) } }
+    tiled = graph.layers.map { layer in
+      guard let convolution = layer.convolution, let shape = TiledConvolution.shape(for: convolution) else {
+        return nil
+      }
+      return TiledConvolution(convolution, shape: shape, kernels: kernels)
+    }
+    weights = zip(graph.layers, tiled).map { layer, tiled in
+      tiled == nil ? layer.convolution.map { Self.packed($0, kernels: kernels) } : nil
+    }
     biases = graph.layers.map { $0.convolution?.bias.map { AlignedFloats($0) } }
     let maps = graph.convolutions.compactMap(\.normalization?.style)
     styles = maps.isEmpty ? nil : StyleParameters(maps, embeddingCount: embeddingCount, kernels: kernels)
@@ -58,7 +68,7 @@ final class DirectNetwork: Sendable {
     _ pixels: UnsafePointer<UInt8>, width: Int, height: Int, embedding: UnsafePointer<Float>?, memory: ScratchMemory,
     observe: StageObserver?
   ) -> Output {
-    let geometry = Geometry(graph, shapes: graph.checkedShapes(width: width, height: height))
+    let geometry = Geometry(graph, tiled: tiled, shapes: graph.checkedShapes(width: width, height: height))
     let styleFloats = styles?.count ?? 0
     let base = memory.reserve(floats: geometry.floatCount + styleFloats)
     let style = base + geometry.floatCount
@@ -85,7 +95,7 @@ extension DirectNetwork {
     let borderedFloats: Int
     let productFloats: Int
 
-    init(_ graph: LayerGraph, shapes: [PictureShape]) {
+    init(_ graph: LayerGraph, tiled: [TiledConvolution?], shapes: [PictureShape]) {
       self.shapes = shapes
       var hosts: [Int: (picture: Int, offset: Int)] = [:]
       var bordered = 0
@@ -95,6 +105,12 @@ extension DirectNetwork {
         let output = shapes[index + 1]
         switch layer.operation {
         case .convolution(let convolution):
+          if let tiled = tiled[index] {
+            let geometry = tiled.geometry(input, output)
+            bordered = max(bordered, geometry.borderedFloats)
+            products = max(products, geometry.productFloats)
+            break
+          }
           guard !convolution.isPointwise else { break }
           let planes = BorderedPlanes(convolution.window, upsampling: convolution.upsampling, input)
           bordered = max(bordered, (convolution.isDepthwise ? 1 : input.channels) * planes.channelStride)
@@ -206,10 +222,17 @@ extension DirectNetwork {
     private func convolve(
       _ layer: Convolution, _ index: Int, to target: UnsafeMutablePointer<Float>, _ output: PictureShape
     ) {
-      guard let weights = network.weights[index] else { preconditionFailure("a convolution has weights") }
       let number = network.graph.layers[index].inputs[0]
       let input = geometry.shapes[number]
       let source = picture(number)
+      if let tiled = network.tiled[index] {
+        tiled.run(
+          source, stride: Geometry.planeStride(input), input, into: target, stride: Geometry.planeStride(output),
+          output,
+          bordered: bordered, product: product)
+        return
+      }
+      guard let weights = network.weights[index] else { preconditionFailure("a convolution has weights") }
       let bounds = layer.normalization == nil ? layer.activation.bounds : -.infinity ... .infinity
       func multiply(
         _ packed: UnsafePointer<Float>, _ outputs: Int, bias: UnsafePointer<Float>?,

@@ -94,7 +94,13 @@ extension LayerGraph {
 extension LayerGraph.Operation {
   fileprivate var kernel: LayerCost.Kernel {
     switch self {
-    case .convolution: .product
+    case .convolution(let layer):
+      switch TiledConvolution.shape(for: layer) {
+      case .fourByTwo: .winograd2
+      case .fourByThree: .winograd3
+      case .fourByFive: .winograd5
+      case nil: .product
+      }
     case .maxPooling, .averagePooling, .addition: .pass
     case .concatenation: .none
     }

@@ -44,14 +44,21 @@ struct RandomGraphTests {
       }
       switch pick(0...9) {
       case 0...5:
-        let kernel = (rows: pick(1...5), columns: pick(1...5))
+        let rows = pick(1...5)
+        // Square ones with the same border on every side may run in tiles.
+        let isSquare = pick(0...1) == 0
+        let kernel = (rows: rows, columns: isSquare ? rows : pick(1...5))
         let stride = pick(1...2)
         let upsampling = input.width * input.height <= 200 ? pick(1...2) : 1
         let isMirrored = pick(0...1) == 1
         let limits = [input.height, input.height, input.width, input.width].map { isMirrored ? $0 * upsampling - 1 : 4 }
-        let padding = limits.enumerated().map { index, limit in
-          pick(0...min(limit, (index < 2 ? kernel.rows : kernel.columns) - 1))
-        }
+        let limit = min(limits.min() ?? 0, kernel.rows - 1)
+        let padding =
+          isSquare
+          ? [Int](repeating: pick(0...limit), count: 4)
+          : limits.enumerated().map { index, limit in
+            pick(0...min(limit, (index < 2 ? kernel.rows : kernel.columns) - 1))
+          }
         let width = (input.width * upsampling + padding[2] + padding[3] - kernel.columns) / stride + 1
         let height = (input.height * upsampling + padding[0] + padding[1] - kernel.rows) / stride + 1
         guard
@@ -59,7 +66,7 @@ struct RandomGraphTests {
           input.height * upsampling + padding[0] + padding[1] >= kernel.rows
         else { continue }
         let isDepthwise = pick(0...3) == 0
-        let channels = isDepthwise ? input.channels : pick(1...19)
+        let channels = isDepthwise ? input.channels : pick(1...29)
         let isNormalized = width * height >= 16 && pick(0...3) == 0
         let activation = ["identity", "relu", "relu6", "sigmoid"][pick(0...3)]
         add(
@@ -108,6 +115,15 @@ struct RandomGraphTests {
        "transformer": {"kind": "ghiasi", "contract": [1, 1, 1], "residual": 0, "expand": [1, 1], "end_kernels": [3, 3]}}
       """, side
     )
+  }
+
+  @Test func `run in every way that layers can`() throws {
+    var kernels: Set<LayerCost.Kernel> = []
+    for seed in 0..<60 {
+      let model = try StyleModel(randomWeightsFor: Self.architecture(seed: UInt64(seed)).text, seed: 0)
+      kernels.formUnion(model.layerCosts(width: 8, height: 8).predictor.map(\.kernel))
+    }
+    #expect(kernels == [.winograd3, .winograd5, .product, .pass, .none])
   }
 
   @Test("agree with the reference on every path, whatever the memory held", arguments: 0..<60)
