@@ -227,7 +227,7 @@ def test_a_start_is_prolonged_by_as_much_as_the_unit_gives_it_at_first() -> None
 def test_a_batch_that_a_reader_has_was_made_by_a_daemon_that_runs(
     workplace: Workplace, data: pathlib.Path, size: Size
 ) -> None:
-    for _ in range(5):
+    for _ in range(3):
         with workplace.daemon(data, size, **PLAIN) as daemon, sassl.attach(daemon.name, start=0, wait=60) as ring:
             next(ring)
             report = json.loads(daemon.control("status", "--json").stdout)
@@ -328,9 +328,9 @@ def test_styles_that_are_embedded_are_counted(tmp_path: pathlib.Path, here: path
 
 def test_a_bench_shows_how_long_it_measures(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
     _, file = workplace.configure(data, size, **PLAIN)
-    with OnTerminal([PROGRAMS / "sasslctl", "bench", "--seconds", "2", "--config", file]) as shown:
+    with OnTerminal([PROGRAMS / "sasslctl", "bench", "--seconds", "1", "--config", file]) as shown:
         assert "images/s" in shown.end()
-        assert re.search(r"measuring \[#*-*\] \d+ % [012] of 2 s", shown.said)
+        assert re.search(r"measuring \[#*-*\] \d+ % [01] of 1 s", shown.said)
 
 
 @pytest.mark.parametrize("command", ["doctor", "status"])
