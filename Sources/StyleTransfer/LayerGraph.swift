@@ -42,6 +42,15 @@ package struct LayerGraph: Sendable {
     /// Channels that it puts out.
     package let channels: Int
 
+    /// Whether it visits every other row and column.
+    var halves: Bool {
+      switch operation {
+      case .convolution(let convolution): convolution.stride == 2
+      case .maxPooling(let window), .averagePooling(let window, _): window.stride == 2
+      case .addition, .concatenation: false
+      }
+    }
+
     /// The convolution, where the layer is one.
     package var convolution: Convolution? {
       if case .convolution(let convolution) = operation { convolution } else { nil }

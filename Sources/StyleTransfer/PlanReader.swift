@@ -51,7 +51,14 @@ struct PlanReader {
   ///   the size of a picture.
   mutating func transformer() throws(ModelError) -> TransformerPlan {
     let graph = try graph(architecture.transformer.layers, of: "transformer")
-    // Window, stride and upsampling act on each axis alone, and alike on all sides past their padding.
+    // Layers act on each axis alone, and do the same to two sides that differ by 2 to the power of the halvings: the sides
+    // that are tried stand for all.
+    let halvings = graph.layers.count { $0.halves }
+    guard halvings <= Self.maximumHalvings else {
+      throw invalid(
+        "transformer", "\(halvings) of its layers have stride 2, more than \(Self.maximumHalvings)",
+        remedy: "use fewer of them")
+    }
     for side in stride(
       from: ModelArchitecture.minimumSide, through: Self.checkedSides, by: ModelArchitecture.sideMultiple)
     {
@@ -90,7 +97,13 @@ struct PlanReader {
   /// 205 MB of float32 for 224x224. The full-width transformer's largest is a thirtieth of it.
   private static let maximumNumbersPerPixel = 1024
 
-  /// Sides of this size and less are tried.
+  /// As many as a convolution may have.
+  private static let maximumChannels = 8192
+
+  /// Layers with stride 2 of a transformer. The published ones have two.
+  private static let maximumHalvings = 5
+
+  /// Sides of this size and less are tried: more than 2 to the power of ``maximumHalvings`` past the smallest.
   private static let checkedSides = 128
 
   private func invalid(_ place: String, _ problem: String, remedy: String) -> ModelError {
@@ -138,6 +151,10 @@ struct PlanReader {
       case .concatenation:
         operation = .concatenation
         outputs = inputs.reduce(0, +)
+        // Concatenations of concatenations would soon have more channels than there are integers.
+        guard outputs <= Self.maximumChannels else {
+          throw misfit("it puts \(outputs) channels together, more than \(Self.maximumChannels)")
+        }
       }
       layers.append(
         LayerGraph.Layer(name: description.name, operation: operation, inputs: description.inputs, channels: outputs))

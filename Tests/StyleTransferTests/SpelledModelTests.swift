@@ -216,6 +216,31 @@ struct SpelledModelTests {
     #expect(error?.place == "changed, architecture.\(place)")
   }
 
+  @Test func `a small file that asks for endless channels, or for sizes that cannot all be tried, is refused`() {
+    func error(transformer layers: [String]) -> ModelError? {
+      var contents = SafetensorsContents()
+      contents.metadata = [
+        "provenance": "", "licence": "",
+        "architecture": """
+        {"format": 2, "embedding": 1, "transformer": {"layers": [\(layers.joined(separator: ", "))]}}
+        """,
+      ]
+      return #expect(throws: ModelError.self) { try StyleModel(bytes: contents.encoded, name: "bomb") }
+    }
+    let names = ["picture"] + (0..<100).map { "l\($0)" }
+    let together = error(
+      transformer: (0..<100).map { index in
+        let from = [String](repeating: "\"\(names[index])\"", count: 16).joined(separator: ", ")
+        return #"{"layer": "concatenation", "name": "l\#(index)", "from": [\#(from)]}"#
+      })
+    #expect(together?.code == .invalidArchitecture)
+    #expect(together?.place == "bomb, architecture.transformer, layer 'l2'")
+    let halved = error(
+      transformer: (0..<6).map { #"{"layer": "max_pooling", "name": "l\#($0)", "kernel": [1, 1], "stride": 2}"# })
+    #expect(halved?.code == .invalidArchitecture)
+    #expect(halved?.place == "bomb, architecture.transformer")
+  }
+
   @Test func `costs are those of the layers`() throws {
     let model = try Self.model("branches")
     let costs = model.layerCosts(width: 16, height: 8)
