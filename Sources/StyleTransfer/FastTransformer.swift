@@ -43,8 +43,7 @@ final class FastTransformer: Sendable {
     }
     upsampling = plan.expand.dropLast().map { Self.upsampling($0, kernels: kernels) }
     last = Self.blocked(plan.expand[plan.expand.count - 1], kernels: kernels)
-    styles = StyleParameters(
-      plan.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount, kernels: kernels)
+    styles = StyleParameters(plan.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount)
   }
 
   /// A kernel of any odd side as blocks of taps that begin 4 apart; the last block has five of them, the others four and a

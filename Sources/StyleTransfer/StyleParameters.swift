@@ -1,8 +1,8 @@
 import CStyleKernels
 
-/// The scales and shifts of every conditional normalisation for a z, in one matrix product.
+/// The scales and shifts of every conditional normalisation for a z, in one matrix product; the same on every processor.
 struct StyleParameters: Sendable {
-  private let kernels: style_kernels
+  private let kernels: style_integer_kernels
   /// `[embedding][count]`: for each normalisation its scales, then its shifts.
   private let weights: AlignedFloats
   private let biases: AlignedFloats
@@ -15,9 +15,8 @@ struct StyleParameters: Sendable {
   /// - Parameters:
   ///   - normalizations: in the order of their use.
   ///   - embeddingCount: length of z.
-  ///   - kernels: the path to run on.
-  init(_ normalizations: [InstanceNormalization.StyleMaps], embeddingCount: Int, kernels: style_kernels) {
-    self.kernels = kernels
+  init(_ normalizations: [InstanceNormalization.StyleMaps], embeddingCount: Int) {
+    kernels = style_integer_kernels_selected().pointee
     self.embeddingCount = embeddingCount
     let maps = normalizations.flatMap { [$0.scale, $0.shift] }
     var offsets: [Int] = []
@@ -48,12 +47,7 @@ struct StyleParameters: Sendable {
 
   /// Writes ``count`` numbers.
   func evaluate(_ embedding: UnsafePointer<Float>, into values: UnsafeMutablePointer<Float>) {
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: embeddingCount) { rows in
-      for row in 0..<embeddingCount { rows[row] = row * count }
-      var epilogue = style_epilogue(bias: nil, residual: biases.start, low: -.infinity, high: .infinity)
-      kernels.gemm_f32(
-        embedding, 1, rows.baseAddress!, embeddingCount, weights.start, count, values, count, &epilogue)
-    }
+    kernels.affine_map(embedding, embeddingCount, weights.start, biases.start, count, values)
   }
 
   /// What ``evaluate(_:into:)`` wrote for one channel of one normalisation.

@@ -19,8 +19,8 @@ import torch.nn.functional as functional
 from torch import Tensor
 from tqdm import tqdm
 
-from .model_file import load_model
-from .networks import StylePredictor, StyleTransformer, parameter_count
+from .model_file import Transformer, load_model
+from .networks import StylePredictor, parameter_count
 from .pictures import centre_crop, split
 from .prepare_views import resized
 from .teacher import fours, load_predictor, load_transformer
@@ -59,8 +59,8 @@ def pictures_as_tensor(paths: list[Path]) -> Tensor:
 
 
 def measure(
-    student: tuple[StylePredictor, StyleTransformer],
-    teacher: tuple[StylePredictor, StyleTransformer],
+    student: tuple[StylePredictor, Transformer],
+    teacher: tuple[StylePredictor, Transformer],
     contents: Tensor,
     styles: Tensor,
     diagnose: bool = False,

@@ -22,8 +22,9 @@ import torch
 from torch import nn
 
 from .calibration import calibrated
-from .model_file import load_model, provenance_of, save_model
+from .model_file import Transformer, load_model, provenance_of, save_model
 from .networks import StylePredictor, StyleTransformer, TransformerShape, parameter_count, predictor_shape_from_json
+from .patch_networks import PatchShape, PatchTransformer
 from .prepare_views import Views
 from .training import read_checkpoint
 
@@ -43,14 +44,19 @@ def predictor_of(state: dict[str, Any]) -> StylePredictor:
     return predictor
 
 
-def transformer_of(state: dict[str, Any]) -> StyleTransformer:
+def transformer_of(state: dict[str, Any]) -> Transformer:
     """The averaged transformer of a checkpoint."""
-    transformer = StyleTransformer(TransformerShape(**json.loads(state["described"])))
+    shape = json.loads(state["described"])
+    transformer: Transformer
+    if "features" in shape:
+        transformer = PatchTransformer(PatchShape(**shape))
+    else:
+        transformer = StyleTransformer(TransformerShape(**shape))
     transformer.load_state_dict(state["averaged"])
     return transformer
 
 
-def trained(work: Path, start: Path | None) -> tuple[StylePredictor, StyleTransformer, str]:
+def trained(work: Path, start: Path | None) -> tuple[StylePredictor, Transformer, str]:
     """The two networks, and where they come from."""
     paths = {name: work / f"{name}.pt" for name in ("predictor", "transformer")}
     states = {name: read_checkpoint(path) for name, path in paths.items() if path.exists()}

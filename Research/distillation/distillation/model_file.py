@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -20,11 +21,40 @@ from .networks import (
     StyleTransformer,
     TransformerShape,
 )
+from .patch_networks import PatchShape, PatchTransformer
+
+Transformer = StyleTransformer | PatchTransformer
 
 
-def architecture(predictor: PredictorShape, transformer: TransformerShape) -> dict[str, object]:
+def transformer_entry(shape: TransformerShape | PatchShape) -> dict[str, object]:
+    """The transformer in the `architecture` entry."""
+    if isinstance(shape, PatchShape):
+        return {
+            "kind": "patches",
+            "contract": [shape.contract, shape.features],
+            "residual": shape.residual_blocks,
+            "expand": [shape.expand],
+        }
+    return {
+        "kind": "ghiasi",
+        "contract": [shape.width, 2 * shape.width, 4 * shape.width],
+        "residual": shape.residual_blocks,
+        "expand": [2 * shape.width, shape.width],
+        "end_kernels": [shape.first_kernel, shape.last_kernel],
+    }
+
+
+def described_transformer(entry: dict[str, Any]) -> Transformer:
+    """A transformer of the shape that `transformer_entry` wrote."""
+    if entry["kind"] == "patches":
+        contract, features = entry["contract"]
+        return PatchTransformer(PatchShape(contract, features, entry["expand"][0], entry["residual"]))
+    first, last = entry["end_kernels"]
+    return StyleTransformer(TransformerShape(entry["contract"][0], first, last, entry["residual"]))
+
+
+def architecture(predictor: PredictorShape, transformer: TransformerShape | PatchShape) -> dict[str, object]:
     """The `architecture` entry of the file's metadata."""
-    width = transformer.width
     return {
         "format": 1,
         "embedding": EMBEDDING_SIZE,
@@ -35,13 +65,7 @@ def architecture(predictor: PredictorShape, transformer: TransformerShape) -> di
             "blocks": [[block.expansion, block.channels, block.stride] for block in predictor.blocks],
             "head": predictor.head,
         },
-        "transformer": {
-            "kind": "ghiasi",
-            "contract": [width, 2 * width, 4 * width],
-            "residual": transformer.residual_blocks,
-            "expand": [2 * width, width],
-            "end_kernels": [transformer.first_kernel, transformer.last_kernel],
-        },
+        "transformer": transformer_entry(transformer),
     }
 
 
@@ -54,7 +78,7 @@ def named_convolutions(predictor: StylePredictor) -> list[tuple[str, NormedConvo
     return named
 
 
-def tensors_of(predictor: StylePredictor, transformer: StyleTransformer) -> dict[str, Tensor]:
+def tensors_of(predictor: StylePredictor, transformer: Transformer) -> dict[str, Tensor]:
     """Every tensor of the file, float32, batch normalisation folded into the convolutions."""
     tensors = {f"transformer.{name}": value for name, value in transformer.state_dict().items()}
     for name, convolution in named_convolutions(predictor):
@@ -64,9 +88,7 @@ def tensors_of(predictor: StylePredictor, transformer: StyleTransformer) -> dict
     return {name: value.detach().float().cpu() for name, value in tensors.items()}
 
 
-def save_model(
-    path: Path, predictor: StylePredictor, transformer: StyleTransformer, provenance: str, licence: str
-) -> None:
+def save_model(path: Path, predictor: StylePredictor, transformer: Transformer, provenance: str, licence: str) -> None:
     """Writes both networks as float16. Raises ValueError where a weight does not fit half precision."""
     tensors = {}
     for name, value in tensors_of(predictor, transformer).items():
@@ -78,7 +100,7 @@ def save_model(
     save_file(tensors, path, {"architecture": described, "provenance": provenance, "licence": licence})
 
 
-def load_model(path: Path) -> tuple[StylePredictor, StyleTransformer]:
+def load_model(path: Path) -> tuple[StylePredictor, Transformer]:
     """Reads what `save_model` wrote, ready for inference."""
     with safe_open(path, "pt") as file:
         described = json.loads(file.metadata()["architecture"])
@@ -92,9 +114,7 @@ def load_model(path: Path) -> tuple[StylePredictor, StyleTransformer]:
     with torch.no_grad():
         predictor.embedding.weight.copy_(tensors["predictor.embedding.weight"])
         predictor.embedding.bias.copy_(tensors["predictor.embedding.bias"])
-    parts = described["transformer"]
-    first, last = parts["end_kernels"]
-    transformer = StyleTransformer(TransformerShape(parts["contract"][0], first, last, parts["residual"]))
+    transformer = described_transformer(described["transformer"])
     prefix = "transformer."
     transformer.load_state_dict(
         {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as functional
@@ -138,6 +139,23 @@ def mirrored(x: Tensor, weight: Tensor) -> Tensor:
     return functional.pad(x, (border, border, border, border), mode="reflect")
 
 
+def residual_blocks(channels: int, count: int) -> nn.ModuleList:
+    """Blocks of two styled convolutions each."""
+    return nn.ModuleList(
+        [
+            nn.ModuleList([StyledConvolution(channels, channels, 3), StyledConvolution(channels, channels, 3)])
+            for _ in range(count)
+        ]
+    )
+
+
+def residual_block(block: nn.Module, x: Tensor, z: Tensor) -> Tensor:
+    """One of them: x + norm(conv(relu(norm(conv(x)))))."""
+    assert isinstance(block, nn.ModuleList)
+    result: Tensor = x + block[1](functional.relu(block[0](x, z)), z)
+    return result
+
+
 class StyleTransformer(nn.Module):
     """T: content [n, 3, h, w] in [0, 1] and embeddings [n, 100] to the stylized image, same shape and range.
 
@@ -155,12 +173,7 @@ class StyleTransformer(nn.Module):
                 ReflectedConvolution(2 * c, 4 * c, 3, stride=2),
             ]
         )
-        self.residual = nn.ModuleList(
-            [
-                nn.ModuleList([StyledConvolution(4 * c, 4 * c, 3), StyledConvolution(4 * c, 4 * c, 3)])
-                for _ in range(shape.residual_blocks)
-            ]
-        )
+        self.residual = residual_blocks(4 * c, shape.residual_blocks)
         self.expand = nn.ModuleList(
             [
                 StyledConvolution(4 * c, 2 * c, 3, upsample=True),
@@ -169,13 +182,6 @@ class StyleTransformer(nn.Module):
             ]
         )
 
-    def residual_block(self, index: int, x: Tensor, z: Tensor) -> Tensor:
-        """Residual block `index` alone: x + norm(conv(relu(norm(conv(x)))))."""
-        block = self.residual[index]
-        assert isinstance(block, nn.ModuleList)
-        result: Tensor = x + block[1](functional.relu(block[0](x, z)), z)
-        return result
-
     def stages(self, x: Tensor, z: Tensor) -> list[Tensor]:
         """Every intermediate feature in order: 3 of the contraction, one per residual block, 2 of the expansion,
         and the stylized image."""
@@ -183,8 +189,8 @@ class StyleTransformer(nn.Module):
         for convolution in self.contract:
             x = convolution(x)
             features.append(x)
-        for index in range(len(self.residual)):
-            x = self.residual_block(index, x, z)
+        for block in self.residual:
+            x = residual_block(block, x, z)
             features.append(x)
         for convolution in self.expand:
             x = convolution(x, z)
@@ -317,7 +323,7 @@ def parameter_count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def shape_as_json(shape: TransformerShape | PredictorShape) -> str:
+def shape_as_json(shape: Any) -> str:
     """The configuration as JSON text, for checkpoints."""
     return json.dumps(asdict(shape), sort_keys=True)
 

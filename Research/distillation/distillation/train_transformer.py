@@ -25,72 +25,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textures import texture
-
 from .model_file import load_model, provenance_of
-from .networks import StyleTransformer, TransformerShape, shape_as_json
+from .networks import StyleTransformer, TransformerShape, residual_block, shape_as_json
 from .optimiser import Soap
-from .pictures import Picture, load, random_crop, recoloured, split
-from .prepare_views import Views, as_images
+from .pictures import load, split
+from .prepare_views import Views
+from .repaintings import ContentSource, StyleSource, drawn
 from .teacher import load_transformer
 from .training import Schedule, Training, training_parser
 
 OUTPUT_SCALE = 0.02
 """Typical squared error of a bad student: brings the output loss to the order of the feature losses."""
-
-
-class StyleSource:
-    """Embeddings as SASSL mixes them, from what the teacher's predictor said about the training views."""
-
-    def __init__(self, views: Views, contents: int) -> None:
-        self.embeddings = views.embeddings.numpy()
-        self.of_content = [np.flatnonzero(views.contents == index) for index in range(contents)]
-        self.mean = self.embeddings.mean(axis=0)
-        self.factor = np.linalg.cholesky(np.cov(self.embeddings.T) + 1e-6 * np.eye(self.embeddings.shape[1]))
-
-    def any(self, random: np.random.Generator) -> np.ndarray:
-        """A style: mostly one that some view has, sometimes a mixture of two, sometimes drawn from the Gaussian."""
-        kind = random.random()
-        first: np.ndarray = self.embeddings[random.integers(len(self.embeddings))]
-        if kind < 0.75:
-            return first
-        if kind < 0.9:
-            share = random.random()
-            second = self.embeddings[random.integers(len(self.embeddings))]
-            mixture: np.ndarray = share * first + (1 - share) * second
-            return mixture
-        drawn: np.ndarray = self.mean + self.factor @ random.standard_normal(len(self.mean))
-        return drawn
-
-    def draw(self, random: np.random.Generator, content: int) -> np.ndarray:
-        """The embedding a content is to be repainted with: z_c blended towards a style, or the style itself."""
-        style = self.any(random)
-        kind = random.random()
-        if kind < 0.3:
-            return style
-        views = self.of_content[content] if content >= 0 else np.empty(0, np.int64)
-        own = self.embeddings[views[random.integers(len(views))]] if len(views) else self.any(random)
-        alpha = random.uniform(0.1, 0.3) if kind < 0.85 else random.random()
-        return (1 - alpha) * own + alpha * style
-
-
-class ContentSource:
-    """Crops to repaint: photographs first, then recoloured ones, styles and textures."""
-
-    def __init__(self, contents: list[Picture], styles: list[Picture]) -> None:
-        self.contents, self.styles = contents, styles
-
-    def draw(self, random: np.random.Generator, side: int) -> tuple[Picture, int]:
-        kind = random.random()
-        if kind < 0.9:
-            index = int(random.integers(len(self.contents)))
-            # A window of the product's crop, which is larger than `side`: patterns keep their size in pixels.
-            area = float(np.exp(random.uniform(np.log(0.06), np.log(0.8))))
-            crop = random_crop(self.contents[index], random, side, (area, area))
-            return (recoloured(crop, random) if kind > 0.8 else crop), index
-        if kind < 0.96:
-            return random_crop(self.styles[int(random.integers(len(self.styles)))], random, side, (0.05, 0.6)), -1
-        return texture(int(random.integers(1 << 30)), side), -1
 
 
 def teacher_blocks(student_blocks: int, teacher_blocks: int) -> list[int]:
@@ -121,7 +66,7 @@ def forced_stages(student: StyleTransformer, x: Tensor, z: Tensor, teacher: list
         if index < 3:
             results.append(student.contract[index](given))
         elif index < 3 + blocks:
-            results.append(student.residual_block(index - 3, given, z))
+            results.append(residual_block(student.residual[index - 3], given, z))
         else:
             y = student.expand[index - 3 - blocks](given, z)
             results.append(torch.sigmoid(y) if index == len(inputs) - 1 else torch.relu(y))
@@ -165,6 +110,8 @@ def main() -> None:
         student, origin = StyleTransformer(shape), ""
     else:
         start, origin = load_model(arguments.start)[1], provenance_of(arguments.start)
+        if not isinstance(start, StyleTransformer):
+            raise SystemExit(f"{arguments.start} works on patches: train_patches.py goes on with it")
         student = grown(start, shape, teacher.shape.residual_blocks)
     student.to(device)
     for network in (teacher, student):
@@ -177,10 +124,8 @@ def main() -> None:
         large = done > 0.92
         side = arguments.side * 2 if large else arguments.side
         batch = max(2, arguments.batch // 4) if large else arguments.batch
-        random = np.random.default_rng([arguments.seed, step])
-        drawn = [contents.draw(random, side) for _ in range(batch)]
-        z = torch.from_numpy(np.stack([styles.draw(random, index) for _, index in drawn])).float().to(device)
-        x = as_images(np.stack([crop for crop, _ in drawn])).to(device)
+        x, z = drawn(contents, styles, np.random.default_rng([arguments.seed, step]), batch, side)
+        x, z = x.to(device), z.to(device)
 
         with torch.no_grad():
             wanted = matched_features(teacher.stages(x, z), blocks)

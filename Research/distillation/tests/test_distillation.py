@@ -53,6 +53,40 @@ def test_a_model_file_reads_back_as_the_same_function(networks: Any, tmp_path: P
         assert torch.allclose(read_transformer(content, z), transformer(content, z), atol=2e-2)
 
 
+def test_a_transformer_on_patches_costs_what_it_says_and_reads_back(networks: Any, tmp_path: Path) -> None:
+    import torch
+
+    patches, model_file = tool("patch_networks"), tool("model_file")
+    assert round(patches.PatchTransformer(patches.PatchShape()).macs(224) / 1e6) == 506
+
+    torch.manual_seed(0)
+    transformer = patches.PatchTransformer(patches.PatchShape(16, 32, 32, 1))
+    predictor = networks.StylePredictor(networks.PredictorShape.compact()).eval()
+    path = tmp_path / "model.safetensors"
+    model_file.save_model(path, predictor, transformer, "a test", "none")
+    read = model_file.load_model(path)[1]
+    content, z = torch.rand(2, 3, 24, 32), torch.randn(2, 100)
+    with torch.inference_mode():
+        assert torch.allclose(read(content, z), transformer(content, z), atol=2e-2)
+
+
+def test_new_ends_keep_the_residual_blocks(networks: Any) -> None:
+    import torch
+
+    patches = tool("patch_networks")
+    start = networks.StyleTransformer(networks.TransformerShape(8, 5, 5, 2))
+    shape = patches.PatchShape(16, 32, 16, 2)
+    student = tool("train_patches").with_patches(start, shape)
+    features, z = torch.rand(1, 32, 6, 6), torch.randn(1, 100)
+    for kept, given in zip(student.residual, start.residual, strict=True):
+        assert torch.equal(
+            networks.residual_block(kept, features, z),
+            networks.residual_block(given, features, z),
+        )
+    # A student that has such ends already goes on with them.
+    assert tool("train_patches").with_patches(student, shape) is student
+
+
 def test_a_model_file_describes_its_architecture(networks: Any, tmp_path: Path) -> None:
     from safetensors import safe_open
 
