@@ -13,12 +13,10 @@ import CStyleKernels
 /// steps in front of it matter only where they meet its epsilon.
 final class PatchTransformer: Sendable {
   private let kernels: style_integer_kernels
-  private let contract: [IntegerConvolution]
-  private let biases: [[Float]]
-  private let residual: [IntegerConvolution]
-  private let expand: [IntegerConvolution]
+  private let contract: [Layer]
+  private let residual: [Layer]
+  private let expand: [Layer]
   private let styles: StyleParameters
-  private let names: (contract: [String], residual: String, expand: [String])
 
   /// Width and height of a patch in pixels.
   static let side = 4
@@ -26,27 +24,34 @@ final class PatchTransformer: Sendable {
   static let channels = 48
 
   /// - Parameters:
-  ///   - plan: the layers; channels in the order of the model file.
+  ///   - chain: the layers; channels of patches in the order of PyTorch's `pixel_unshuffle`.
   ///   - embeddingCount: length of z.
   ///   - kernels: the path to run on.
-  init(_ plan: PatchTransformerPlan, embeddingCount: Int, kernels: style_integer_kernels) {
+  init(_ chain: PatchChain, embeddingCount: Int, kernels: style_integer_kernels) {
     self.kernels = kernels
-    contract = plan.contract.enumerated().map { index, layer in
-      IntegerConvolution(
-        inputChannels: layer.inputChannels, outputChannels: layer.outputChannels,
-        weight: index == 0 ? Self.inPixelOrder(inputsOf: layer) : layer.weight)
+    contract = chain.contract.enumerated().map { index, layer in
+      Layer(layer, weight: index == 0 ? Self.inPixelOrder(inputsOf: layer) : layer.weight)
     }
-    biases = plan.contract.map { $0.bias ?? [] }
-    residual = plan.residual.flatMap { [$0.first, $0.second] }.map {
-      IntegerConvolution(inputChannels: $0.inputChannels, outputChannels: $0.outputChannels, weight: $0.weight)
+    residual = chain.residual.flatMap { [$0.first, $0.second] }.map { Layer($0, weight: $0.weight) }
+    expand = chain.expand.enumerated().map { index, layer in
+      Layer(layer, weight: index == chain.expand.count - 1 ? Self.inPixelOrder(outputsOf: layer) : layer.weight)
     }
-    expand = plan.expand.enumerated().map { index, layer in
-      IntegerConvolution(
-        inputChannels: layer.inputChannels, outputChannels: layer.outputChannels,
-        weight: index == 1 ? Self.inPixelOrder(outputsOf: layer) : layer.weight)
+    styles = StyleParameters(
+      chain.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount)
+  }
+
+  /// One convolution, and what it adds where no normalisation follows.
+  private struct Layer: Sendable {
+    let name: String
+    let convolution: IntegerConvolution
+    let bias: [Float]
+
+    init(_ layer: Convolution, weight: [Float]) {
+      name = layer.name
+      convolution = IntegerConvolution(
+        inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, weight: weight)
+      bias = layer.bias ?? []
     }
-    styles = StyleParameters(plan.convolutions.compactMap(\.normalization), embeddingCount: embeddingCount)
-    names = (plan.contract.map(\.name), "transformer.residual", plan.expand.map(\.name))
   }
 
   /// Where the number of a patch for a colour, row and column is in the model file, in the order in which pixels lie in memory.
@@ -105,11 +110,11 @@ extension PatchTransformer {
       self.width = width
       self.height = height
       self.observe = observe
-      let layers = network.contract + network.residual + network.expand
+      let layers = (network.contract + network.residual + network.expand).map(\.convolution)
       let channels = layers.reduce(PatchTransformer.channels) { max($0, $1.outputChannels) }
       let columns = roundUp(width, toMultipleOf: 4)
       let rows = roundUp(height, toMultipleOf: 4)
-      let features = network.contract[network.contract.count - 1].outputChannels
+      let features = network.contract[network.contract.count - 1].convolution.outputChannels
 
       var room = 0
       func part(_ bytes: Int) -> Int {
@@ -146,40 +151,50 @@ extension PatchTransformer {
       observe?("pixels to patches")
 
       // Bytes are levels already.
-      convolve(network.contract[0], named: network.names.contract[0])
-      var step = quantiseBiased(network.contract[0], step: 1 / 255, bias: network.biases[0])
-      convolve(network.contract[1], named: network.names.contract[1])
-      step = begin(network.contract[1], step: step, bias: network.biases[1])
-      observe?(network.names.contract[1] + " to the next layer")
-
-      var greatest = step * Double(STYLE_LEVELS)
-      for block in 0..<network.residual.count / 2 {
-        let first = network.residual[2 * block]
-        convolve(first, named: network.names.residual)
-        step = quantiseStyled(first, step: step, normalization: 2 * block)
-        let second = network.residual[2 * block + 1]
-        convolve(second, named: network.names.residual)
-        let change = normalise(second, step: step, normalization: 2 * block + 1).largest
-        step = Self.step(greatest + change)
-        greatest = Double(
-          kernels.add_to_feature(
-            sums, width, height, second.outputChannels, scale, shift, Float(1 / step), feature, levels))
-        observe?(network.names.residual + " to the next layer")
+      var step = 1.0 / 255
+      var largest = 0.0
+      for (index, layer) in network.contract.enumerated() {
+        convolve(layer)
+        largest = addBias(layer, step: step)
+        if index < network.contract.count - 1 {
+          step = quantise(layer, largest: largest)
+        } else {
+          step = Self.step(largest)
+          kernels.begin_feature(
+            sums, width, height, layer.convolution.outputChannels, scale, shift, Float(1 / step), feature, levels)
+        }
+        observe?(layer.name + " to the next layer")
       }
-
-      convolve(network.expand[0], named: network.names.expand[0])
-      step = quantiseStyled(network.expand[0], step: step, normalization: network.residual.count)
-      observe?(network.names.expand[0] + " to the next layer")
-      convolve(network.expand[1], named: network.names.expand[1])
-      _ = normalise(network.expand[1], step: step, normalization: network.residual.count + 1)
-      kernels.patches_to_pixels(sums, width, height, scale, shift, output)
-      observe?("patches to pixels")
+      var normalization = 0
+      for (index, layer) in network.residual.enumerated() {
+        convolve(layer)
+        let ends = normalise(layer, step: step, normalization: &normalization)
+        if index % 2 == 0 {
+          step = quantise(layer, largest: ends.greatest)
+        } else {
+          step = Self.step(largest + ends.farthest)
+          largest = Double(
+            kernels.add_to_feature(
+              sums, width, height, layer.convolution.outputChannels, scale, shift, Float(1 / step), feature, levels))
+        }
+        observe?(layer.name + " to the next layer")
+      }
+      for (index, layer) in network.expand.enumerated() {
+        convolve(layer)
+        let ends = normalise(layer, step: step, normalization: &normalization)
+        if index < network.expand.count - 1 {
+          step = quantise(layer, largest: ends.greatest)
+        } else {
+          kernels.patches_to_pixels(sums, width, height, scale, shift, output)
+        }
+        observe?(layer.name + " to the next layer")
+      }
     }
 
-    private func convolve(_ layer: IntegerConvolution, named name: String) {
-      layer.run(
+    private func convolve(_ layer: Layer) {
+      layer.convolution.run(
         levels, width: width, height: height, into: sums, statistics: statistics, scratch: scratch, kernels: kernels)
-      observe?(name)
+      observe?(layer.name)
     }
 
     /// The step with which a number of this size is the largest level; 1 for a picture of zeros.
@@ -188,72 +203,54 @@ extension PatchTransformer {
       return step > 0 && step.isFinite ? step : 1
     }
 
-    // After a convolution with a bias -------------------------------------------------------------------------------
-
-    /// Sets scale and shift so that they give what the layer writes; returns its largest number.
-    private func addBias(_ layer: IntegerConvolution, step: Double, bias: [Float]) -> Double {
+    /// Sets scale and shift so that they give what a layer with a bias writes; returns its largest number.
+    private func addBias(_ layer: Layer, step: Double) -> Double {
       var largest = 0.0
-      for channel in 0..<layer.outputChannels {
-        let unit = layer.weightSteps[channel] * step
+      for channel in 0..<layer.convolution.outputChannels {
+        let unit = layer.convolution.weightSteps[channel] * step
         scale[channel] = Float(unit)
-        shift[channel] = bias[channel]
-        largest = max(largest, Double(statistics.greatest[channel]) * unit + Double(bias[channel]))
+        shift[channel] = layer.bias[channel]
+        largest = max(largest, Double(statistics.greatest[channel]) * unit + Double(layer.bias[channel]))
       }
       return largest
     }
 
-    /// Writes the next layer's levels, without what is below 0; returns their step.
-    private func quantiseBiased(_ layer: IntegerConvolution, step: Double, bias: [Float]) -> Double {
-      quantise(layer, largest: addBias(layer, step: step, bias: bias))
-    }
-
-    /// The same, and begins what the residual blocks add to.
-    private func begin(_ layer: IntegerConvolution, step: Double, bias: [Float]) -> Double {
-      let next = Self.step(addBias(layer, step: step, bias: bias))
-      kernels.begin_feature(
-        sums, width, height, layer.outputChannels, scale, shift, Float(1 / next), feature, levels)
-      return next
-    }
-
-    // After a convolution with a style ------------------------------------------------------------------------------
-
-    /// Sets scale and shift so that they normalise what the layer wrote; returns the greatest number, and the largest absolute
-    /// one, that then result.
-    private func normalise(_ layer: IntegerConvolution, step: Double, normalization: Int) -> (
-      greatest: Double, largest: Double
-    ) {
+    /// Sets scale and shift so that they normalise what a layer wrote.
+    ///
+    /// - Returns: the greatest number that then results, and the farthest from 0; neither is below 0.
+    private func normalise(
+      _ layer: Layer, step: Double, normalization: inout Int
+    ) -> (greatest: Double, farthest: Double) {
       let pixels = Double(width * height)
       var greatest = 0.0
-      var largest = 0.0
-      for channel in 0..<layer.outputChannels {
-        let unit = layer.weightSteps[channel] * step
+      var farthest = 0.0
+      for channel in 0..<layer.convolution.outputChannels {
+        let unit = layer.convolution.weightSteps[channel] * step
         let mean = statistics.sum[channel] / pixels * unit
         let variance = max(0, statistics.sum_of_squares[channel] / pixels * unit * unit - mean * mean)
         let values = network.styles.values(style, normalization: normalization, channel: channel)
-        let factor = Double(values.scale) / (variance + Double(ConditionalNormalization.epsilon)).squareRoot()
+        let factor = Double(values.scale) / (variance + Double(InstanceNormalization.epsilon)).squareRoot()
         let a = factor * unit
         let b = Double(values.shift) - mean * factor
         scale[channel] = Float(a)
         shift[channel] = Float(b)
         let ends = (a * Double(statistics.least[channel]) + b, a * Double(statistics.greatest[channel]) + b)
         greatest = max(greatest, ends.0, ends.1)
-        largest = max(largest, abs(ends.0), abs(ends.1))
+        farthest = max(farthest, abs(ends.0), abs(ends.1))
       }
-      return (greatest, largest)
+      normalization += 1
+      return (greatest, farthest)
     }
 
-    /// Writes the next layer's levels, normalised and without what is below 0; returns their step.
-    private func quantiseStyled(_ layer: IntegerConvolution, step: Double, normalization: Int) -> Double {
-      quantise(layer, largest: normalise(layer, step: step, normalization: normalization).greatest)
-    }
-
-    private func quantise(_ layer: IntegerConvolution, largest: Double) -> Double {
+    /// Writes the next layer's levels, without what is below 0; returns their step.
+    private func quantise(_ layer: Layer, largest: Double) -> Double {
       let next = Self.step(largest)
-      for channel in 0..<layer.outputChannels {
+      let channels = layer.convolution.outputChannels
+      for channel in 0..<channels {
         scale[channel] = Float(Double(scale[channel]) / next)
         shift[channel] = Float(Double(shift[channel]) / next)
       }
-      kernels.quantise(sums, width, height, layer.outputChannels, scale, shift, 0, levels)
+      kernels.quantise(sums, width, height, channels, scale, shift, 0, levels)
       return next
     }
   }

@@ -148,18 +148,24 @@ def mixed(first: Picture, second: Picture, random: np.random.Generator) -> Pictu
 
 
 class ViewSource:
-    """Any number of training views, each a pure function of its number."""
+    """Any number of training views, each a pure function of its number.
 
-    def __init__(self, contents: list[Picture], styles: list[Picture], seed: int) -> None:
+    - more: other photographs, which take the place of a content in half of the draws.
+    """
+
+    def __init__(
+        self, contents: list[Picture], styles: list[Picture], seed: int, more: list[Picture] | None = None
+    ) -> None:
         self.contents, self.styles, self.seed = contents, styles, seed
+        self.more = more or []
 
     def view(self, number: int, side: int = CROP_SIDE) -> tuple[Picture, int]:
         """View `number` and the index of the content it shows, or -1 where it shows something else."""
         random = np.random.default_rng([self.seed, number])
         kind = random.random()
         if kind < 0.3:  # A content as it is: what SASSL asks for most.
-            index = int(random.integers(len(self.contents)))
-            return np.ascontiguousarray(random_crop(self.contents[index], random, side, (0.2, 1.0))), index
+            index, picture = self.content(random)
+            return np.ascontiguousarray(random_crop(picture, random, side, (0.2, 1.0))), index
         if kind < 0.55:  # There are few contents; other light makes more of them, and so does putting them together.
             return relit(turned(self.photograph(random, side), random), random), -1
         if kind < 0.8:
@@ -169,10 +175,21 @@ class ViewSource:
             return np.ascontiguousarray(recoloured(self.plain(random, side), random)), -1
         return recoloured(mixed(self.plain(random, side), self.plain(random, side), random), random), -1
 
+    def content(self, random: np.random.Generator) -> tuple[int, Picture]:
+        """Any content and its number; those of the other photographs follow."""
+        if self.more and random.random() < 0.5:
+            index = int(random.integers(len(self.more)))
+            return len(self.contents) + index, self.more[index]
+        index = int(random.integers(len(self.contents)))
+        return index, self.contents[index]
+
     def photograph(self, random: np.random.Generator, side: int) -> Picture:
         """A crop of any content, now and then of a style."""
-        pictures = self.contents if random.random() < 0.85 else self.styles
-        return random_crop(pictures[int(random.integers(len(pictures)))], random, side, (0.1, 1.0))
+        if random.random() < 0.85:
+            picture = self.content(random)[1]
+        else:
+            picture = self.styles[int(random.integers(len(self.styles)))]
+        return random_crop(picture, random, side, (0.1, 1.0))
 
     def collage(self, random: np.random.Generator, side: int) -> Picture:
         """Two to four photographs, each in its part of the picture."""
@@ -194,6 +211,6 @@ class ViewSource:
         if kind < 0.5:
             return random_crop(self.styles[int(random.integers(len(self.styles)))], random, side)
         if kind < 0.75:
-            return random_crop(self.contents[int(random.integers(len(self.contents)))], random, side)
+            return random_crop(self.content(random)[1], random, side)
         picture = texture(int(random.integers(1 << 30)), side)
         return random_crop(picture, random, side) if random.random() < 0.5 else picture

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from .networks import EMBEDDING_SIZE
-from .pictures import CROP_SIDE, Picture, ViewSource, load, split
+from .pictures import CROP_SIDE, Picture, ViewSource, files_in, load, split
 from .teacher import embedder
 
 CHUNK = 32
@@ -95,13 +95,15 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=48_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--photographs", type=Path, metavar="FOLDER", help="more photographs to show, a flat folder")
     arguments = parser.parse_args()
 
     arguments.work.mkdir(parents=True, exist_ok=True)
     parts = split(arguments.data / "images/content", arguments.data / "images/style")
     contents = [load(path) for path in parts.contents]
     styles = [load(path, 512) for path in parts.styles]
-    source = ViewSource(contents, styles, arguments.seed)
+    more = [load(path) for path in files_in(arguments.photographs)] if arguments.photographs else []
+    source = ViewSource(contents, styles, arguments.seed, more)
 
     chunks = arguments.views // CHUNK
     files = [arguments.work / name for name in ("views.npy", "embeddings.npy", "contents.npy")]

@@ -16,6 +16,7 @@ teacher's transformer changes the picture for it (sensitivity.py), together with
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ PLAIN_WEIGHT = 0.25
 def main() -> None:
     parser = training_parser(__doc__, steps=8_000, batch=16, rate=3e-3)
     parser.add_argument("--from", type=Path, dest="start", metavar="MODEL", help="model file to start from")
+    parser.add_argument("--side", type=int, help="width and height of what it sees (default: as it starts, or 128)")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
@@ -63,6 +65,8 @@ def main() -> None:
             student.embedding.bias.copy_(views.embeddings.mean(dim=0))
     else:
         student, origin = load_model(arguments.start)[0].train(), provenance_of(arguments.start)
+    if arguments.side is not None:
+        student.shape = replace(student.shape, side=arguments.side)
     student.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     held_out_views = resized(held_out, student.shape.side).to(device)
     optimiser = Soap(student.parameters(), lr=arguments.rate)

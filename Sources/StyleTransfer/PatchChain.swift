@@ -1,0 +1,44 @@
+/// The pattern in a transformer's layers that ``PatchTransformer`` runs in whole numbers: patches of 4x4 pixels, 3x3 convolutions
+/// with a bias, residual blocks, 3x3 convolutions with a style, and patches as pixels again.
+package struct PatchChain: Sendable {
+  /// Down to what the residual blocks read.
+  let contract: [Convolution]
+  /// In order.
+  let residual: [ResidualBlock]
+  /// From what the residual blocks leave to the numbers of the patches.
+  let expand: [Convolution]
+
+  /// Every convolution in order.
+  var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
+
+  /// Nil when the layers have another form.
+  package init?(_ plan: TransformerPlan) {
+    var walk = LayerWalk(plan.graph)
+    guard walk.patches(of: PatchTransformer.side) else { return nil }
+    var contract: [Convolution] = []
+    while let layer = walk.convolution(where: { $0.fits && $0.normalization == nil && $0.activation == .relu }) {
+      contract.append(layer)
+    }
+    guard !contract.isEmpty else { return nil }
+    let residual = walk.residualBlocks { $0.fits && $0.normalization?.style != nil }
+    var expand: [Convolution] = []
+    while let layer = walk.convolution(where: {
+      $0.fits && $0.normalization?.style != nil && $0.activation == (walk.remaining == 2 ? .sigmoid : .relu)
+    }) {
+      expand.append(layer)
+    }
+    guard !expand.isEmpty, walk.pixels(from: PatchTransformer.side), walk.remaining == 0 else { return nil }
+    self.contract = contract
+    self.residual = residual
+    self.expand = expand
+  }
+}
+
+extension Convolution {
+  /// What an ``IntegerConvolution`` computes.
+  fileprivate var fits: Bool {
+    !isDepthwise && hasKernel(3) && stride == 1 && upsampling == 1 && window.padding == .all(1, .mirrored)
+      && inputChannels % IntegerConvolution.channelMultiple == 0
+      && outputChannels % IntegerConvolution.channelMultiple == 0
+  }
+}
