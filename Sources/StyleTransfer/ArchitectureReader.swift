@@ -67,8 +67,31 @@ extension ModelArchitecture.Transformer {
       layers = try LayerListReader(object).layers
       return
     }
+    switch try object.choice("kind", of: Kind.self) {
+    case .ghiasi?: layers = try Self.ghiasi(object)
+    case .patches?: layers = try Self.patches(object)
+    case nil: throw object.invalid("kind", "it is missing")
+    }
+  }
+
+  private enum Kind: String, CaseIterable { case ghiasi, patches }
+
+  private static func patches(_ object: ArchitectureObject) throws(ModelError) -> [LayerDescription] {
+    try object.allowOnly("kind", "contract", "residual", "expand")
+    func channels(_ key: String, counts: ClosedRange<Int>) throws(ModelError) -> [Int] {
+      let values = try object.integers(key, count: object.array(key, count: counts).count, in: 1...IntegerConvolution.mostChannels)
+      guard values.allSatisfy({ $0 % IntegerConvolution.channelMultiple == 0 }) else {
+        throw object.invalid(key, "the channels must be multiples of \(IntegerConvolution.channelMultiple)")
+      }
+      return values
+    }
+    return ModelArchitecture.patches(
+      contract: try channels("contract", counts: 1...4), residual: try object.integer("residual", in: 0...32),
+      expand: try channels("expand", counts: 0...3))
+  }
+
+  private static func ghiasi(_ object: ArchitectureObject) throws(ModelError) -> [LayerDescription] {
     try object.allowOnly("kind", "contract", "residual", "expand", "end_kernels")
-    try object.require("kind", toBe: "ghiasi")
     let contract = try object.integers("contract", count: 3, in: 1...1024)
     let residual = try object.integer("residual", in: 0...32)
     let expand = try object.integers("expand", count: 2, in: 1...1024)
@@ -76,7 +99,7 @@ extension ModelArchitecture.Transformer {
     guard endKernels.allSatisfy({ $0 % 2 == 1 }) else {
       throw object.invalid("end_kernels", "the kernel sides must be odd")
     }
-    layers = ModelArchitecture.ghiasi(contract: contract, residual: residual, expand: expand, endKernels: endKernels)
+    return ModelArchitecture.ghiasi(contract: contract, residual: residual, expand: expand, endKernels: endKernels)
   }
 }
 

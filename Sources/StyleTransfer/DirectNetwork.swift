@@ -34,7 +34,7 @@ final class DirectNetwork: Sendable {
     }
     biases = graph.layers.map { $0.convolution?.bias.map { AlignedFloats($0) } }
     let maps = graph.convolutions.compactMap(\.normalization?.style)
-    styles = maps.isEmpty ? nil : StyleParameters(maps, embeddingCount: embeddingCount, kernels: kernels)
+    styles = maps.isEmpty ? nil : StyleParameters(maps, embeddingCount: embeddingCount)
   }
 
   private static func packed(_ layer: Convolution, kernels: style_kernels) -> AlignedFloats {
@@ -120,7 +120,7 @@ extension DirectNetwork {
           let planes = BorderedPlanes(window, upsampling: 1, input)
           bordered = max(bordered, planes.channelStride)
           products = max(products, planes.productStride(output))
-        case .addition: break
+        case .addition, .spaceToDepth, .depthToSpace: break
         case .concatenation:
           var channel = 0
           for picture in layer.inputs {
@@ -216,6 +216,14 @@ extension DirectNetwork {
           if picture(input) != next { next.update(from: picture(input), count: count) }
           next += count
         }
+      case .spaceToDepth(let side):
+        let input = layer.inputs[0]
+        PixelSquares(side: side, deep: output).gather(
+          picture(input), wideStride: Geometry.planeStride(geometry.shapes[input]), into: target, stride: stride)
+      case .depthToSpace(let side):
+        let input = layer.inputs[0]
+        PixelSquares(side: side, deep: geometry.shapes[input]).scatter(
+          picture(input), stride: Geometry.planeStride(geometry.shapes[input]), into: target, wideStride: stride)
       }
     }
 

@@ -12,6 +12,8 @@ package struct FastEngine: StyleEngine {
   private enum Transformer {
     /// The pattern that Winograd convolutions are chained for.
     case chain(FastTransformer)
+    /// The pattern that runs in whole numbers.
+    case patches(PatchTransformer)
     /// Any other layers.
     case direct(DirectNetwork)
   }
@@ -31,13 +33,17 @@ package struct FastEngine: StyleEngine {
   ///   - transformer: the transformer's layers.
   ///   - embeddingCount: length of z.
   ///   - kernels: the path to run on; by default what the CPU has, or what the environment variable SASSL_CPU names.
+  ///   - integerKernels: likewise, for what runs in whole numbers.
   ///   - usesPatterns: whether layers in a known pattern run together; false runs each on its own, for tests.
   package init(
     predictor: PredictorPlan?, transformer: TransformerPlan, embeddingCount: Int,
-    kernels: style_kernels = style_kernels_selected().pointee, usesPatterns: Bool = true
+    kernels: style_kernels = style_kernels_selected().pointee,
+    integerKernels: style_integer_kernels = style_integer_kernels_selected().pointee, usesPatterns: Bool = true
   ) {
     if usesPatterns, let chain = StyleChain(transformer) {
       self.transformer = .chain(FastTransformer(chain, embeddingCount: embeddingCount, kernels: kernels))
+    } else if usesPatterns, let chain = PatchChain(transformer) {
+      self.transformer = .patches(PatchTransformer(chain, embeddingCount: embeddingCount, kernels: integerKernels))
     } else {
       self.transformer = .direct(DirectNetwork(transformer.graph, embeddingCount: embeddingCount, kernels: kernels))
     }
@@ -90,6 +96,10 @@ package struct FastEngine: StyleEngine {
     into output: UnsafeMutablePointer<Float>, workspace: StyleWorkspace, observe: StageObserver?
   ) {
     switch transformer {
+    case .patches(let transformer):
+      transformer.run(
+        pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers,
+        observe: observe)
     case .chain(let transformer):
       transformer.run(
         pixels, width: width, height: height, embedding: embedding, into: output, memory: workspace.layers,

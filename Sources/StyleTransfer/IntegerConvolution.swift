@@ -15,6 +15,8 @@ struct IntegerConvolution: Sendable {
 
   /// Channels that a vector register holds.
   static let channelMultiple = 16
+  /// With more, the weights would be coarser than eight bits.
+  static let mostChannels = 256
 
   /// G of Winograd's F(4, 3) with the points 0, ±1, ±2 and ∞, its last row a quarter of the usual: so the weights of all points
   /// are about as large.

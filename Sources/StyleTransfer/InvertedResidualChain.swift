@@ -64,34 +64,3 @@ extension Convolution {
   fileprivate var isStrided: Bool { isClamped && hasKernel(3) && stride == 2 && window.padding == .afterOnly }
   fileprivate var isCentred: Bool { isClamped && hasKernel(3) && stride == 1 && window.padding == .all(1, .zeros) }
 }
-
-/// Steps through layers that follow each other, so that none reads anything but what was taken last.
-struct LayerWalk {
-  private let layers: [LayerGraph.Layer]
-  private var next = 0
-
-  init(_ graph: LayerGraph) { layers = graph.layers }
-
-  /// The picture that the next layer would read: the output of the last one taken.
-  var position: Int { next }
-  /// Layers not taken yet.
-  var remaining: Int { layers.count - next }
-
-  /// Takes the next layer if it is a convolution of the picture at ``position`` that the condition holds for.
-  mutating func convolution(where condition: (Convolution) -> Bool) -> Convolution? {
-    guard next < layers.count, layers[next].inputs == [position], let convolution = layers[next].convolution,
-      condition(convolution)
-    else { return nil }
-    next += 1
-    return convolution
-  }
-
-  /// Takes the next layer if it adds this picture to that at ``position``.
-  mutating func addition(of picture: Int) -> Bool {
-    guard next < layers.count, case .addition = layers[next].operation, picture != position,
-      Set(layers[next].inputs) == [picture, position]
-    else { return false }
-    next += 1
-    return true
-  }
-}

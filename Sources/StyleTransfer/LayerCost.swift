@@ -10,6 +10,8 @@ package struct LayerCost: Sendable {
     case winograd3 = "Winograd 3x3"
     /// Tiles of 4x4 outputs, the kernel cut into blocks.
     case winograd5 = "Winograd 5x5"
+    /// Tiles of 4x4 outputs, in whole numbers.
+    case winograd3Integer = "Winograd 3x3, integers"
     /// One matrix product.
     case product = "matrix product"
     /// A pass over the picture.
@@ -64,7 +66,7 @@ extension StyleModel {
     let chain = StyleChain(transformer).map { chain -> [LayerCost.Kernel] in
       [.winograd5, .product, .product] + Array(repeating: .winograd3, count: 2 * chain.residualBlocks)
         + [.winograd2, .winograd2, .winograd5]
-    }
+    } ?? PatchChain(transformer).map { Array(repeating: .winograd3Integer, count: $0.convolutions.count) }
     return (costs ?? [], transformer.graph.costs(of: "transformer", width: width, height: height, chain: chain))
   }
 }
@@ -101,7 +103,7 @@ extension LayerGraph.Operation {
       case .fourByFive: .winograd5
       case nil: .product
       }
-    case .maxPooling, .averagePooling, .addition: .pass
+    case .maxPooling, .averagePooling, .addition, .spaceToDepth, .depthToSpace: .pass
     case .concatenation: .none
     }
   }
@@ -119,6 +121,8 @@ extension LayerGraph.Operation {
     case .averagePooling(let window, _): return "mean of \(window.words)"
     case .addition: return "sum"
     case .concatenation: return "channels together"
+    case .spaceToDepth(let side): return "squares of \(side)x\(side) as channels"
+    case .depthToSpace(let side): return "channels as squares of \(side)x\(side)"
     }
   }
 }
@@ -133,7 +137,7 @@ extension LayerCost.Kernel {
     switch self {
     case .bands, .product, .pass, .none: return 1
     case .winograd2: return 25.0 / 16 / 9
-    case .winograd3: return 36.0 / 16 / 9
+    case .winograd3, .winograd3Integer: return 36.0 / 16 / 9
     case .winograd5:
       let blocks = Double(max(1, (layer.window.rows + 2) / 4))
       return 64 * blocks * blocks / 16 / Double(layer.window.rows * layer.window.rows)

@@ -114,6 +114,10 @@ package struct LayerDescription: Sendable, Hashable {
     case addition
     /// The channels of several pictures of one size, one picture after the other.
     case concatenation
+    /// Squares of this side as channels: for each channel, the rows and columns of the square (PyTorch's `pixel_unshuffle`).
+    case spaceToDepth(Int)
+    /// The reverse (PyTorch's `pixel_shuffle`).
+    case depthToSpace(Int)
   }
 
   /// Distinct in its network; a convolution's tensors are named after it.

@@ -29,6 +29,10 @@ package struct LayerGraph: Sendable {
     case averagePooling(Window, countsBorder: Bool)
     case addition
     case concatenation
+    /// Squares of this side as channels: for each channel, the rows and columns of the square.
+    case spaceToDepth(Int)
+    /// The reverse.
+    case depthToSpace(Int)
   }
 
   /// One layer.
@@ -106,6 +110,12 @@ package struct LayerGraph: Sendable {
             problem: "it takes pictures of one size and gets \(side.width)x\(side.height) and "
               + "\(shapes[other].width)x\(shapes[other].height)")
         }
+      case .spaceToDepth(let block):
+        guard side.width % block == 0, side.height % block == 0 else {
+          throw Misfit(layer: index, problem: "\(side.width)x\(side.height) pixels are no whole squares of \(block)x\(block)")
+        }
+        side = (side.width / block, side.height / block)
+      case .depthToSpace(let block): side = (side.width * block, side.height * block)
       }
       if let window {
         side = (side.width * upsampling, side.height * upsampling)

@@ -49,9 +49,17 @@ struct LayerListReader {
     case "concatenation":
       try object.allowOnly("layer", "name", "from")
       return .concatenation
+    case "space_to_depth":
+      try object.allowOnly("layer", "name", "from", "block")
+      return .spaceToDepth(try object.integer("block", in: 2...4))
+    case "depth_to_space":
+      try object.allowOnly("layer", "name", "from", "block")
+      return .depthToSpace(try object.integer("block", in: 2...4))
     default:
       throw object.invalid(
-        "layer", "it must be \"convolution\", \"max_pooling\", \"average_pooling\", \"addition\" or \"concatenation\"")
+        "layer",
+        "it must be \"convolution\", \"max_pooling\", \"average_pooling\", \"addition\", \"concatenation\", "
+          + "\"space_to_depth\" or \"depth_to_space\"")
     }
   }
 

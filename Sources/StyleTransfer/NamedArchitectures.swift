@@ -22,6 +22,19 @@ private struct LayerList {
           channels: channels, window: Window(rows: kernel, columns: kernel, stride: stride, padding: padding),
           isDepthwise: isDepthwise, upsampling: upsampling, normalization: normalization, activation: activation)))
   }
+
+  /// Adds blocks of two 3x3 convolutions that are normalised by style, each block's input added to its output.
+  mutating func addResidualBlocks(_ count: Int, channels: Int) {
+    for index in 0..<count {
+      let input = layers.count
+      for half in 0..<2 {
+        convolve(
+          "residual.\(index).\(half)", to: channels, kernel: 3, padding: .all(1, .mirrored), normalization: .style,
+          activation: half == 0 ? .relu : .identity)
+      }
+      add("residual.\(index).sum", .addition, from: [input, layers.count])
+    }
+  }
 }
 
 extension ModelArchitecture {
@@ -61,25 +74,34 @@ extension ModelArchitecture {
     return list.layers
   }
 
+  /// The layers that `"kind": "patches"` stands for.
+  static func patches(contract: [Int], residual: Int, expand: [Int]) -> [LayerDescription] {
+    let side = PatchTransformer.side
+    var list = LayerList()
+    list.add("patches", .spaceToDepth(side))
+    for (index, channels) in contract.enumerated() {
+      list.convolve("contract.\(index)", to: channels, kernel: 3, padding: .all(1, .mirrored), activation: .relu)
+    }
+    list.addResidualBlocks(residual, channels: contract[contract.count - 1])
+    for (index, channels) in (expand + [PatchTransformer.channels]).enumerated() {
+      list.convolve(
+        "expand.\(index)", to: channels, kernel: 3, padding: .all(1, .mirrored), normalization: .style,
+        activation: index == expand.count ? .sigmoid : .relu)
+    }
+    list.add("pixels", .depthToSpace(side))
+    return list.layers
+  }
+
   /// The layers that `"kind": "ghiasi"` stands for.
   static func ghiasi(contract: [Int], residual: Int, expand: [Int], endKernels: [Int]) -> [LayerDescription] {
     var list = LayerList()
-    var output = 0
     for (index, channels) in contract.enumerated() {
       let kernel = index == 0 ? endKernels[0] : 3
-      output = list.convolve(
+      list.convolve(
         "contract.\(index)", to: channels, kernel: kernel, stride: index == 0 ? 1 : 2,
         padding: .all(kernel / 2, .mirrored), activation: .relu)
     }
-    for index in 0..<residual {
-      let input = output
-      for half in 0..<2 {
-        output = list.convolve(
-          "residual.\(index).\(half)", to: contract[contract.count - 1], kernel: 3, padding: .all(1, .mirrored),
-          normalization: .style, activation: half == 0 ? .relu : .identity)
-      }
-      output = list.add("residual.\(index).sum", .addition, from: [input, output])
-    }
+    list.addResidualBlocks(residual, channels: contract[contract.count - 1])
     for (index, channels) in (expand + [3]).enumerated() {
       let isLast = index == expand.count
       let kernel = isLast ? endKernels[1] : 3

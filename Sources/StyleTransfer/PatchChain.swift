@@ -14,20 +14,25 @@ package struct PatchChain: Sendable {
   /// Nil when the layers have another form.
   package init?(_ plan: TransformerPlan) {
     var walk = LayerWalk(plan.graph)
-    guard walk.patches(of: PatchTransformer.side) else { return nil }
+    guard walk.spaceToDepth(PatchTransformer.side) else { return nil }
     var contract: [Convolution] = []
     while let layer = walk.convolution(where: { $0.fits && $0.normalization == nil && $0.activation == .relu }) {
       contract.append(layer)
     }
     guard !contract.isEmpty else { return nil }
-    let residual = walk.residualBlocks { $0.fits && $0.normalization?.style != nil }
+    var residual: [ResidualBlock] = []
+    while let block = walk.residualBlock(where: { $0.fits && $0.normalization?.style != nil }) { residual.append(block) }
     var expand: [Convolution] = []
-    while let layer = walk.convolution(where: {
-      $0.fits && $0.normalization?.style != nil && $0.activation == (walk.remaining == 2 ? .sigmoid : .relu)
-    }) {
+    while true {
+      let activation = walk.remaining == 2 ? Activation.sigmoid : .relu
+      guard
+        let layer = walk.convolution(where: {
+          $0.fits && $0.normalization?.style != nil && $0.activation == activation
+        })
+      else { break }
       expand.append(layer)
     }
-    guard !expand.isEmpty, walk.pixels(from: PatchTransformer.side), walk.remaining == 0 else { return nil }
+    guard !expand.isEmpty, walk.depthToSpace(PatchTransformer.side), walk.remaining == 0 else { return nil }
     self.contract = contract
     self.residual = residual
     self.expand = expand
@@ -38,7 +43,8 @@ extension Convolution {
   /// What an ``IntegerConvolution`` computes.
   fileprivate var fits: Bool {
     !isDepthwise && hasKernel(3) && stride == 1 && upsampling == 1 && window.padding == .all(1, .mirrored)
-      && inputChannels % IntegerConvolution.channelMultiple == 0
-      && outputChannels % IntegerConvolution.channelMultiple == 0
+      && [inputChannels, outputChannels].allSatisfy {
+        $0 % IntegerConvolution.channelMultiple == 0 && $0 <= IntegerConvolution.mostChannels
+      }
   }
 }

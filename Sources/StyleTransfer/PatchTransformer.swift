@@ -34,7 +34,9 @@ final class PatchTransformer: Sendable {
     }
     residual = chain.residual.flatMap { [$0.first, $0.second] }.map { Layer($0, weight: $0.weight) }
     expand = chain.expand.enumerated().map { index, layer in
-      Layer(layer, weight: index == chain.expand.count - 1 ? Self.inPixelOrder(outputsOf: layer) : layer.weight)
+      index == chain.expand.count - 1
+        ? Layer(layer, weight: Self.inPixelOrder(outputsOf: layer), styleChannels: Self.filePlaces)
+        : Layer(layer, weight: layer.weight)
     }
     styles = StyleParameters(
       chain.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount)
@@ -45,9 +47,12 @@ final class PatchTransformer: Sendable {
     let name: String
     let convolution: IntegerConvolution
     let bias: [Float]
+    /// For each output channel, where its scale and shift are in the model file.
+    let styleChannels: [Int]
 
-    init(_ layer: Convolution, weight: [Float]) {
+    init(_ layer: Convolution, weight: [Float], styleChannels: [Int]? = nil) {
       name = layer.name
+      self.styleChannels = styleChannels ?? Array(0..<layer.outputChannels)
       convolution = IntegerConvolution(
         inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, weight: weight)
       bias = layer.bias ?? []
@@ -228,7 +233,8 @@ extension PatchTransformer {
         let unit = layer.convolution.weightSteps[channel] * step
         let mean = statistics.sum[channel] / pixels * unit
         let variance = max(0, statistics.sum_of_squares[channel] / pixels * unit * unit - mean * mean)
-        let values = network.styles.values(style, normalization: normalization, channel: channel)
+        let values = network.styles.values(
+          style, normalization: normalization, channel: layer.styleChannels[channel])
         let factor = Double(values.scale) / (variance + Double(InstanceNormalization.epsilon)).squareRoot()
         let a = factor * unit
         let b = Double(values.shift) - mean * factor

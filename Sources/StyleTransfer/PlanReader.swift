@@ -155,6 +155,19 @@ struct PlanReader {
         guard outputs <= Self.maximumChannels else {
           throw misfit("it puts \(outputs) channels together, more than \(Self.maximumChannels)")
         }
+      case .spaceToDepth(let block):
+        operation = .spaceToDepth(block)
+        outputs *= block * block
+        // One after the other, they would soon have more channels than there are integers.
+        guard outputs <= Self.maximumChannels else {
+          throw misfit("it makes \(outputs) channels, more than \(Self.maximumChannels)")
+        }
+      case .depthToSpace(let block):
+        guard outputs % (block * block) == 0 else {
+          throw misfit("it reads \(outputs) channels, which are no whole squares of \(block)x\(block)")
+        }
+        operation = .depthToSpace(block)
+        outputs /= block * block
       }
       layers.append(
         LayerGraph.Layer(name: description.name, operation: operation, inputs: description.inputs, channels: outputs))

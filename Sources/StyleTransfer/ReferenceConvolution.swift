@@ -7,6 +7,7 @@ struct Planes {
   let width: Int
   let height: Int
 
+  var shape: PictureShape { PictureShape(channels: channels, width: width, height: height) }
   var planeCount: Int { width * height }
   var count: Int { channels * planeCount }
   func plane(_ channel: Int) -> UnsafeMutablePointer<Float> { values + channel * planeCount }

@@ -115,6 +115,12 @@ private struct ReferenceRun {
         next.update(from: input.values, count: input.count)
         next += input.count
       }
+    case .spaceToDepth(let side):
+      PixelSquares(side: side, deep: output.shape).gather(
+        inputs[0].values, wideStride: inputs[0].planeCount, into: output.values, stride: output.planeCount)
+    case .depthToSpace(let side):
+      PixelSquares(side: side, deep: inputs[0].shape).scatter(
+        inputs[0].values, stride: inputs[0].planeCount, into: output.values, wideStride: output.planeCount)
     }
   }
 

@@ -1,11 +1,3 @@
-/// `x + second(first(x))`.
-struct ResidualBlock: Sendable {
-  /// With normalisation and ReLU.
-  let first: Convolution
-  /// With normalisation, no activation.
-  let second: Convolution
-}
-
 /// The pattern in a transformer's layers that ``FastTransformer`` runs as Winograd convolutions: the network of Ghiasi et al.,
 /// its contraction normalised or not.
 package struct StyleChain: Sendable {
@@ -40,19 +32,10 @@ package struct StyleChain: Sendable {
       contract.append(layer)
     }
     var residual: [ResidualBlock] = []
-    while walk.remaining > 3 {
-      let input = walk.position
-      func isHalf(_ layer: Convolution) -> Bool {
-        layer.isMirrored && layer.hasKernel(3) && layer.stride == 1 && layer.upsampling == 1
-          && layer.normalization?.style != nil
-      }
-      guard let first = walk.convolution(where: { isHalf($0) && $0.activation == .relu }),
-        let second = walk.convolution(where: { isHalf($0) && $0.activation == .identity }),
-        // The blocks share the memory of one picture.
-        first.outputChannels == first.inputChannels,
-        walk.addition(of: input)
-      else { return nil }
-      residual.append(ResidualBlock(first: first, second: second))
+    while let block = walk.residualBlock(where: {
+      $0.isMirrored && $0.hasKernel(3) && $0.stride == 1 && $0.upsampling == 1 && $0.normalization?.style != nil
+    }) {
+      residual.append(block)
     }
     var expand: [Convolution] = []
     for index in 0..<3 {
