@@ -79,7 +79,8 @@ extension ModelArchitecture.Transformer {
   private static func patches(_ object: ArchitectureObject) throws(ModelError) -> [LayerDescription] {
     try object.allowOnly("kind", "contract", "residual", "expand")
     func channels(_ key: String, counts: ClosedRange<Int>) throws(ModelError) -> [Int] {
-      let values = try object.integers(key, count: object.array(key, count: counts).count, in: 1...IntegerConvolution.mostChannels)
+      let values = try object.integers(
+        key, count: object.array(key, count: counts).count, in: 1...IntegerConvolution.mostChannels)
       guard values.allSatisfy({ $0 % IntegerConvolution.channelMultiple == 0 }) else {
         throw object.invalid(key, "the channels must be multiples of \(IntegerConvolution.channelMultiple)")
       }

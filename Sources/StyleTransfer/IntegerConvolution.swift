@@ -4,19 +4,19 @@ import CStyleKernels
 ///
 /// What comes in are levels: whole numbers of at most `STYLE_LEVELS`, times a step. Each output channel has a step of its own for
 /// its weights, as small as the 32 bits of its sums allow: those of 32 channels are then about eleven bits fine.
-struct IntegerConvolution: Sendable {
+package struct IntegerConvolution: Sendable {
   /// Channels of the picture it reads: a multiple of ``channelMultiple``.
-  let inputChannels: Int
+  package let inputChannels: Int
   /// Channels of the picture it writes: a multiple of ``channelMultiple``.
-  let outputChannels: Int
+  package let outputChannels: Int
   /// For each output channel, what one unit of a weight is.
-  let weightSteps: [Double]
+  package let weightSteps: [Double]
   private let weights: AlignedNumbers<Int16>
 
   /// Channels that a vector register holds.
-  static let channelMultiple = 16
-  /// With more, the weights would be coarser than eight bits.
-  static let mostChannels = 256
+  package static let channelMultiple = 16
+  /// With more, the weights would be too coarse: their sums must fit into 32 bits.
+  package static let mostChannels = 128
 
   /// G of Winograd's F(4, 3) with the points 0, ±1, ±2 and ∞, its last row a quarter of the usual: so the weights of all points
   /// are about as large.
@@ -30,7 +30,7 @@ struct IntegerConvolution: Sendable {
   ]
 
   /// - Parameter weight: `[output][input][3][3]`.
-  init(inputChannels: Int, outputChannels: Int, weight: [Float]) {
+  package init(inputChannels: Int, outputChannels: Int, weight: [Float]) {
     precondition(inputChannels % Self.channelMultiple == 0 && outputChannels % Self.channelMultiple == 0)
     precondition(weight.count == outputChannels * inputChannels * 9)
     self.inputChannels = inputChannels
@@ -86,10 +86,10 @@ struct IntegerConvolution: Sendable {
   }
 
   /// Bytes that ``run(_:width:height:into:statistics:scratch:kernels:)`` needs.
-  var scratchBytes: Int { style_convolution_scratch(inputChannels, outputChannels) }
+  package var scratchBytes: Int { style_convolution_scratch(inputChannels, outputChannels) }
 
   /// See `style_integer_kernels.convolve`.
-  func run(
+  package func run(
     _ levels: UnsafePointer<Int16>, width: Int, height: Int, into sums: UnsafeMutablePointer<Float>,
     statistics: style_statistics, scratch: UnsafeMutableRawPointer, kernels: style_integer_kernels
   ) {

@@ -63,10 +63,11 @@ extension StyleModel {
           macs: predictor.embedding.macs, doneMACs: Double(predictor.embedding.macs),
           weightBytes: 4 * predictor.embedding.parameterCount, outputBytes: 4 * predictor.embedding.outputs))
     }
-    let chain = StyleChain(transformer).map { chain -> [LayerCost.Kernel] in
-      [.winograd5, .product, .product] + Array(repeating: .winograd3, count: 2 * chain.residualBlocks)
-        + [.winograd2, .winograd2, .winograd5]
-    } ?? PatchChain(transformer).map { Array(repeating: .winograd3Integer, count: $0.convolutions.count) }
+    let chain =
+      StyleChain(transformer).map { chain -> [LayerCost.Kernel] in
+        [.winograd5, .product, .product] + Array(repeating: .winograd3, count: 2 * chain.residualBlocks)
+          + [.winograd2, .winograd2, .winograd5]
+      } ?? PatchChain(transformer).map { Array(repeating: .winograd3Integer, count: $0.convolutions.count) }
     return (costs ?? [], transformer.graph.costs(of: "transformer", width: width, height: height, chain: chain))
   }
 }

@@ -112,7 +112,8 @@ package struct LayerGraph: Sendable {
         }
       case .spaceToDepth(let block):
         guard side.width % block == 0, side.height % block == 0 else {
-          throw Misfit(layer: index, problem: "\(side.width)x\(side.height) pixels are no whole squares of \(block)x\(block)")
+          throw Misfit(
+            layer: index, problem: "\(side.width)x\(side.height) pixels are no whole squares of \(block)x\(block)")
         }
         side = (side.width / block, side.height / block)
       case .depthToSpace(let block): side = (side.width * block, side.height * block)

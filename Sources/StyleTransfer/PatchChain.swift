@@ -21,7 +21,9 @@ package struct PatchChain: Sendable {
     }
     guard !contract.isEmpty else { return nil }
     var residual: [ResidualBlock] = []
-    while let block = walk.residualBlock(where: { $0.fits && $0.normalization?.style != nil }) { residual.append(block) }
+    while let block = walk.residualBlock(where: { $0.fits && $0.normalization?.style != nil }) {
+      residual.append(block)
+    }
     var expand: [Convolution] = []
     while true {
       let activation = walk.remaining == 2 ? Activation.sigmoid : .relu

@@ -100,7 +100,9 @@ private let sides = [(2, 2), (3, 5), (4, 4), (7, 6), (14, 14), (17, 9), (56, 4),
   func convolution(inputs: Int, outputs: Int) {
     var numbers = Numbers(seed: UInt64(inputs * outputs))
     let kernel = (0..<outputs * inputs * 9).map { _ in numbers.index(below: 3) - 1 }
-    func at(_ output: Int, _ input: Int, _ i: Int, _ j: Int) -> Int { kernel[((output * inputs + input) * 3 + i) * 3 + j] }
+    func at(_ output: Int, _ input: Int, _ i: Int, _ j: Int) -> Int {
+      kernel[((output * inputs + input) * 3 + i) * 3 + j]
+    }
     let packed = weights(inputs: inputs, outputs: outputs, at)
     for (width, height) in sides {
       let picture = Picture(width: width, height: height, channels: inputs)
@@ -121,14 +123,17 @@ private let sides = [(2, 2), (3, 5), (4, 4), (7, 6), (14, 14), (17, 9), (56, 4),
               }
               // The products are exact, and so is what is added up of them while it has no more than 24 bits.
               let value = result.sums[(row * picture.columns + column) * outputs + output]
-              #expect(abs(Double(value) - Double(576 * exact)) <= 64, "\(String(cString: kernels.name)) \(width)x\(height)")
+              #expect(
+                abs(Double(value) - Double(576 * exact)) <= 64, "\(String(cString: kernels.name)) \(width)x\(height)")
             }
             for output in 0..<outputs {
               sums[output] += Double(result.sums[(row * picture.columns + column) * outputs + output])
             }
           }
         }
-        for output in 0..<outputs { #expect(abs(result.sum[output] - sums[output]) <= 1e-6 * (1 + abs(sums[output])) + 64) }
+        for output in 0..<outputs {
+          #expect(abs(result.sum[output] - sums[output]) <= 1e-6 * (1 + abs(sums[output])) + 64)
+        }
       }
     }
   }
