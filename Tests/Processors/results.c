@@ -2,8 +2,8 @@
 // function: its name and a hash of its bytes. Where a line has the name "gemm_f32 error", it is the largest error, in units of the bound
 // that rounding allows, against sums in double precision.
 //
-// Lines of two processors are compared by Tests/Processors/run. Built with -ffp-contract=off, the style kernels' lines must be the same
-// too; with the flags of the package a processor with fused multiply-adds uses them, so only gemm's errors are compared.
+// Lines of two processors are compared by Tests/Processors/run. The integer kernels' must always be the same. Built with
+// -ffp-contract=off, the other style kernels' must be, too; with the flags of the package a processor with fused multiply-adds uses them, so only gemm's errors are compared.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "imaging_kernels.h"
+#include "integer_kernels.h"
 #include "style_kernels.h"
 
 static uint64_t state = 88172645463325252u;
@@ -162,7 +163,46 @@ static void style(void) {
   free(input), free(weights), free(output), free(pixels);
 }
 
+static void integers(void) {
+  enum { width = 19, height = 10, columns = 20, rows = 12, channels = 48, count = columns * rows * channels };
+  const style_integer_kernels *const kernels = style_integer_kernels_named("portable");
+  static int16_t levels[(columns + 2) * (rows + 2) * channels], weights[STYLE_TILE_POINTS * channels * channels];
+  for (size_t index = 0; index < sizeof weights / sizeof *weights; index++)
+    weights[index] = (int16_t)((int64_t)(bits() >> 40) % 2001 - 1000);
+  uint8_t *pixels = random_bytes(16 * width * height * 3);
+  kernels->pixels_to_patches(pixels, width, height, levels);
+  say("pixels_to_patches", levels, sizeof levels);
+  static float sums[count], feature[width * height * channels], output[16 * width * height * 3];
+  double doubles[2][channels];
+  float extremes[2][channels];
+  const style_statistics statistics = {
+      .sum = doubles[0], .sum_of_squares = doubles[1], .least = extremes[0], .greatest = extremes[1]};
+  void *scratch = malloc(style_convolution_scratch(channels, channels));
+  kernels->convolve(levels, width, height, channels, weights, channels, sums, &statistics, scratch);
+  for (size_t row = 0; row < height; row++)
+    say("convolve", sums + row * columns * channels, width * channels * sizeof *sums);
+  say("convolve sums", doubles, sizeof doubles);
+  say("convolve extremes", extremes, sizeof extremes);
+  float *scale = random_floats(channels), *shift = random_floats(channels);
+  for (size_t channel = 0; channel < channels; channel++) scale[channel] *= 300 / extremes[1][channel];
+  kernels->quantise(sums, width, height, channels, scale, shift, -3, levels);
+  say("quantise", levels, sizeof levels);
+  kernels->begin_feature(sums, width, height, channels, scale, shift, 0.5f, feature, levels);
+  say("begin_feature", feature, sizeof feature);
+  const float greatest = kernels->add_to_feature(sums, width, height, channels, scale, shift, 0.25f, feature, levels);
+  say("add_to_feature", feature, sizeof feature);
+  say("add_to_feature levels", levels, sizeof levels);
+  say("add_to_feature greatest", &greatest, sizeof greatest);
+  for (size_t channel = 0; channel < channels; channel++) scale[channel] *= 0.01f;
+  kernels->patches_to_pixels(sums, width, height, scale, shift, output);
+  say("patches_to_pixels", output, sizeof output);
+  kernels->affine_map(feature, 100, sums, shift, channels, output);
+  say("affine_map", output, channels * sizeof *output);
+  free(pixels), free(scratch), free(scale), free(shift);
+}
+
 int main(void) {
   imaging();
+  integers();
   style();
 }

@@ -90,6 +90,21 @@ import Testing
     }
   }
 
+  @Test("the embedded model's embeddings have the same bits with every fused multiply-add")
+  func fusedPaths() throws {
+    let model = StyleModel.embedded
+    let side = try #require(model.predictorSide)
+    let results = Self.paths.filter { $0.path != STYLE_PATH_PORTABLE }.map { kernels in
+      let engine = FastEngine(
+        predictor: model.predictor, transformer: model.transformer, embeddingCount: model.architecture.embedding,
+        kernels: kernels)
+      var embedding = [Float](repeating: .nan, count: model.architecture.embedding)
+      engine.embed(Self.picture(side, side), into: &embedding, workspace: StyleWorkspace())
+      return embedding.map(\.bitPattern)
+    }
+    for result in results { #expect(result == results[0]) }
+  }
+
   @Test("what the scratch memory held before does not show")
   func scratchContents() {
     for kernels in Self.paths {

@@ -109,7 +109,7 @@ typedef struct STYLE_SHARED {
       const float *input, size_t row_stride, size_t count, const float *weights, const uint32_t *right, float bias,
       float low, float high, float *output);
 
-  /// `output[r] = scale * sum of input[r * row_stride + i]`, i < count, any count.
+  /// `output[r] = scale * sum of input[r * row_stride + i]`, i < count, any count; in the same order on every path.
   void (*sum_rows_f32)(
       const float *input, size_t rows, size_t row_stride, size_t count, float scale, float *output);
 
@@ -149,7 +149,7 @@ typedef struct STYLE_SHARED {
   void (*sigmoid_rows_to_pixels_f32)(
       const float *red, const float *green, const float *blue, size_t count, float *output);
 
-  /// `pixels[i] = (1 - beta) * pixels[i] + beta * 255 * stylized[i]`, rounded to the nearest of 0...255, any count; what is not
+  /// `pixels[i] = (1 - beta) * pixels[i] + beta * 255 * stylized[i]`, rounded to the nearest of 0...255, any count, on every path the same; what is not
   /// a number gives 0.
   void (*blend_bytes_f32)(const float *stylized, size_t count, float beta, uint8_t *pixels);
 } style_kernels;
