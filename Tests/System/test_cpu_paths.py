@@ -14,18 +14,17 @@ PLAIN = "[[views.view]]\njitter_probability = 0.0\ngrayscale_probability = 0.0\n
 CPU_FLAGS = pathlib.Path("/proc/cpuinfo").read_text().split()
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(name, marks=pytest.mark.skipif(flag not in CPU_FLAGS, reason=f"this processor has no {flag}"))
-        for name, flag in (("avx2", "avx2"), ("avx512", "avx512vl"))
-    ],
-)
-def test_two_paths_make_the_same_stream_but_for_single_levels_of_stylized_values(
-    workplace: Workplace, pictures: pathlib.Path, size: Size, path: str
-) -> None:
+def skip_without(flag: str) -> pytest.MarkDecorator:
+    """Skips where the processor has no such instructions."""
+    return pytest.mark.skipif(flag not in CPU_FLAGS, reason=f"this processor has no {flag}")
+
+
+def streams_on(
+    paths: tuple[str, str], workplace: Workplace, pictures: pathlib.Path, size: Size
+) -> list[list[dict[str, np.ndarray]]]:
+    """Three batches of fully stylized pictures as each of two paths makes them."""
     batches: list[list[dict[str, np.ndarray]]] = []
-    for chosen in (path, "portable"):
+    for chosen in paths:
         name, file = workplace.configure(pictures, size, style__probability=1.0, style__beta=[1.0, 1.0])
         file.write_text(file.read_text() + PLAIN + PLAIN)
         with (
@@ -38,6 +37,26 @@ def test_two_paths_make_the_same_stream_but_for_single_levels_of_stylized_values
                 with reader.next(timeout=60) as batch:
                     batches[-1].append({column: array.copy() for column, array in batch.arrays.items()})
             assert daemon.status()["cpu_path"] == chosen
+    return batches
+
+
+@skip_without("avx512vl")
+def test_avx2_and_avx512_make_the_same_stream_with_the_embedded_model(
+    workplace: Workplace, pictures: pathlib.Path, size: Size
+) -> None:
+    for ours, theirs in zip(*streams_on(("avx2", "avx512"), workplace, pictures, size), strict=True):
+        for column, array in ours.items():
+            assert np.array_equal(array, theirs[column])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(name, marks=skip_without(flag)) for name, flag in (("avx2", "avx2"), ("avx512", "avx512vl"))],
+)
+def test_two_paths_make_the_same_stream_but_for_single_levels_of_stylized_values(
+    workplace: Workplace, pictures: pathlib.Path, size: Size, path: str
+) -> None:
+    batches = streams_on((path, "portable"), workplace, pictures, size)
     for ours, theirs in zip(*batches, strict=True):
         for column, array in ours.items():
             if column == "view0":
