@@ -53,7 +53,7 @@ def test_avx2_and_avx512_make_the_same_stream_with_the_embedded_model(
     "path",
     [pytest.param(name, marks=skip_without(flag)) for name, flag in (("avx2", "avx2"), ("avx512", "avx512vl"))],
 )
-def test_two_paths_make_the_same_stream_but_for_single_levels_of_stylized_values(
+def test_without_fused_multiply_adds_a_stream_is_the_same_but_for_few_levels_of_stylized_values(
     workplace: Workplace, pictures: pathlib.Path, size: Size, path: str
 ) -> None:
     batches = streams_on((path, "portable"), workplace, pictures, size)
@@ -61,7 +61,8 @@ def test_two_paths_make_the_same_stream_but_for_single_levels_of_stylized_values
         for column, array in ours.items():
             if column == "view0":
                 difference = np.abs(array.astype(int) - theirs[column])
-                assert difference.max() <= 1
-                assert (difference > 0).mean() < 1e-3
+                assert difference.max() <= 4
+                assert (difference > 0).mean() < 0.15
+                assert (difference > 1).mean() < 2e-3
             else:
                 assert np.array_equal(array, theirs[column])
