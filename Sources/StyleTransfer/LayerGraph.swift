@@ -46,12 +46,13 @@ package struct LayerGraph: Sendable {
     /// Channels that it puts out.
     package let channels: Int
 
-    /// Whether it visits every other row and column.
-    var halves: Bool {
+    /// How many times it halves the sides of its picture, rounded up.
+    var halvings: Int {
       switch operation {
-      case .convolution(let convolution): convolution.stride == 2
-      case .maxPooling(let window), .averagePooling(let window, _): window.stride == 2
-      case .addition, .concatenation: false
+      case .convolution(let convolution): convolution.stride == 2 ? 1 : 0
+      case .maxPooling(let window), .averagePooling(let window, _): window.stride == 2 ? 1 : 0
+      case .addition, .concatenation, .depthToSpace: 0
+      case .spaceToDepth(let block): block == 2 ? 1 : 2
       }
     }
 

@@ -11,6 +11,11 @@ package struct PatchChain: Sendable {
   /// Every convolution in order.
   var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
 
+  /// Channels after each contracting convolution and after each expanding one but the last.
+  package var widths: [Int] { (contract + expand.dropLast()).map(\.outputChannels) }
+  /// Number of residual blocks.
+  package var residualBlocks: Int { residual.count }
+
   /// Nil when the layers have another form.
   package init?(_ plan: TransformerPlan) {
     var walk = LayerWalk(plan.graph)

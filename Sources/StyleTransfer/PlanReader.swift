@@ -53,10 +53,10 @@ struct PlanReader {
     let graph = try graph(architecture.transformer.layers, of: "transformer")
     // Layers act on each axis alone, and do the same to two sides that differ by 2 to the power of the halvings: the sides
     // that are tried stand for all.
-    let halvings = graph.layers.count { $0.halves }
+    let halvings = graph.layers.reduce(0) { $0 + $1.halvings }
     guard halvings <= Self.maximumHalvings else {
       throw invalid(
-        "transformer", "\(halvings) of its layers have stride 2, more than \(Self.maximumHalvings)",
+        "transformer", "it halves the picture \(halvings) times, more than \(Self.maximumHalvings) times",
         remedy: "use fewer of them")
     }
     for side in stride(

@@ -38,9 +38,11 @@ private struct ModelDescription: Encodable {
   }
 
   let model: String
-  /// These three are null where the transformer is not of the form of Ghiasi et al.
+  /// Null where the transformer is of no form with a name.
   let transformerWidths: [Int]?
+  /// Likewise.
   let residualBlocks: Int?
+  /// Null where the transformer is not of the form of Ghiasi et al.
   let endKernels: [Int]?
   let predictorSidePixels: Int?
   let embeddingLength: Int
@@ -56,11 +58,12 @@ private struct ModelDescription: Encodable {
 
   init(_ model: StyleModel, name: String, width: Int, height: Int) {
     let chain = StyleChain(model.transformer)
+    let patches = PatchChain(model.transformer)
     let costs = model.layerCosts(width: width, height: height)
     let transformerMACs = model.macs(width: width, height: height)
     self.model = name
-    transformerWidths = chain?.widths
-    residualBlocks = chain?.residualBlocks
+    transformerWidths = chain?.widths ?? patches?.widths
+    residualBlocks = chain?.residualBlocks ?? patches?.residualBlocks
     endKernels = chain?.endKernels
     predictorSidePixels = model.predictorSide
     embeddingLength = model.architecture.embedding

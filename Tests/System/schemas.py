@@ -73,7 +73,8 @@ def fields_of(document: object, path: str = "") -> set[str]:
 
 def accept(name: str, document: object) -> None:
     """Fails where a document does not fit a schema; notes which fields it has."""
-    assert complaints(name, document) == []
+    found = complaints(name, document)
+    assert not found, found
     seen_so_far[name] |= fields_of(document)
 
 

@@ -103,10 +103,11 @@ def test_the_layers_are_drawn_with_their_cost() -> None:
         4 * info["parameters"]
     )
     first = info["transformer_layers"][0]
-    assert (first["output_channels"], first["output_width"], first["output_height"]) == (8, 224, 224)
+    assert (first["output_channels"], first["output_width"], first["output_height"]) == (48, 56, 56)
+    assert info["transformer_widths"] == [48, 32, 48] and info["residual_blocks"] == 5
     drawn = control("model", "info").stdout
     assert all(layer["name"].partition(".")[2] in drawn for layer in info["transformer_layers"])
-    assert "Winograd 3x3" in drawn and "bands" in drawn
+    assert "Winograd 3x3, integers" in drawn and "bands" in drawn
 
 
 def test_the_public_pair_can_be_imported(imported: pathlib.Path) -> None:
