@@ -13,26 +13,22 @@ import torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "Research" / "distillation"))
-from distillation.model_file import load_model  # noqa: E402
+from distillation.model_file import Transformer, described_transformer, load_model  # noqa: E402
 from distillation.networks import (  # noqa: E402
     EMBEDDING_SIZE,
     PredictorBlock,
     PredictorShape,
     StylePredictor,
-    StyleTransformer,
-    TransformerShape,
 )
 
 
-def load(file: pathlib.Path) -> tuple[StylePredictor | None, StyleTransformer]:
+def load(file: pathlib.Path) -> tuple[StylePredictor | None, Transformer]:
     """Both networks of a model file, or of a shape with random weights, where the predictor may be missing."""
     if file.suffix != ".json":
         return load_model(file)
     torch.manual_seed(0)
     shape = json.loads(file.read_text())
-    parts = shape["transformer"]
-    first, last = parts["end_kernels"]
-    transformer = StyleTransformer(TransformerShape(parts["contract"][0], first, last, parts["residual"])).eval()
+    transformer = described_transformer(shape["transformer"]).eval()
     if "predictor" not in shape:
         return None, transformer
     parts = shape["predictor"]
