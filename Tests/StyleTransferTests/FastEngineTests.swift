@@ -8,17 +8,6 @@ import Testing
     style_kernels_for($0)?.pointee
   }
 
-  /// A picture with edges, gradients and noise.
-  private static func picture(_ width: Int, _ height: Int) -> [UInt8] {
-    var state: UInt32 = 1
-    return (0..<width * height * 3).map { index in
-      state = state &* 1_664_525 &+ 1_013_904_223
-      let x = index / 3 % width
-      let y = index / 3 / width
-      return UInt8((x * 3 + (y / 5 % 2) * 60 + Int(state >> 27)) % 256)
-    }
-  }
-
   private let model: StyleModel
   private let reference: ReferenceEngine
 
@@ -38,7 +27,7 @@ import Testing
   ) -> [Float] {
     var output = [Float](repeating: .nan, count: width * height * 3)
     engine.stylize(
-      Self.picture(width, height), width: width, height: height, embedding: [0.3, -1, 0.7, 0.1, 0.9, -0.4],
+      noisyPicture(width, height), width: width, height: height, embedding: [0.3, -1, 0.7, 0.1, 0.9, -0.4],
       into: &output, workspace: workspace)
     return output
   }
@@ -71,7 +60,7 @@ import Testing
            "predictor": {"kind": "mobilenet_v2", "side": \(side), "stem": 6, "blocks": \(blocks[chosen]), "head": 21},
            "transformer": {"kind": "ghiasi", "contract": [4, 4, 4], "residual": 0, "expand": [4, 4], "end_kernels": [3, 3]}}
           """, seed: 3)
-      let pixels = Self.picture(side, side)
+      let pixels = noisyPicture(side, side)
       let expected = try model.onReferenceEngine.embed(pixels: pixels, workspace: StyleWorkspace()).values
       let scale = expected.reduce(1) { max($0, abs($1)) }
       for kernels in Self.paths {
@@ -99,7 +88,7 @@ import Testing
         predictor: model.predictor, transformer: model.transformer, embeddingCount: model.architecture.embedding,
         kernels: kernels)
       var embedding = [Float](repeating: .nan, count: model.architecture.embedding)
-      engine.embed(Self.picture(side, side), into: &embedding, workspace: StyleWorkspace())
+      engine.embed(noisyPicture(side, side), into: &embedding, workspace: StyleWorkspace())
       return embedding.map(\.bitPattern)
     }
     for result in results { #expect(result == results[0]) }

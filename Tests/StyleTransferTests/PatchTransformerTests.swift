@@ -23,17 +23,6 @@ import Testing
 
   private static let embedding: [Float] = [0.3, -1, 0.7, 0.1, 0.9, -0.4]
 
-  /// A picture with edges, gradients and noise.
-  private static func picture(_ width: Int, _ height: Int) -> [UInt8] {
-    var state: UInt32 = 1
-    return (0..<width * height * 3).map { index in
-      state = state &* 1_664_525 &+ 1_013_904_223
-      let x = index / 3 % width
-      let y = index / 3 / width
-      return UInt8((x * 3 + (y / 5 % 2) * 60 + Int(state >> 27)) % 256)
-    }
-  }
-
   private func stylized(
     _ model: StyleModel, _ pixels: [UInt8], _ width: Int, _ height: Int, on kernels: style_integer_kernels,
     workspace: StyleWorkspace = StyleWorkspace()
@@ -53,7 +42,7 @@ import Testing
       let model = try StyleModel(randomWeightsFor: Self.architecture(form), seed: UInt64(seed))
       #expect(PatchChain(model.transformer) != nil)
       for (width, height) in Self.sides {
-        let pixels = Self.picture(width, height)
+        let pixels = noisyPicture(width, height)
         let result = stylized(model, pixels, width, height, on: Self.paths[0])
         let expected = try model.onReferenceEngine.stylized(
           pixels, width: width, height: height, embedding: StyleEmbedding(Self.embedding))
@@ -72,7 +61,7 @@ import Testing
   func paths(form: String) throws {
     let model = try StyleModel(randomWeightsFor: Self.architecture(form), seed: 4)
     for (width, height) in Self.sides {
-      let pixels = Self.picture(width, height)
+      let pixels = noisyPicture(width, height)
       let expected = stylized(model, pixels, width, height, on: Self.paths[0]).map(\.bitPattern)
       for kernels in Self.paths {
         let workspace = StyleWorkspace()
@@ -117,7 +106,7 @@ import Testing
     let short = try StyleModel(
       randomWeightsFor: Self.architecture(#"{"kind": "patches", "contract": [16], "residual": 1, "expand": []}"#),
       seed: 9)
-    let pixels = Self.picture(20, 12)
+    let pixels = noisyPicture(20, 12)
     #expect(
       stylized(long, pixels, 20, 12, on: Self.paths[0]) == stylized(short, pixels, 20, 12, on: Self.paths[0]))
     // In float32, each layer on its own.

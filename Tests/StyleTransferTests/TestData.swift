@@ -89,6 +89,17 @@ enum Importer {
   struct ImportFailed: Error { let message: String }
 }
 
+/// A picture with edges, gradients and noise.
+func noisyPicture(_ width: Int, _ height: Int) -> [UInt8] {
+  var state: UInt32 = 1
+  return (0..<width * height * 3).map { index in
+    state = state &* 1_664_525 &+ 1_013_904_223
+    let x = index / 3 % width
+    let y = index / 3 / width
+    return UInt8((x * 3 + (y / 5 % 2) * 60 + Int(state >> 27)) % 256)
+  }
+}
+
 /// The largest distance between two sequences, infinite when their lengths differ or one of the values is not a number.
 func largestDifference(_ first: [Float], _ second: [Float]) -> Float {
   guard first.count == second.count, !first.isEmpty else { return .infinity }

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
+from typing import Final
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from textures import texture
 
-from .pictures import Picture, random_crop, recoloured
+from .pictures import Picture, load, random_crop, recoloured, split
 from .prepare_views import Views, as_images
+from .teacher import load_transformer
+from .training import training_parser
+
+LARGE_FROM: Final = 0.92
+"""Part of the steps after which crops have twice the side."""
 
 
 class StyleSource:
@@ -66,10 +74,48 @@ class ContentSource:
         return texture(int(random.integers(1 << 30)), side), -1
 
 
-def drawn(
-    contents: ContentSource, styles: StyleSource, random: np.random.Generator, batch: int, side: int
-) -> tuple[Tensor, Tensor]:
-    """A batch to repaint: contents [batch, 3, side, side] in [0, 1] and embeddings [batch, 100]."""
-    crops = [contents.draw(random, side) for _ in range(batch)]
-    embeddings = np.stack([styles.draw(random, content) for _, content in crops])
-    return as_images(np.stack([crop for crop, _ in crops])), torch.from_numpy(embeddings).float()
+class Repaintings:
+    """The batches of a training run, each a pure function of its step; crops of twice the side in the last twelfth.
+
+    - arguments: what a `repainting_parser` read.
+    - device: where batches and teacher go.
+    """
+
+    def __init__(self, arguments: argparse.Namespace, device: torch.device) -> None:
+        parts = split(arguments.data / "images/content", arguments.data / "images/style")
+        self.contents = ContentSource([load(path) for path in parts.contents], [load(path) for path in parts.styles])
+        self.styles = StyleSource(Views(arguments.views), len(parts.contents))
+        self.teacher = load_transformer(arguments.data / "models/magenta-lite/transfer.tflite").to(device)
+        self.arguments, self.device = arguments, device
+
+    def is_forced(self, step: int) -> bool:
+        """Whether parts of the student still learn each on its own, given the teacher's features."""
+        return bool(step / self.arguments.steps < self.arguments.forced)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor]:
+        """Contents [batch, 3, side, side] in [0, 1] and the embeddings [batch, 100] to repaint them with."""
+        given = self.arguments
+        large = step / given.steps > LARGE_FROM
+        side = given.side * 2 if large else given.side
+        random = np.random.default_rng([given.seed, step])
+        crops = [self.contents.draw(random, side) for _ in range(max(2, given.batch // 4) if large else given.batch)]
+        embeddings = np.stack([self.styles.draw(random, content) for _, content in crops])
+        x = as_images(np.stack([crop for crop, _ in crops]))
+        return x.to(self.device), torch.from_numpy(embeddings).float().to(self.device)
+
+
+def repainting_parser(
+    description: str | None, steps: int, rate: float, forced: float, alone: str
+) -> argparse.ArgumentParser:
+    """The options of all trainers of transformers. `alone` says what happens in the share of steps that is `forced`."""
+    parser = training_parser(description, steps=steps, batch=4, rate=rate)
+    parser.add_argument("--forced", type=float, default=forced, help=f"share of the steps {alone}")
+    parser.add_argument("--side", type=int, default=112, help="side of the crops; the last twelfth uses twice that")
+    return parser
+
+
+def seeded(arguments: argparse.Namespace) -> torch.device:
+    """Sets threads and seed; returns the GPU if there is one."""
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,12 +23,9 @@ from .model_file import Transformer, load_model, provenance_of
 from .networks import shape_as_json
 from .optimiser import Soap
 from .patch_networks import PatchShape, PatchTransformer
-from .pictures import load, split
-from .prepare_views import Views
-from .repaintings import ContentSource, StyleSource, drawn
-from .teacher import load_transformer
+from .repaintings import Repaintings, repainting_parser, seeded
 from .train_transformer import OUTPUT_SCALE, matched_features, relative_error
-from .training import Schedule, Training, training_parser
+from .training import Schedule, Training
 
 
 def with_patches(start: Transformer, shape: PatchShape) -> PatchTransformer:
@@ -42,24 +38,17 @@ def with_patches(start: Transformer, shape: PatchShape) -> PatchTransformer:
 
 
 def main() -> None:
-    parser = training_parser(__doc__, steps=10_000, batch=4, rate=4e-3)
+    parser = repainting_parser(__doc__, 10_000, 4e-3, 0.15, "in which the ends learn alone")
     parser.add_argument(
         "--from", type=Path, required=True, dest="start", metavar="MODEL", help="model file to start from"
     )
-    parser.add_argument("--forced", type=float, default=0.15, help="share of the steps in which the ends learn alone")
-    parser.add_argument("--side", type=int, default=112, help="side of the crops; the last twelfth uses twice that")
     parser.add_argument("--contract", type=int, default=48, help="channels between patches and features")
     parser.add_argument("--expand", type=int, default=48, help="channels between features and patches")
     arguments = parser.parse_args()
 
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    parts = split(arguments.data / "images/content", arguments.data / "images/style")
-    contents = ContentSource([load(path) for path in parts.contents], [load(path) for path in parts.styles])
-    styles = StyleSource(Views(arguments.views), len(parts.contents))
-
-    teacher = load_transformer(arguments.data / "models/magenta-lite/transfer.tflite").to(device)
+    device = seeded(arguments)
+    repaintings = Repaintings(arguments, device)
+    teacher = repaintings.teacher
     start = load_model(arguments.start)[1]
     shape = PatchShape(arguments.contract, 4 * teacher.shape.width, arguments.expand, len(start.residual))
     student = with_patches(start, shape).to(device)
@@ -68,13 +57,8 @@ def main() -> None:
 
     def losses(step: int) -> list[Tensor]:
         done = step / arguments.steps
-        ends_alone = done < arguments.forced
-        large = done > 0.92
-        side = arguments.side * 2 if large else arguments.side
-        batch = max(2, arguments.batch // 4) if large else arguments.batch
-        x, z = drawn(contents, styles, np.random.default_rng([arguments.seed, step]), batch, side)
-        x, z = x.to(device), z.to(device)
-
+        ends_alone = repaintings.is_forced(step)
+        x, z = repaintings.batch(step)
         with torch.no_grad():
             # Without the teacher's features at larger sides, which nothing here has.
             wanted = [

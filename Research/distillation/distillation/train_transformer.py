@@ -21,18 +21,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .model_file import load_model, provenance_of
 from .networks import StyleTransformer, TransformerShape, residual_block, shape_as_json
 from .optimiser import Soap
-from .pictures import load, split
-from .prepare_views import Views
-from .repaintings import ContentSource, StyleSource, drawn
-from .teacher import load_transformer
-from .training import Schedule, Training, training_parser
+from .repaintings import Repaintings, repainting_parser, seeded
+from .training import Schedule, Training
 
 OUTPUT_SCALE = 0.02
 """Typical squared error of a bad student: brings the output loss to the order of the feature losses."""
@@ -87,9 +83,7 @@ def grown(start: StyleTransformer, shape: TransformerShape, blocks_of_teacher: i
 
 
 def main() -> None:
-    parser = training_parser(__doc__, steps=11_000, batch=4, rate=8e-3)
-    parser.add_argument("--forced", type=float, default=0.05, help="share of the steps fed with the teacher's features")
-    parser.add_argument("--side", type=int, default=112, help="side of the crops; the last twelfth uses twice that")
+    parser = repainting_parser(__doc__, 11_000, 8e-3, 0.05, "fed with the teacher's features")
     parser.add_argument("--from", type=Path, dest="start", metavar="MODEL", help="model file to start from")
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--first-kernel", type=int, default=5)
@@ -97,14 +91,9 @@ def main() -> None:
     parser.add_argument("--residual-blocks", type=int, default=5)
     arguments = parser.parse_args()
 
-    torch.set_num_threads(arguments.threads)
-    torch.manual_seed(arguments.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    parts = split(arguments.data / "images/content", arguments.data / "images/style")
-    contents = ContentSource([load(path) for path in parts.contents], [load(path) for path in parts.styles])
-    styles = StyleSource(Views(arguments.views), len(parts.contents))
-
-    teacher = load_transformer(arguments.data / "models/magenta-lite/transfer.tflite").to(device)
+    device = seeded(arguments)
+    repaintings = Repaintings(arguments, device)
+    teacher = repaintings.teacher
     shape = TransformerShape(arguments.width, arguments.first_kernel, arguments.last_kernel, arguments.residual_blocks)
     if arguments.start is None:
         student, origin = StyleTransformer(shape), ""
@@ -120,12 +109,8 @@ def main() -> None:
 
     def losses(step: int) -> list[Tensor]:
         done = step / arguments.steps
-        forced = done < arguments.forced
-        large = done > 0.92
-        side = arguments.side * 2 if large else arguments.side
-        batch = max(2, arguments.batch // 4) if large else arguments.batch
-        x, z = drawn(contents, styles, np.random.default_rng([arguments.seed, step]), batch, side)
-        x, z = x.to(device), z.to(device)
+        forced = repaintings.is_forced(step)
+        x, z = repaintings.batch(step)
 
         with torch.no_grad():
             wanted = matched_features(teacher.stages(x, z), blocks)
