@@ -68,8 +68,10 @@ class Soap(torch.optim.Optimizer):
         if rotate:
             state["rows"] = gradient @ gradient.T
             state["columns"] = gradient.T @ gradient
-            state["left"] = torch.linalg.eigh(state["rows"])[1].flip(1).contiguous()
-            state["right"] = torch.linalg.eigh(state["columns"])[1].flip(1).contiguous()
+            # In double precision: in float32 LAPACK does not converge on the moments of some single gradients.
+            for side, moment in (("left", "rows"), ("right", "columns")):
+                basis = torch.linalg.eigh(state[moment].double())[1].flip(1)
+                state[side] = basis.to(gradient.dtype).contiguous()
 
     @staticmethod
     def _turn(state: dict[str, Any]) -> None:
