@@ -126,7 +126,7 @@ let package = Package(
       name: "Commands",
       dependencies: [
         "Basics", "Log", "Dataset", "Imaging", "StyleTransfer", "Augmentation", "BatchRing", "Configuration",
-        "Pipeline", "Streams", "Control", "Lifecycle", "WebServer", "LongWork", "Terminal", "CGetopt",
+        "Pipeline", "Streams", "Control", "Lifecycle", "LongWork", "Terminal", "CGetopt",
       ]),
     .executableTarget(
       name: "sassld", dependencies: ["Basics", "Configuration", "Lifecycle", "Commands", "LongWork", "Terminal"]),
@@ -173,7 +173,7 @@ let package = Package(
       for: "Commands",
       alsoUsing: [
         "Basics", "BatchRing", "Configuration", "Control", "Dataset", "Imaging", "Lifecycle", "LongWork", "Pipeline",
-        "Streams", "WebServer",
+        "Streams",
       ]),
   ],
   swiftLanguageModes: [.v6],

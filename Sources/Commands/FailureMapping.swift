@@ -10,7 +10,6 @@ import Lifecycle
 import Pipeline
 import Streams
 import StyleTransfer
-import WebServer
 
 extension CommandFailure {
   /// The sentence and the exit code for any error of this program.
@@ -29,7 +28,6 @@ extension CommandFailure {
     case let error as HeldNameError: self.init(Self.code(for: error), error.description)
     case let error as StartError: self.init(.systemResource, error.description)
     case let error as StyleFolderError: self.init(Self.code(for: error), error.description)
-    case let error as HTTPServerError: self.init(Self.code(for: error), error.description)
     case let error as StyleWeights.Fault: self.init(.configuration, error.description)
     case let error as Failpoint.UnknownStep: self.init(.usage, error.description)
     default: self.init(.software, "\(error)")
@@ -82,15 +80,6 @@ extension CommandFailure {
     case .cannotMake: .cannotCreate
     case .cannotLock: .systemResource
     case .taken: .unavailable
-    }
-  }
-
-  private static func code(for error: HTTPServerError) -> ExitCode {
-    switch error {
-    case .notAnAddress, .needsToken: .usage
-    case .cannotListen, .nothingFromSystemd: .unavailable
-    case .unreadableToken, .notAToken: .noInput
-    case .cannotStart: .systemResource
     }
   }
 

@@ -3,6 +3,7 @@ import Commands
 import FoundationEssentials
 import Glibc
 import Log
+import WebServer
 
 /// A subcommand: its name, one line for the overview, and what it does.
 struct Command {
@@ -40,7 +41,13 @@ let arguments = Array(CommandLine.arguments.dropFirst())
 let command = commands.first { $0.name == arguments.first }
 
 runReporting(command.map { "sasslctl \($0.name)" } ?? "sasslctl") {
-  if let command { return try command.run(Array(arguments.dropFirst())) }
+  if let command {
+    do {
+      return try command.run(Array(arguments.dropFirst()))
+    } catch let error as HTTPServerError {
+      throw CommandFailure(error)
+    }
+  }
   switch arguments.first {
   case nil:
     LogStream.standardError.write(overview)

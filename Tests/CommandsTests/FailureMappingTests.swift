@@ -10,7 +10,6 @@ import Pipeline
 import Streams
 import StyleTransfer
 import Testing
-import WebServer
 
 /// The machine lacks memory for a picture.
 private let shortage = Shortage(ImagingError.outOfMemory(detail: "7 bytes for pixels"), path: "/a.png")!
@@ -38,10 +37,6 @@ struct FailureMappingTests {
       (HeldNameError.cannotMake(path: "/a.lock", reason: "Permission denied"), 73),
       (ControlError.nobodyListens(path: "/a"), 69),
       (ControlError.pathTooLong(path: "/a", limit: 107), 78),
-      (HTTPServerError.notAnAddress("localhost"), 64),
-      (HTTPServerError.cannotListen(at: "127.0.0.1:80", reason: "Permission denied"), 69),
-      (HTTPServerError.notAToken(file: "/token"), 66),
-      (HTTPServerError.cannotStart(address: "127.0.0.1:80"), 71),
       (ImagingError.outOfMemory(detail: "7 bytes"), 71),
       (ImagingError.empty, 65),
       (DatasetError.unreadable("/a", errno: 2), 66),
