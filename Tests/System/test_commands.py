@@ -186,7 +186,7 @@ def test_status_and_journal_tell_the_fingerprint_of_the_ring(
     # The same configuration but for its files.
     fewer = tmp_path / "fewer"
     fewer.mkdir()
-    for picture in sorted(pictures.iterdir())[: size.batch]:
+    for picture in sorted(path for path in pictures.rglob("*") if path.is_file())[: size.batch]:
         (fewer / picture.name).symlink_to(picture)
     told = []
     for data in (pictures, fewer):
