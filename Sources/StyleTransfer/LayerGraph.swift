@@ -143,7 +143,7 @@ package struct LayerGraph: Sendable {
     return shapes
   }
 
-  /// As ``shapes(width:height:)``, for a size that was checked when the model was loaded.
+  /// As `shapes(width:height:)`, for a size that was checked when the model was loaded.
   package func checkedShapes(width: Int, height: Int) -> [PictureShape] {
     do {
       return try shapes(width: width, height: height)

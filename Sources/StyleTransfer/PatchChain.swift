@@ -1,4 +1,4 @@
-/// The pattern in a transformer's layers that ``PatchTransformer`` runs in whole numbers: patches of 4x4 pixels, 3x3 convolutions
+/// The pattern in a transformer's layers that `PatchTransformer` runs in whole numbers: patches of 4x4 pixels, 3x3 convolutions
 /// with a bias, residual blocks, 3x3 convolutions with a style, and patches as pixels again.
 package struct PatchChain: Sendable {
   /// Down to what the residual blocks read.

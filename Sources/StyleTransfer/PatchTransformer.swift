@@ -4,7 +4,7 @@ import CStyleKernels
 ///
 ///     pixels -> patches of 4x4, 48 channels -> 3x3 -> 3x3 -> residual blocks -> 3x3 -> 3x3 -> patches -> sigmoid -> pixels
 ///
-/// Everything happens at a quarter of the side. Between two convolutions numbers are levels (``IntegerConvolution``), whose
+/// Everything happens at a quarter of the side. Between two convolutions numbers are levels (`IntegerConvolution`), whose
 /// step is chosen for each picture from the largest number there is, so nothing is ever clipped. What the residual blocks
 /// add to stays in float32.
 ///

@@ -1,4 +1,4 @@
-/// The pattern in a transformer's layers that ``FastTransformer`` runs as Winograd convolutions: the network of Ghiasi et al.,
+/// The pattern in a transformer's layers that `FastTransformer` runs as Winograd convolutions: the network of Ghiasi et al.,
 /// its contraction normalised or not.
 package struct StyleChain: Sendable {
   /// Three convolutions down to a quarter of each side.
