@@ -14,7 +14,7 @@ struct LayerTimes: Encodable {
     /// Multiply-accumulates of the matrix products that stand for it, in millions.
     var doneMegaMacs: Double?
     var gigaFlopsPerSecond: Double?
-    /// Of the kernels' peak, in percent.
+    /// Of the kernels' peak, in percent; twice that of float32 where products are of 16 bits.
     var peakPercent: Double?
     /// Input, output and weights, each once.
     var megabytes: Double?
@@ -102,6 +102,7 @@ func layerTimes(of workload: Workload, shape: String, path: String, seconds: Dou
     var stage = LayerTimes.Stage(stage: name, milliseconds: each * 1e3)
     if let cost = costs[name] {
       let rate = 2 * cost.done / each * 1e-9
+      let peak = peak * cost.productsAtOnce
       let arithmetic = 2 * cost.done / peak * 1e-6
       let traffic = cost.bytes / moved * 1e-6
       stage.definedMegaMacs = cost.defined * 1e-6
@@ -155,10 +156,13 @@ private struct Cost {
   var done = 0.0
   /// Input, output and weights, each once.
   var bytes = 0.0
+  /// Products that an instruction makes where it makes one of float32.
+  var productsAtOnce = 1.0
 
   mutating func add(_ layer: LayerCost, inputBytes: Int) {
     defined += Double(layer.macs)
     done += layer.doneMACs
+    if layer.kernel == .winograd3Integer { productsAtOnce = 2 }
     bytes += Double(inputBytes + layer.outputBytes + layer.weightBytes)
   }
 }

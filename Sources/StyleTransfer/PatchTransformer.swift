@@ -32,7 +32,9 @@ final class PatchTransformer: Sendable {
     contract = chain.contract.enumerated().map { index, layer in
       Layer(layer, weight: index == 0 ? Self.inPixelOrder(inputsOf: layer) : layer.weight)
     }
-    residual = chain.residual.flatMap { [$0.first, $0.second] }.map { Layer($0, weight: $0.weight) }
+    residual = chain.residual.flatMap { [$0.first, $0.second] }.map {
+      Layer($0, named: "transformer.residual", weight: $0.weight)
+    }
     expand = chain.expand.enumerated().map { index, layer in
       index == chain.expand.count - 1
         ? Layer(layer, weight: Self.inPixelOrder(outputsOf: layer), styleChannels: Self.filePlaces)
@@ -44,14 +46,15 @@ final class PatchTransformer: Sendable {
 
   /// One convolution, and what it adds where no normalisation follows.
   private struct Layer: Sendable {
+    /// What observers are told; one name for all of the residual blocks.
     let name: String
     let convolution: IntegerConvolution
     let bias: [Float]
     /// For each output channel, where its scale and shift are in the model file.
     let styleChannels: [Int]
 
-    init(_ layer: Convolution, weight: [Float], styleChannels: [Int]? = nil) {
-      name = layer.name
+    init(_ layer: Convolution, named name: String? = nil, weight: [Float], styleChannels: [Int]? = nil) {
+      self.name = name ?? layer.name
       self.styleChannels = styleChannels ?? Array(0..<layer.outputChannels)
       convolution = IntegerConvolution(
         inputChannels: layer.inputChannels, outputChannels: layer.outputChannels, weight: weight)
