@@ -26,8 +26,7 @@ extern "C" {
 /// The largest level. A tile's transform adds up to 100 of them, which must fit into 16 bits.
 #define STYLE_LEVELS 327
 
-/// Side of a Winograd tile of F(4x4, 3x3), and the number of its points.
-#define STYLE_TILE_SIDE 6
+/// Points of a Winograd tile of F(4x4, 3x3).
 #define STYLE_TILE_POINTS 36
 
 /// Tiles that are computed together: what they need then stays in the second-level cache.
