@@ -30,7 +30,7 @@ struct ChannelMoments {
   func affine(scale: Float, shift: Float) -> (scale: Float, shift: Float) {
     let mean = sum / Double(count)
     let variance = max(0, squares / Double(count) - mean * mean)
-    let factor = Double(scale) / (variance + Double(InstanceNormalization.epsilon)).squareRoot()
-    return (Float(factor), Float(Double(shift) - mean * factor))
+    let affine = InstanceNormalization.affine(mean: mean, variance: variance, scale: scale, shift: shift)
+    return (Float(affine.factor), Float(affine.summand))
   }
 }

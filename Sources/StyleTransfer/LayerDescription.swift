@@ -101,24 +101,29 @@ package struct ConvolutionForm: Sendable, Hashable {
   }
 }
 
+/// What a layer does. Its convolution is a `ConvolutionForm` before its weights are read, and a `Convolution` afterwards.
+package enum LayerOperation<Convolving: Sendable>: Sendable {
+  case convolution(Convolving)
+  /// The largest number in each window, which has no padding.
+  case maxPooling(Window)
+  /// The mean of each window with stride 1; the border counts as zeros, or not at all.
+  case averagePooling(Window, countsBorder: Bool)
+  /// The sum of two pictures of one shape.
+  case addition
+  /// The channels of several pictures of one size, one picture after the other.
+  case concatenation
+  /// Squares of this side as channels: for each channel, the rows and columns of the square (PyTorch's `pixel_unshuffle`).
+  case spaceToDepth(Int)
+  /// The reverse (PyTorch's `pixel_shuffle`).
+  case depthToSpace(Int)
+}
+
+extension LayerOperation: Equatable where Convolving: Equatable {}
+extension LayerOperation: Hashable where Convolving: Hashable {}
+
 /// One layer of a network as its file describes it.
 package struct LayerDescription: Sendable, Hashable {
-  /// What a layer does.
-  package enum Operation: Sendable, Hashable {
-    case convolution(ConvolutionForm)
-    /// The largest number in each window.
-    case maxPooling(Window)
-    /// The mean of each window; the border counts as zeros, or not at all.
-    case averagePooling(Window, countsBorder: Bool)
-    /// The sum of two pictures of one shape.
-    case addition
-    /// The channels of several pictures of one size, one picture after the other.
-    case concatenation
-    /// Squares of this side as channels: for each channel, the rows and columns of the square (PyTorch's `pixel_unshuffle`).
-    case spaceToDepth(Int)
-    /// The reverse (PyTorch's `pixel_shuffle`).
-    case depthToSpace(Int)
-  }
+  package typealias Operation = LayerOperation<ConvolutionForm>
 
   /// Distinct in its network; a convolution's tensors are named after it.
   package let name: String

@@ -20,20 +20,7 @@ package struct PictureShape: Sendable, Hashable {
 
 /// Layers with their weights, each after those that it reads.
 package struct LayerGraph: Sendable {
-  /// What a layer does.
-  package enum Operation: Sendable {
-    case convolution(Convolution)
-    /// The largest number in each window, which has no padding.
-    case maxPooling(Window)
-    /// The mean of each window with stride 1; the border counts as zeros, or not at all.
-    case averagePooling(Window, countsBorder: Bool)
-    case addition
-    case concatenation
-    /// Squares of this side as channels: for each channel, the rows and columns of the square.
-    case spaceToDepth(Int)
-    /// The reverse.
-    case depthToSpace(Int)
-  }
+  package typealias Operation = LayerOperation<Convolution>
 
   /// One layer.
   package struct Layer: Sendable {

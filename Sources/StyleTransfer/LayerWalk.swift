@@ -57,11 +57,3 @@ struct LayerWalk {
     return true
   }
 }
-
-/// `x + second(first(x))`.
-struct ResidualBlock: Sendable {
-  /// With normalisation and ReLU.
-  let first: Convolution
-  /// With normalisation, no activation.
-  let second: Convolution
-}

@@ -31,6 +31,12 @@ package struct InstanceNormalization: Sendable {
   /// Keeps the division finite on a flat channel; the same in every published network.
   package static let epsilon: Float = 1e-5
 
+  /// What makes `scale (x - mean) / sqrt(variance + epsilon) + shift` of x.
+  static func affine(mean: Double, variance: Double, scale: Float, shift: Float) -> (factor: Double, summand: Double) {
+    let factor = Double(scale) / (variance + Double(epsilon)).squareRoot()
+    return (factor, Double(shift) - mean * factor)
+  }
+
   /// Nil for a scale of 1 and a shift of 0.
   package let style: StyleMaps?
 

@@ -1,20 +1,12 @@
 /// The pattern in a transformer's layers that `PatchTransformer` runs in whole numbers: patches of 4x4 pixels, 3x3 convolutions
 /// with a bias, residual blocks, 3x3 convolutions with a style, and patches as pixels again.
-package struct PatchChain: Sendable {
+package struct PatchChain: ResidualChain {
   /// Down to what the residual blocks read.
-  let contract: [Convolution]
+  package let contract: [Convolution]
   /// In order.
-  let residual: [ResidualBlock]
+  package let residual: [ResidualBlock]
   /// From what the residual blocks leave to the numbers of the patches.
-  let expand: [Convolution]
-
-  /// Every convolution in order.
-  var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
-
-  /// Channels after each contracting convolution and after each expanding one but the last.
-  package var widths: [Int] { (contract + expand.dropLast()).map(\.outputChannels) }
-  /// Number of residual blocks.
-  package var residualBlocks: Int { residual.count }
+  package let expand: [Convolution]
 
   /// Nil when the layers have another form.
   package init?(_ plan: TransformerPlan) {

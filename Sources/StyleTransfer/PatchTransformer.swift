@@ -17,6 +17,12 @@ final class PatchTransformer: Sendable {
   private let residual: [Layer]
   private let expand: [Layer]
   private let styles: StyleParameters
+  /// The most channels that lie between two convolutions.
+  private let mostChannels: Int
+  /// Channels of what the residual blocks add to.
+  private let features: Int
+  /// Of the convolution that needs the most.
+  private let scratchBytes: Int
 
   /// Width and height of a patch in pixels.
   static let side = 4
@@ -40,6 +46,10 @@ final class PatchTransformer: Sendable {
         ? Layer(layer, weight: Self.inPixelOrder(outputsOf: layer), styleChannels: Self.filePlaces)
         : Layer(layer, weight: layer.weight)
     }
+    let convolutions = (contract + residual + expand).map(\.convolution)
+    mostChannels = convolutions.reduce(Self.channels) { max($0, $1.outputChannels) }
+    features = contract[contract.count - 1].convolution.outputChannels
+    scratchBytes = convolutions.reduce(0) { max($0, $1.scratchBytes) }
     styles = StyleParameters(
       chain.convolutions.compactMap(\.normalization?.style), embeddingCount: embeddingCount)
   }
@@ -118,11 +128,9 @@ extension PatchTransformer {
       self.width = width
       self.height = height
       self.observe = observe
-      let layers = (network.contract + network.residual + network.expand).map(\.convolution)
-      let channels = layers.reduce(PatchTransformer.channels) { max($0, $1.outputChannels) }
+      let channels = network.mostChannels
       let columns = roundUp(width, toMultipleOf: 4)
       let rows = roundUp(height, toMultipleOf: 4)
-      let features = network.contract[network.contract.count - 1].convolution.outputChannels
 
       var room = 0
       func part(_ bytes: Int) -> Int {
@@ -131,11 +139,11 @@ extension PatchTransformer {
       }
       let levelsAt = part((rows + 2) * (columns + 2) * channels * 2)
       let sumsAt = part(rows * columns * channels * 4)
-      let featureAt = part(width * height * features * 4)
+      let featureAt = part(width * height * network.features * 4)
       let doublesAt = part(2 * channels * 8)
       let floatsAt = part(4 * channels * 4)
       let styleAt = part(network.styles.count * 4)
-      let scratchAt = part(layers.reduce(0) { max($0, $1.scratchBytes) })
+      let scratchAt = part(network.scratchBytes)
       let base = memory.reserve(bytes: room)
 
       levels = (base + levelsAt).assumingMemoryBound(to: Int16.self)
@@ -238,9 +246,10 @@ extension PatchTransformer {
         let variance = max(0, statistics.sum_of_squares[channel] / pixels * unit * unit - mean * mean)
         let values = network.styles.values(
           style, normalization: normalization, channel: layer.styleChannels[channel])
-        let factor = Double(values.scale) / (variance + Double(InstanceNormalization.epsilon)).squareRoot()
-        let a = factor * unit
-        let b = Double(values.shift) - mean * factor
+        let affine = InstanceNormalization.affine(
+          mean: mean, variance: variance, scale: values.scale, shift: values.shift)
+        let a = affine.factor * unit
+        let b = affine.summand
         scale[channel] = Float(a)
         shift[channel] = Float(b)
         let ends = (a * Double(statistics.least[channel]) + b, a * Double(statistics.greatest[channel]) + b)

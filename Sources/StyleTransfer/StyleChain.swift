@@ -1,20 +1,13 @@
 /// The pattern in a transformer's layers that `FastTransformer` runs as Winograd convolutions: the network of Ghiasi et al.,
 /// its contraction normalised or not.
-package struct StyleChain: Sendable {
+package struct StyleChain: ResidualChain {
   /// Three convolutions down to a quarter of each side.
-  let contract: [Convolution]
+  package let contract: [Convolution]
   /// At a quarter of each side.
-  let residual: [ResidualBlock]
+  package let residual: [ResidualBlock]
   /// Two upsampling convolutions and the last one, to RGB.
-  let expand: [Convolution]
+  package let expand: [Convolution]
 
-  /// Every convolution in order.
-  var convolutions: [Convolution] { contract + residual.flatMap { [$0.first, $0.second] } + expand }
-
-  /// Channels after each contracting convolution and after each upsampling one.
-  package var widths: [Int] { (contract + expand.dropLast()).map(\.outputChannels) }
-  /// Number of residual blocks.
-  package var residualBlocks: Int { residual.count }
   /// Kernel sides of the first and the last convolution.
   package var endKernels: [Int] { [contract[0].window.rows, expand[2].window.rows] }
 

@@ -57,14 +57,14 @@ private struct ModelDescription: Encodable {
   let transformerLayers: [Layer]
 
   init(_ model: StyleModel, name: String, width: Int, height: Int) {
-    let chain = StyleChain(model.transformer)
-    let patches = PatchChain(model.transformer)
+    let ghiasi = StyleChain(model.transformer)
+    let chain: (any ResidualChain)? = ghiasi ?? PatchChain(model.transformer)
     let costs = model.layerCosts(width: width, height: height)
     let transformerMACs = model.macs(width: width, height: height)
     self.model = name
-    transformerWidths = chain?.widths ?? patches?.widths
-    residualBlocks = chain?.residualBlocks ?? patches?.residualBlocks
-    endKernels = chain?.endKernels
+    transformerWidths = chain?.widths
+    residualBlocks = chain?.residualBlocks
+    endKernels = ghiasi?.endKernels
     predictorSidePixels = model.predictorSide
     embeddingLength = model.architecture.embedding
     parameters = model.parameterCount

@@ -29,10 +29,6 @@ private func convolve(
   return result
 }
 
-private let paths = [STYLE_PATH_PORTABLE, STYLE_PATH_AVX2, STYLE_PATH_AVX512].compactMap {
-  style_kernels_for($0)?.pointee
-}
-
 /// The same numbers in every run, so that a failure can be looked at twice.
 private struct SeededNumbers: RandomNumberGenerator {
   private var state: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -51,7 +47,7 @@ private struct SeededNumbers: RandomNumberGenerator {
 
   @Test("a convolution by way of its points is the convolution, for odd sizes and channel counts")
   func winograd() {
-    for kernels in paths {
+    for kernels in kernelPaths {
       for (shape, blocks) in Self.shapes {
         for (columns, rows, inputs, outputs) in [(1, 1, 1, 1), (7, 5, 3, 9), (13, 20, 5, 4)] {
           var generator = SeededNumbers()

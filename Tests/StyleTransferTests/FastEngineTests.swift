@@ -4,10 +4,6 @@ import Testing
 
 /// The fast engine against the reference engine, on every path that this CPU can run.
 @Suite struct FastEngineTests {
-  private static let paths = [STYLE_PATH_PORTABLE, STYLE_PATH_AVX2, STYLE_PATH_AVX512].compactMap {
-    style_kernels_for($0)?.pointee
-  }
-
   private let model: StyleModel
   private let reference: ReferenceEngine
 
@@ -35,7 +31,7 @@ import Testing
   @Test("pictures of every small size agree with the reference")
   func transformer() {
     let workspace = StyleWorkspace()
-    for kernels in Self.paths {
+    for kernels in kernelPaths {
       let fast = engine(kernels)
       for (width, height) in [
         (8, 8), (8, 12), (12, 8), (16, 16), (20, 36), (24, 8), (28, 28), (32, 40), (60, 64), (64, 60), (68, 52),
@@ -63,7 +59,7 @@ import Testing
       let pixels = noisyPicture(side, side)
       let expected = try model.onReferenceEngine.embed(pixels: pixels, workspace: StyleWorkspace()).values
       let scale = expected.reduce(1) { max($0, abs($1)) }
-      for kernels in Self.paths {
+      for kernels in kernelPaths {
         let engine = FastEngine(
           predictor: model.predictor, transformer: model.transformer, embeddingCount: 6, kernels: kernels)
         let results = [Float(0), .nan].map { value in
@@ -83,7 +79,7 @@ import Testing
   func fusedPaths() throws {
     let model = StyleModel.embedded
     let side = try #require(model.predictorSide)
-    let results = Self.paths.filter { $0.path != STYLE_PATH_PORTABLE }.map { kernels in
+    let results = kernelPaths.filter { $0.path != STYLE_PATH_PORTABLE }.map { kernels in
       let engine = FastEngine(
         predictor: model.predictor, transformer: model.transformer, embeddingCount: model.architecture.embedding,
         kernels: kernels)
@@ -96,7 +92,7 @@ import Testing
 
   @Test("what the scratch memory held before does not show")
   func scratchContents() {
-    for kernels in Self.paths {
+    for kernels in kernelPaths {
       let fast = engine(kernels)
       for (width, height) in [(12, 8), (36, 20), (60, 52)] {
         let results = [Float(0), .nan, .infinity, -3e38].map { value in
@@ -115,7 +111,7 @@ import Testing
     .enabled(if: Importer.canImportPublishedModels, Comment(rawValue: Importer.skipMessage)))
   func golden() throws {
     let models = try Importer.published.get()
-    for kernels in Self.paths {
+    for kernels in kernelPaths {
       func fast(_ model: StyleModel) -> StyleModel {
         model.running(
           on: FastEngine(

@@ -134,7 +134,7 @@ struct RandomGraphTests {
     let pixels = (0..<side * side * 3).map { _ in UInt8.random(in: 0...255, using: &numbers) }
     let expected = try model.onReferenceEngine.embed(pixels: pixels, workspace: StyleWorkspace()).values
     let scale = expected.reduce(1) { max($0, abs($1)) }
-    for kernels in SpelledModelTests.paths {
+    for kernels in kernelPaths {
       let engine = FastEngine(
         predictor: model.predictor, transformer: model.transformer, embeddingCount: 7, kernels: kernels)
       let results = [Float(0), .nan, 3e38].map { (value: Float) -> [Float] in

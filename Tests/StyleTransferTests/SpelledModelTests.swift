@@ -6,10 +6,6 @@ import Testing
 /// Models whose layers are spelled out, against the same layers in PyTorch (Tests/GoldenMakers/make_style_golden.py).
 @Suite("Models with layers")
 struct SpelledModelTests {
-  static let paths = [STYLE_PATH_PORTABLE, STYLE_PATH_AVX2, STYLE_PATH_AVX512].compactMap {
-    style_kernels_for($0)?.pointee
-  }
-
   static func model(_ name: String) throws -> StyleModel {
     try StyleModel(contentsOf: TestData.golden("\(name)-model.safetensors"))
   }
@@ -21,7 +17,7 @@ struct SpelledModelTests {
   /// Every way to run a model here: each path, with layers in patterns together and each on its own, and the reference.
   static func ways(_ model: StyleModel) -> [(name: String, model: StyleModel)] {
     [("reference", model.onReferenceEngine)]
-      + paths.flatMap { kernels in
+      + kernelPaths.flatMap { kernels in
         [true, false].map { usesPatterns in
           (
             "\(String(cString: kernels.name)) \(usesPatterns ? "patterns" : "layers")",

@@ -1,3 +1,4 @@
+import CStyleKernels
 import Foundation
 import StyleTransfer
 
@@ -87,6 +88,11 @@ enum Importer {
   }
 
   struct ImportFailed: Error { let message: String }
+}
+
+/// The kernels of every path that this CPU can run, narrowest first.
+let kernelPaths = [STYLE_PATH_PORTABLE, STYLE_PATH_AVX2, STYLE_PATH_AVX512].compactMap {
+  style_kernels_for($0)?.pointee
 }
 
 /// A picture with edges, gradients and noise.

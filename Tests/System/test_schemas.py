@@ -192,6 +192,9 @@ def test_what_looks_at_data_and_configuration(workplace: Workplace, tmp_path: pa
     assert control("styles", "add", str(styles), *config).returncode == 0
     assert [folder["styles"] for folder in run("styles", "list", *config)] == [3]
     assert run("model", "info")["model"] == "embedded"
+    # Of the form of Ghiasi et al.
+    tiny = ROOT / "Tests" / "StyleTransferTests" / "Golden" / "tiny-model.safetensors"
+    assert run("model", "info", str(tiny))["residual_blocks"] > 0
     run("config", "show", *config)
     sources = tmp_path / "sources.toml"
     sources.write_text(

@@ -60,12 +60,9 @@ def main() -> None:
         ends_alone = repaintings.is_forced(step)
         x, z = repaintings.batch(step)
         with torch.no_grad():
+            stages = matched_features(teacher.stages(x, z), shape.residual_blocks)
             # Without the teacher's features at larger sides, which nothing here has.
-            wanted = [
-                part
-                for index, part in enumerate(matched_features(teacher.stages(x, z), shape.residual_blocks))
-                if 2 <= index <= 2 + shape.residual_blocks or index == 5 + shape.residual_blocks
-            ]
+            wanted = [*stages[2 : 3 + shape.residual_blocks], stages[-1]]
         if ends_alone:
             got = [student.contracted(x), *wanted[1:-1], student.expanded(wanted[-2], z)]
         else:
