@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from .memory import keep_freed_memory
 from .report import write_report
 from .scheduler import BUSY, carry_out, carry_out_all
 from .shards import unpack
@@ -57,6 +58,7 @@ def main() -> int:
     if options.command == "run":
         # Also for what the libraries below PyTorch compute; the scheduler says so to the others.
         torch.set_num_threads(1)
+        keep_freed_memory()
         return 0 if carry_out(study, study.run_named(options.name), _say) else BUSY
     failed = []
     if options.command == "queue":
