@@ -53,7 +53,7 @@ package struct RingGeometry: Sendable, Hashable {
     segmentBytes = geometry.file_bytes
     producerProcess = Int(geometry.producer_pid)
     producerStartTicks = geometry.producer_start_ticks
-    cpuPath = RingCPUPath(rawValue: geometry.cpu_path) ?? .unknown
+    cpuPath = RingCPUPath(rawValue: geometry.cpu_path) ?? .any
     createdUnixNanoseconds = geometry.created_unix_ns
     createdNanoseconds = geometry.created_ns
   }

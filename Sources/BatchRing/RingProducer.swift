@@ -53,7 +53,7 @@ package final class RingProducer: @unchecked Sendable {
   ///     a reader that meets another fingerprint than it knows.
   ///   - worldSize: readers of the whole stream; the location's rank must be below it.
   ///   - batchesPerEpoch: for the reader's information, 0 for unknown.
-  ///   - cpuPath: for the reader's information, what the batches are made with.
+  ///   - cpuPath: for the reader's information, what the batches' bits depend on.
   ///   - start: first batch.
   ///   - group: numeric group that may attach too; nil for this process's user alone.
   ///   - spaceTimeout: how long to wait, when memory is short, for the reader of a dead predecessor to let go of its.
@@ -61,7 +61,7 @@ package final class RingProducer: @unchecked Sendable {
   ///   `.owner` the user whose file has this name.
   package convenience init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .unknown,
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .any,
     start: Start = .resume(else: 0),
     group: UInt32? = nil, spaceTimeout: Duration = .seconds(5)
   ) throws(RingError) {
@@ -73,7 +73,7 @@ package final class RingProducer: @unchecked Sendable {
 
   package init(
     at location: RingLocation, slotCount: Int, batchSize: Int, fields: [RingField], fingerprint: [UInt8],
-    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .unknown,
+    settings: String = "", worldSize: Int = 1, batchesPerEpoch: UInt64 = 0, cpuPath: RingCPUPath = .any,
     start: Start = .resume(else: 0),
     group: UInt32? = nil, spaceTimeout: Duration = .seconds(5), hook: Hook?
   ) throws(RingError) {

@@ -308,12 +308,14 @@ package final class Daemon: Sendable {
     _ configuration: ServiceConfiguration, at location: RingLocation, stream: OpenedStream, schedule: StreamSchedule,
     start: UInt64, failpoint: Failpoint?
   ) throws -> StreamPipeline.Lane {
+    let isSameOnEveryPath = stream.source.model?.isSameOnEveryPath ?? true
+    let cpuPath = isSameOnEveryPath ? .any : RingCPUPath(named: KernelPath.selected)
     let ring = try RingProducer(
       at: location, slotCount: configuration.ring.slots, batchSize: configuration.batch.size,
       fields: BatchFields.all(
         for: stream.source.recipes, count: configuration.batch.size, drawn: configuration.ring.drawn),
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
-      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: RingCPUPath(named: KernelPath.selected),
+      batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: cpuPath,
       start: .resume(else: start), group: configuration.ring.groupNumber, hook: failpoint?.ringHook)
     if ring.startBatch > 0 {
       journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")

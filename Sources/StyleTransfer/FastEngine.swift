@@ -58,6 +58,13 @@ package struct FastEngine: StyleEngine {
     }
   }
 
+  /// What computes in whole numbers, or rounds once in each step.
+  package var isSameOnEveryPath: Bool {
+    guard case .patches = transformer else { return false }
+    if case .direct = predictor { return false }
+    return true
+  }
+
   package func embed(
     _ pixels: UnsafePointer<UInt8>, into embedding: UnsafeMutablePointer<Float>, workspace: StyleWorkspace
   ) {

@@ -344,7 +344,7 @@ struct PointwiseConvolution: Sendable {
       let bounds = layer.activation.bounds
       var epilogue = style_epilogue(
         bias: bias.start, residual: residual, low: bounds.lowerBound, high: bounds.upperBound)
-      kernels.gemm_f32(
+      kernels.gemm_fused_f32(
         weights.start, layer.outputChannels, offsets.baseAddress!, layer.inputChannels, input, count, output,
         outputStride, &epilogue)
     }

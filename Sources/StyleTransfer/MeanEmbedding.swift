@@ -44,7 +44,7 @@ struct MeanEmbedding: Sendable {
     withUnsafeTemporaryAllocation(of: Int.self, capacity: channels) { offsets in
       for channel in 0..<channels { offsets[channel] = channel * columns }
       var epilogue = style_epilogue(bias: nil, residual: bias.start, low: -.infinity, high: .infinity)
-      kernels.gemm_f32(
+      kernels.gemm_fused_f32(
         means, 1, offsets.baseAddress!, channels, weights.start, columns, values, columns, &epilogue)
     }
     embedding.update(from: values, count: map.outputs)

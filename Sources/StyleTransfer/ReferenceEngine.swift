@@ -8,6 +8,8 @@ package struct ReferenceEngine: StyleEngine {
   private let predictor: PredictorPlan?
   private let transformer: TransformerPlan
 
+  package var isSameOnEveryPath: Bool { false }
+
   /// An engine for these networks.
   package init(predictor: PredictorPlan?, transformer: TransformerPlan) {
     Self.useOneThread

@@ -47,7 +47,7 @@ package struct StridedConvolution: Sendable {
       bias.withUnsafeBufferPointer { bias in
         var epilogue = style_epilogue(
           bias: bias.baseAddress, residual: nil, low: bounds.lowerBound, high: bounds.upperBound)
-        kernels.gemm_f32(
+        kernels.gemm_fused_f32(
           weights.start, layer.outputChannels, offsets.baseAddress!, depth, input,
           roundUp(rows * layout.rowStride, toMultipleOf: kernels.vector_length), output, planeStride, &epilogue)
       }

@@ -1,6 +1,9 @@
 /// Something that runs the two networks. Arguments were checked by ``StyleModel``: sides suit the transformer, the
 /// embedding has the model's length, the model has a predictor when `embed` is called.
 package protocol StyleEngine: Sendable {
+  /// Whether the results have the same bits on every ``KernelPath``.
+  var isSameOnEveryPath: Bool { get }
+
   /// Runs the predictor.
   ///
   /// - Parameters:

@@ -28,6 +28,9 @@ package final class StyleModel: Sendable {
   package let transformer: TransformerPlan
   private let engine: any StyleEngine
 
+  /// Whether its pictures are the same, byte for byte, whichever vector instructions it runs on.
+  package var isSameOnEveryPath: Bool { engine.isSameOnEveryPath }
+
   /// Loads a model file.
   ///
   /// - Parameter url: a safetensors file as docs/model-format.md describes it.

@@ -84,4 +84,25 @@ import Testing
       }
     }
   }
+
+  @Test("every path gives the same bits") func sameBits() {
+    let (width, rowStride, rows) = (37, 40, 9)
+    var numbers = Numbers(seed: 1)
+    let contents = numbers.list((rows + 3) * rowStride)
+    let weights = numbers.list(9)
+    let left = (0..<(rows + 1) * rowStride).map { $0 % rowStride == 0 ? 0 : UInt32.max }
+    let right = (0..<(rows + 1) * rowStride).map { $0 % rowStride == width - 1 ? 0 : UInt32.max }
+    let results = KernelPath.all.map { path in
+      let input = GuardedFloats(contents)
+      let first = GuardedFloats(zeros: (rows + 1) * rowStride)
+      path.kernels.depthwise3_stride1_f32(
+        input.start + 1, rowStride, rows, weights, left, right, 0.25, -2, 2, first.start)
+      let second = GuardedFloats(zeros: 32)
+      path.kernels.depthwise3_stride2_f32(input.start, rowStride, 18, weights, right, -0.25, -2, 2, second.start)
+      let sums = GuardedFloats(zeros: rows)
+      path.kernels.sum_rows_f32(input.start, rows, rowStride, width, 0.1, sums.start)
+      return Array(first.values[..<(rows * rowStride)]) + second.values[..<18] + sums.values
+    }
+    #expect(results.allSatisfy { $0 == results[0] })
+  }
 }

@@ -106,4 +106,53 @@ private func expectProduct(
     }
     #expect(results[0] == results[1] && results[0] == results[2])
   }
+
+  @Test("fused sums round once in each step, to the bit, on every path", arguments: KernelPath.all)
+  func fused(path: KernelPath) {
+    var numbers = Numbers(seed: 6)
+    let count = 48
+    for outputs in 1...25 {
+      for depth in [2, 9, 40] {
+        let matrix = numbers.list(outputs * depth)
+        let contents = numbers.list(depth * count)
+        var expected = [Float](repeating: 0, count: outputs * count)
+        for (index, _) in expected.enumerated() {
+          for d in 0..<depth {
+            expected[index].addProduct(matrix[index / count * depth + d], contents[d * count + index % count])
+          }
+        }
+        #expect(Self.fusedProduct(path, matrix, outputs: outputs, contents, count: count) == expected)
+      }
+    }
+  }
+
+  @Test("also where a double cannot tell the exact sum from the middle of two floats", arguments: KernelPath.all)
+  func fusedTies(path: KernelPath) {
+    // 1 + n / 2^23, plus a product that is a little less or more than half of the last bit: less than 2^-53 of it.
+    let count = 96
+    for sign: Float in [-1, 1] {
+      let bases = (0..<count).map { sign * (1 + Float($0) * 0x1p-23) }
+      let factors = (0..<count).map { 0x1p-12 * (1 + Float($0 % 7 + 1) * 0x1p-23) }
+      for other: Float in [1 - 0x1p-23, 1 - 0x1p-22, 1 + 0x1p-23, 1] {
+        for product in [-0x1p-12 * other, 0x1p-12 * other] {
+          let expected = zip(bases, factors).map { $0.addingProduct(product, $1) }
+          #expect(Self.fusedProduct(path, [1, product], outputs: 1, bases + factors, count: count) == expected)
+        }
+      }
+    }
+  }
+
+  private static func fusedProduct(
+    _ path: KernelPath, _ matrix: [Float], outputs: Int, _ contents: [Float], count: Int
+  ) -> [Float] {
+    let depth = matrix.count / outputs
+    let packed = GuardedFloats(zeros: matrix.count, misalignment: 1)
+    let input = GuardedFloats(contents, misalignment: 2)
+    let output = GuardedFloats(zeros: outputs * count, misalignment: 3)
+    path.kernels.pack_rows_f32(matrix, outputs, depth, packed.start)
+    path.kernels.gemm_fused_f32(
+      packed.start, outputs, (0..<depth).map { $0 * count }, depth, input.start, count, output.start, count, nil)
+    #expect(output.isUntouchedOutside && packed.isUntouchedOutside)
+    return output.values
+  }
 }

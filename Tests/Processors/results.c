@@ -2,8 +2,9 @@
 // function: its name and a hash of its bytes. Where a line has the name "gemm_f32 error", it is the largest error, in units of the bound
 // that rounding allows, against sums in double precision.
 //
-// Lines of two processors are compared by Tests/Processors/run. The integer kernels' must always be the same. Built with
-// -ffp-contract=off, the other style kernels' must be, too; with the flags of the package a processor with fused multiply-adds uses them, so only gemm's errors are compared.
+// Lines of two processors are compared by Tests/Processors/run. All down to "sum_rows_f32" must always be the same. Built with
+// -ffp-contract=off, the others must be, too; with the flags of the package a processor with fused multiply-adds uses them, so
+// only the errors of gemm_f32 are compared.
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -116,6 +117,30 @@ static void gemm(const style_kernels *kernels) {
   free(matrix), free(input), free(packed);
 }
 
+// What an embedded predictor is made of: each step is rounded once, however it is built.
+static void predictor(void) {
+  const style_kernels *kernels = style_kernels_for(STYLE_PATH_PORTABLE);
+  enum { outputs = 13, depth = 75, count = 96 };
+  float *matrix = random_floats(outputs * depth), *rows = random_floats(depth * count), *packed = random_floats(outputs * depth);
+  static float output[4096];
+  ptrdiff_t offsets[depth];
+  for (int row = 0; row < depth; row++) offsets[row] = (ptrdiff_t)row * count;
+  kernels->pack_rows_f32(matrix, outputs, depth, packed);
+  kernels->gemm_fused_f32(packed, outputs, offsets, depth, rows, count, output, count, NULL);
+  say("gemm_fused_f32", output, outputs * count * sizeof *output);
+  free(matrix), free(rows), free(packed);
+  float *input = random_floats(2048), *weights = random_floats(9);
+  static uint32_t masks[2048];
+  for (size_t index = 0; index < 2048; index++) masks[index] = bits() >> 60 ? ~0u : 0;
+  kernels->depthwise3_stride1_f32(input + 4, 32, 12, weights, masks, masks, 0.1f, 0, 6, output);
+  say("depthwise3_stride1_f32", output, 12 * 32 * sizeof *output);
+  kernels->depthwise3_stride2_f32(input, 80, 29, weights, masks, 0.1f, 0, 6, output);
+  say("depthwise3_stride2_f32", output, 29 * sizeof *output);
+  kernels->sum_rows_f32(input, 5, 101, 97, 0.25f, output);
+  say("sum_rows_f32", output, 5 * sizeof *output);
+  free(input), free(weights);
+}
+
 static void style(void) {
   const style_kernels *kernels = style_kernels_for(STYLE_PATH_PORTABLE);
   gemm(kernels);
@@ -136,12 +161,6 @@ static void style(void) {
   }
   float *input = random_floats(4096), *weights = random_floats(9), *output = random_floats(4096);
   memset(masks, 0xff, sizeof masks);
-  kernels->depthwise3_stride1_f32(input + 4, 32, 12, weights, masks, masks, 0.1f, 0, 6, output);
-  say("depthwise3_stride1_f32", output, 12 * 32 * sizeof *output);
-  kernels->depthwise3_stride2_f32(input, 80, 29, weights, masks, 0.1f, 0, 6, output);
-  say("depthwise3_stride2_f32", output, 29 * sizeof *output);
-  kernels->sum_rows_f32(input, 5, 101, 97, 0.25f, output);
-  say("sum_rows_f32", output, 5 * sizeof *output);
   kernels->affine_f32(input, 1001, 1.7f, -0.3f, 0, output);
   kernels->add_affine_f32(input, 1001, -0.6f, 0.2f, output);
   say("affine_f32, add_affine_f32", output, 1001 * sizeof *output);
@@ -204,5 +223,6 @@ static void integers(void) {
 int main(void) {
   imaging();
   integers();
+  predictor();
   style();
 }

@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("ray")
 
 import sassl
+from model_files import with_another_transformer
 from ray_cluster import SETTINGS, left_behind, served
 from streams import digest_of, digest_of_arrays, digests
 from workplace import eventually
@@ -89,19 +90,18 @@ def test_a_ring_whose_file_is_removed_is_made_anew(data: Path, on_one_machine: l
         assert digests(reader, 10) == on_one_machine[2:12]
 
 
-def test_instructions_can_be_pinned_on_every_node(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instructions_can_be_pinned_on_every_node(data: Path, on_one_machine: list[bytes]) -> None:
     with served(data, makers=2, cpu_path="portable") as deployment, deployment.attach(start=0) as reader:
-        assert reader.information.cpu_path == "portable"
+        (rank,) = deployment.status()["ranks"]
+        assert {maker["cpu_path"] for maker in rank["makers"]} == {"portable"}
         made = digests(reader, 3)
-    monkeypatch.setenv("SASSL_CPU", "portable")
-    with sassl.serve(data, **SETTINGS, workers_count=2) as reader:
-        assert digests(reader, 3) == made
+    assert made == on_one_machine[:3]
 
 
-def test_makers_on_different_instructions_are_told(data: Path, cluster: Any, on_one_machine: list[bytes]) -> None:
-    with served(data, makers=1) as deployment, deployment.attach(start=0) as reader:
-        usual = reader.information.cpu_path
-        if usual == "portable":
+def test_makers_on_different_instructions_are_told_where_it_matters(data: Path, cluster: Any, tmp_path: Path) -> None:
+    model = with_another_transformer(tmp_path / "model.safetensors")
+    with served(data, makers=1, style_model=str(model)) as deployment, deployment.attach(start=0) as reader:
+        if reader.information.cpu_path == "portable":
             pytest.skip("this processor has the portable instructions alone")
         deployment.plan.environment["SASSL_CPU"] = "portable"
         added = deployment.add_maker()

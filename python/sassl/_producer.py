@@ -49,7 +49,7 @@ class RingProducer:
     :param start: first batch number, unless resumed.
     :param fingerprint: 32 bytes, equal for equal streams.
     :param settings: what the fingerprint is made of, one `key = value` line each.
-    :param cpu_path: the number of the instructions that the batches were made with, 0 for unknown.
+    :param cpu_path: the number of the instructions that the batches' bits depend on, 0 for none.
     :param group: number of the group whose members may read, -1 for nobody but this user.
     :param space_timeout: seconds to wait for a dead predecessor's reader to give its memory back.
     :param hook: called at each step of the protocol; where it returns true, the call is given up as by a kill.

@@ -32,7 +32,7 @@ from .errors import (
 )
 
 # What `sassld`'s networks run on, by its number in the ring.
-_CPU_PATHS: Final = ("unknown", "portable", "avx2", "avx512")
+_CPU_PATHS: Final = ("any", "portable", "avx2", "avx512")
 # How long a call into C waits before Python gets to look for signals such as Ctrl-C.
 _SIGNAL_SLICE_SECONDS: Final = 0.2
 # How long a sentence on changed settings may get; what does not fit is counted in it.
@@ -65,8 +65,9 @@ class RingInformation:
     producer_pid: int
     """Process number of `sassld`."""
     cpu_path: str
-    """The instructions that its style networks run on: `avx512`, `avx2` or `portable`; `unknown` where it does not say.
-    Stylized views have the same bits on one of them; between two, single values differ by a level of 255 or a few."""
+    """The instructions that the batches' bits depend on: `any` where they are the same on all, as with the embedded
+    style model, or without style. Otherwise `avx512`, `avx2` or `portable`: stylized views have the same bits on one of
+    them; between two, single values differ by a level of 255 or a few. `unknown` is what this version does not know."""
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ class Reader(Iterator[Batch]):
             settings=settings.value.decode(errors="replace"),
             payload_bytes=geometry.payload_bytes,
             producer_pid=geometry.producer_pid,
-            cpu_path=_CPU_PATHS[geometry.cpu_path] if geometry.cpu_path < len(_CPU_PATHS) else _CPU_PATHS[0],
+            cpu_path=_CPU_PATHS[geometry.cpu_path] if geometry.cpu_path < len(_CPU_PATHS) else "unknown",
         )
 
     @property
@@ -472,7 +473,7 @@ class Reader(Iterator[Batch]):
         `ConfigurationChangedError`, which names the settings that differ, when the ring's stream is another one, unless
         `force` is set: the batches that follow are then not those that would have followed.
 
-        A ring that was made with other instructions (`RingInformation.cpu_path`) is read on with a warning: the same
+        A ring whose bits depend on other instructions (`RingInformation.cpu_path`) is read on with a warning: the same
         samples and draws follow, and single values of stylized views differ by a level of 255 or a few.
         """
         ours = self.information
@@ -487,7 +488,7 @@ class Reader(Iterator[Batch]):
             )
         self.seek(state["batch"])
         paths = state.get("cpu_path", "unknown"), ours.cpu_path
-        if "unknown" not in paths and paths[0] != paths[1]:
+        if not {"any", "unknown"}.intersection(paths) and paths[0] != paths[1]:
             warnings.warn(
                 f"the saved position was made with {paths[0]} instructions, this ring is made with {paths[1]}: the "
                 "stream goes on with the same samples and draws, but single values of stylized views differ slightly. "

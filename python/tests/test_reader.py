@@ -452,12 +452,12 @@ def test_information_tells_what_the_ring_holds(directory: str) -> None:
         assert information.fingerprint == (b"f" * 32).hex()
         assert information.settings == SETTINGS
         assert information.producer_pid == os.getpid()
-        assert information.cpu_path == "unknown"
+        assert information.cpu_path == "any"
 
 
 @pytest.mark.parametrize(
     ("number", "name"),
-    [(0, "unknown"), (1, "portable"), (2, "avx2"), (3, "avx512"), (4, "unknown"), (2**32 - 1, "unknown")],
+    [(0, "any"), (1, "portable"), (2, "avx2"), (3, "avx512"), (4, "unknown"), (2**32 - 1, "unknown")],
 )
 def test_a_reader_knows_which_instructions_a_batch_was_made_with(directory: str, number: int, name: str) -> None:
     with Producer(directory, cpu_path=number), attach(directory) as reader:
@@ -480,7 +480,7 @@ def test_a_resume_on_other_instructions_is_told_and_goes_on(directory: str) -> N
         assert reader.next(timeout=10).number == 1
 
 
-@pytest.mark.parametrize("saved", ["avx512", "unknown", None])
+@pytest.mark.parametrize("saved", ["avx512", "any", "unknown", None])
 def test_a_resume_on_the_same_or_on_unknown_instructions_says_nothing(
     directory: str, saved: str | None, recwarn: pytest.WarningsRecorder
 ) -> None:

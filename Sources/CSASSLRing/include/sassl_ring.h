@@ -106,10 +106,11 @@ enum sassl_ring_state {
   SASSL_RING_SUPERSEDED = 3,  ///< nor is this where a reader should write its position: the successor has read it
 };
 
-/// The vector instructions that a producer's networks run on. The bits of a stylized view are the same for one of them. Between
-/// two, single values leave the style network one level (of 255) apart, and colour jitter may make that a few levels.
+/// The vector instructions that a stream's bits depend on. With style networks that do not compute in whole numbers, the bits of a
+/// stylized view are the same for one of them. Between two, single values leave the network one level (of 255) apart, and colour jitter
+/// may make that a few levels.
 enum sassl_ring_cpu_path {
-  SASSL_RING_CPU_UNKNOWN = 0,  ///< the producer does not say
+  SASSL_RING_CPU_ANY = 0,  ///< the stream is the same on all of them, or the producer does not say
   SASSL_RING_CPU_PORTABLE = 1,
   SASSL_RING_CPU_AVX2 = 2,
   SASSL_RING_CPU_AVX512 = 3,
@@ -141,7 +142,7 @@ struct sassl_ring_header {
   uint32_t world_size;                   ///< readers of the stream
   uint64_t batches_per_epoch;            ///< 0 where the producer does not say
   int32_t producer_pid;                  ///< for messages; whether it lives is for the lock to say
-  uint32_t cpu_path;                     ///< enum sassl_ring_cpu_path: what the producer's networks run on
+  uint32_t cpu_path;                     ///< enum sassl_ring_cpu_path: what the batches' bits depend on
   uint64_t producer_start_ticks;         ///< start time of that pid, clock ticks since boot (/proc/PID/stat, field 22)
   uint64_t created_unix_ns;              ///< wall clock, for people
   uint64_t created_ns;                   ///< CLOCK_MONOTONIC

@@ -77,6 +77,12 @@ typedef struct STYLE_SHARED {
       const float *packed, size_t outputs, const ptrdiff_t *offsets, size_t depth, const float *input, size_t count,
       float *output, size_t output_stride, const style_epilogue *epilogue);
 
+  /// `gemm_f32` with one rounding for each multiplication and addition also on CPUs without FMA, where it is several times as slow: the
+  /// same bits on every path.
+  void (*gemm_fused_f32)(
+      const float *packed, size_t outputs, const ptrdiff_t *offsets, size_t depth, const float *input, size_t count,
+      float *output, size_t output_stride, const style_epilogue *epilogue);
+
   /// Bᵀ d B of every tile of one channel: `points[xi * point_stride + q]`, where element (i, j) of tile q is
   /// `input[(i % 4 * 4 + j % 4) * plane_stride + q + i / 4 * row_stride + j / 4]`. So planes are read up to slot
   /// count + row_stride.

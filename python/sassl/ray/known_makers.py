@@ -202,8 +202,8 @@ class KnownMakers:
     def _compare_instructions(self, paths: set[int]) -> None:
         if len(paths) > 1 and paths != self._instructions:
             print(
-                "the makers run on different vector instructions, so that single values of stylized views depend on "
-                "who made them, by a level of 255 or a few: "
+                "the makers run on different vector instructions, so that with this style model single values of "
+                "stylized views depend on who made them, by a level of 255 or a few: "
                 + ", ".join(
                     f"{maker.name} on {maker.report.host}: {maker.report.status['cpu_path']}"
                     for maker in self.all
