@@ -7,14 +7,19 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Final
 
 import torch
 
 from .memory import keep_freed_memory
+from .publishing import publish
 from .report import write_report
 from .scheduler import BUSY, carry_out, carry_out_all
 from .shards import unpack
 from .study import StudyError, load
+
+#: Logs of the studies that the repository shows, in folders that are named after the studies' files.
+RESULTS: Final = Path(__file__).resolve().parents[1] / "results"
 
 
 def _say(text: str) -> None:
@@ -33,12 +38,18 @@ def _options() -> argparse.Namespace:
         ("run", "train and measure one run, from where it was stopped"),
         ("queue", "train and measure every run that is not finished, then write the report"),
         ("report", "write the report from the logs that there are"),
+        (
+            "publish",
+            "keep the logs of finished runs in results, and write the sections and figures of a page from them",
+        ),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("study", type=Path, help="TOML file")
         command.add_argument("folder", type=Path, help="holds data and results")
         if name == "run":
             command.add_argument("name", help="METHOD-ARM-SEED")
+        if name == "publish":
+            command.add_argument("page", type=Path, help="Markdown file with sections `<!-- evidence: NAME -->`")
         if name == "queue":
             cores = len(os.sched_getaffinity(0))
             command.add_argument("--processes", type=int, default=cores, help="runs at a time (default: one per core)")
@@ -60,6 +71,10 @@ def main() -> int:
         torch.set_num_threads(1)
         keep_freed_memory()
         return 0 if carry_out(study, study.run_named(options.name), _say) else BUSY
+    if options.command == "publish":
+        publish(study, RESULTS / file.stem, options.page)
+        _say(f"wrote {options.page}, its figures, and {RESULTS / file.stem}")
+        return 0
     failed = []
     if options.command == "queue":
         failed = carry_out_all(file, study, max(options.processes, 1), _say)

@@ -20,8 +20,10 @@ from .study import Study
 def draw_differences(study: Study, values: Values, questions: Sequence[Question], file: Path) -> None:
     """What each arm gains or loses against the reference, in points, with the 95 % interval over seeds."""
     # Of the others there is nothing to compare.
-    references = {method for _, method, arm in values if arm == study.reference}
-    methods = [method for method in dict.fromkeys(method for _, method, _ in values) if method in references]
+    arms_of: dict[str, set[str]] = {}
+    for _, method, arm in values:
+        arms_of.setdefault(method, set()).add(arm)
+    methods = [method for method, arms in arms_of.items() if study.reference in arms and len(arms) > 1]
     if not methods:
         return
     figure, axes = pyplot.subplots(
@@ -75,6 +77,8 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
     """The linear probe on shifted pictures by severity, the mean over seeds, one row of panels for each method."""
     methods = list(dict.fromkeys(method for _, method, _ in values))
     shifts = list(dict.fromkeys(question.pictures for question, _, _ in values if question.severity))
+    if not shifts:
+        return
     figure, axes = pyplot.subplots(
         len(methods), len(shifts), figsize=(3 * len(shifts), 2.8 * len(methods)), sharey=True, squeeze=False
     )

@@ -22,10 +22,10 @@ def write_report(study: Study, folder: Path) -> Path:
     """Writes the report from what the logs have, and returns its file. Runs that are not finished are named as such."""
     folder.mkdir(parents=True, exist_ok=True)
     values = values_of(study)
-    parts = ["# What style augmentation did to representations", _state(study)]
+    parts = ["# What style augmentation did to representations", state(study)]
     finished = [run for run in study.runs if is_finished(study, run)]
     if finished:
-        questions = list(dict.fromkeys(question for question, _, _ in values))
+        questions = questions_of(values)
         draw_differences(study, values, questions, folder / "differences.png")
         draw_shifts(study, values, folder / "shifts.png")
         parts += [
@@ -34,12 +34,12 @@ def write_report(study: Study, folder: Path) -> Path:
             "with the 95 % interval (Student's t, paired by seed: both arms saw the same crops and colours). **Bold**: "
             "the interval leaves out zero. One seed has no interval, and shows nothing. The question that was asked "
             f"beforehand is '{MAIN}'; of the others, one in twenty would stand out by chance.",
-            _differences(study, values, questions),
+            differences(study, values),
             *(["![differences](differences.png)"] if (folder / "differences.png").exists() else []),
             "## Every measure",
             "Per cent, mean and standard deviation over seeds, and in brackets the number of seeds.",
-            _levels(study, values, questions),
-            "![shifts](shifts.png)",
+            levels(study, values),
+            *(["![shifts](shifts.png)"] if (folder / "shifts.png").exists() else []),
         ]
         for name in ("measurements", "training"):
             write_table(folder / f"{name}.csv", _collected(study, finished, name))
@@ -50,24 +50,26 @@ def write_report(study: Study, folder: Path) -> Path:
     return page
 
 
-def _state(study: Study) -> str:
+def questions_of(values: Values) -> list[Question]:
+    """What was measured, in its order."""
+    return list(dict.fromkeys(question for question, _, _ in values))
+
+
+def state(study: Study) -> str:
+    """Which runs are finished, and how far the others are."""
     open_runs = [run for run in study.runs if not is_finished(study, run)]
     if not open_runs:
         return f"All {len(study.runs)} runs are complete."
-    lines = [f"- {run.name}: {_progress(study, run)}" for run in open_runs]
+    epochs = {run: len(read_table(study.run_folder(run) / "training.csv")) for run in open_runs}
+    lines = [f"- {run.name}: {done} of {study.training.epochs} epochs" for run, done in epochs.items() if done]
+    untouched = [run.name for run, done in epochs.items() if not done]
+    if untouched:
+        lines.append(f"- not begun: {', '.join(untouched)}")
     complete = len(study.runs) - len(open_runs)
-    return "\n".join(
-        [
-            f"**Not complete: {complete} of {len(study.runs)} runs are.** Nothing follows from those that are missing:",
-            "",
-            *lines,
-        ]
+    heading = (
+        f"**Not complete: {complete} of {len(study.runs)} runs are.** Nothing follows from those that are missing:"
     )
-
-
-def _progress(study: Study, run: Run) -> str:
-    epochs = len(read_table(study.run_folder(run) / "training.csv"))
-    return f"{epochs} of {study.training.epochs} epochs" if epochs else "not begun"
+    return "\n".join([heading, "", *lines])
 
 
 def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -76,7 +78,9 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
-def _differences(study: Study, values: Values, questions: list[Question]) -> str:
+def differences(study: Study, values: Values) -> str:
+    """A table of what each arm gains or loses against the reference, in points."""
+    questions = questions_of(values)
     columns = [
         (method, arm)
         for method, arm in dict.fromkeys((run.method, run.arm) for run in study.runs)
@@ -101,7 +105,9 @@ def _cell(found: Difference | None) -> str:
     return f"**{text}**" if found.is_significant else text
 
 
-def _levels(study: Study, values: Values, questions: list[Question]) -> str:
+def levels(study: Study, values: Values) -> str:
+    """A table of every measure, in per cent."""
+    questions = questions_of(values)
     columns = list(dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run)))
     rows = []
     for question in questions:

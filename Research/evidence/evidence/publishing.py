@@ -1,0 +1,60 @@
+"""What is shown of a study: the logs of its finished runs in the repository, and a page that is made from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from pathlib import Path
+from typing import Final
+
+from .comparison import values_of
+from .figures import draw_differences, draw_shifts, draw_training
+from .report import differences, levels, questions_of, state
+from .scheduler import is_finished
+from .study import Study, StudyError
+
+#: What a run leaves behind that is small.
+LOGS: Final = ("run.json", "training.csv", "measurements.csv")
+_SECTION: Final = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def keep_logs(study: Study, results: Path) -> Study:
+    """Copies the logs of all finished runs, and returns the study with `results` as its folder."""
+    kept = dataclasses.replace(study, folder=results)
+    for run in study.runs:
+        if is_finished(study, run) and study.folder != results:
+            kept.run_folder(run).mkdir(parents=True, exist_ok=True)
+            for name in LOGS:
+                shutil.copyfile(study.run_folder(run) / name, kept.run_folder(run) / name)
+    return kept
+
+
+def with_sections(study: Study, page: str) -> str:
+    """The page with each `<!-- evidence: NAME -->` section made from the study's logs.
+
+    Raises `StudyError` for a name that is not known.
+    """
+    values = values_of(study)
+    sections = {"state": lambda: state(study)}
+    if values:
+        sections |= {"differences": lambda: differences(study, values), "levels": lambda: levels(study, values)}
+
+    def section(found: re.Match[str]) -> str:
+        opening, name, end = found.groups()
+        if name not in sections:
+            raise StudyError(f"the page has a section {name!r}; it may have {', '.join(sections)}")
+        return f"{opening}{sections[name]()}\n{end}"
+
+    return _SECTION.sub(section, page)
+
+
+def publish(study: Study, results: Path, page: Path) -> None:
+    """Keeps the logs in `results`, and writes the sections of a page and, into `images` beside it, its figures."""
+    kept = keep_logs(study, results)
+    page.write_text(with_sections(kept, page.read_text()))
+    values, images = values_of(kept), page.parent / "images"
+    if values:
+        draw_differences(kept, values, questions_of(values), images / "evidence-differences.png")
+        draw_shifts(kept, values, images / "evidence-shifts.png")
+    draw_training(kept, images / "evidence-training.png")

@@ -1,0 +1,63 @@
+"""What is shown of a study in the repository."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from evidence.__main__ import RESULTS
+from evidence.publishing import LOGS, publish, with_sections
+from evidence.record import write_facts, write_table
+from evidence.study import Study, StudyError, load
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def measured(study: Study, tmp_path: Path) -> Study:
+    """Two seeds of two arms, with made-up accuracies: the second arm is 2 and 4 points better."""
+    measured = dataclasses.replace(study, folder=tmp_path / "folder")
+    for run in measured.runs[:4]:
+        folder = measured.run_folder(run)
+        folder.mkdir(parents=True)
+        value = 0.5 + 0.1 * run.seed + (0.02 * (1 + run.seed) if run.arm == "in-batch" else 0)
+        row = {"measure": "linear", "pictures": "clean", "severity": 0, "value": round(value, 5), "count": 75}
+        write_table(folder / "measurements.csv", [row])
+        write_table(folder / "training.csv", [{"epoch": 1, "loss": 1.0, "neighbour_accuracy": 0.5, "seconds": 1.0}])
+        write_facts(folder / "run.json", {"fingerprint": "0" * 64, "style": {}, "machines": []})
+        (folder / "checkpoint.pt").write_bytes(b"large")
+    return measured
+
+
+def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path: Path) -> None:
+    page, results = tmp_path / "page.md", tmp_path / "results"
+    (tmp_path / "images").mkdir()
+    page.write_text("# Words\n\n<!-- evidence: differences -->\nold\n<!-- end -->\n\nMore words.\n")
+    publish(measured, results, page)
+    # Student's t with one degree of freedom: 12.71 times the standard error, 1 point.
+    assert "| linear: clean | +3.0 ± 12.7 (2) |" in page.read_text()
+    assert page.read_text().startswith("# Words\n") and page.read_text().endswith("\nMore words.\n")
+    assert sorted(path.name for path in (results / "runs" / "simclr-off-0").iterdir()) == sorted(LOGS)
+    assert {path.name for path in (tmp_path / "images").iterdir()} == {
+        *("evidence-differences.png", "evidence-training.png")
+    }
+    # The logs that are kept say all that is needed.
+    shutil.rmtree(measured.folder)
+    before = page.read_text()
+    publish(dataclasses.replace(measured, folder=results), results, page)
+    assert page.read_text() == before
+
+
+def test_a_section_that_is_not_known_is_named(measured: Study) -> None:
+    with pytest.raises(StudyError, match="section 'levls'; it may have state, differences, levels"):
+        with_sections(measured, "<!-- evidence: levls -->\n<!-- end -->")
+
+
+def test_the_page_of_the_repository_says_what_its_logs_say() -> None:
+    study = load(ROOT / "Research" / "evidence" / "studies" / "imagenette.toml", RESULTS / "imagenette")
+    page = (ROOT / "docs" / "evidence.md").read_text()
+    assert page.count("<!-- evidence:") >= 2
+    assert with_sections(study, page) == page
