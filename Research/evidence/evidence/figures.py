@@ -11,6 +11,7 @@ import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.ticker import MaxNLocator
 
 from .comparison import Question, Values, difference
 from .record import read_table
@@ -96,6 +97,7 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
                 if points:
                     axis.plot(sorted(points), [points[severity] for severity in sorted(points)], ".-", label=arm)
             axis.set(title=f"{method}, {shift}", xlabel="severity")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         row[0].set_ylabel("linear probe, % right")
         row[0].legend(fontsize="small")
     _write(figure, file)
