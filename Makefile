@@ -289,7 +289,7 @@ SERVICE_SETTINGS = sed -e 's\#^directory = ""\#directory = "/var/lib/sassl"\#' \
 # In the places that they have here, so that their links lead somewhere there too.
 install-documents:
 	find README.md CHANGELOG.md LICENSE docs Config python/README.md python/examples Benchmarks \
-	  $(wildcard Research/*/README.md Research/*/studies) -type f \
+	  $(wildcard Research/*/README.md Research/*/studies Research/*/results) -type f \
 	  ! -path '*/__pycache__/*' -exec install -D -m 644 {} "$(SHARE)/doc/sassl/{}" ';'
 
 # What `install` wrote, and nothing else. What the service made lies in /var/lib/sassl, and the user stays.
