@@ -28,9 +28,10 @@ def draw_differences(study: Study, values: Values, questions: Sequence[Question]
     if not methods:
         return
     figure, axes = pyplot.subplots(
-        1, len(methods), figsize=(5.5 * len(methods), 1.5 + 0.45 * len(questions)), sharey=True, squeeze=False
+        1, len(methods), figsize=(3 + 4 * len(methods), 2 + 0.3 * len(questions)), sharey=True, squeeze=False
     )
-    arms = [arm for arm in study.arms if arm != study.reference]
+    measured = set().union(*arms_of.values())
+    arms = [arm for arm in study.arms if arm != study.reference and arm in measured]
     for axis, method in zip(axes[0], methods, strict=True):
         for place, arm in enumerate(arms):
             points = []
@@ -48,7 +49,8 @@ def draw_differences(study: Study, values: Values, questions: Sequence[Question]
         axis.set_yticks(range(len(questions)), [str(question) for question in questions])
         axis.invert_yaxis()
         if axis.get_legend_handles_labels()[0]:
-            axis.legend(fontsize="small")
+            # Below, where no point can be.
+            axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3)
     _write(figure, file)
 
 
