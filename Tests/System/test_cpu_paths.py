@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import sassl
-from model_files import with_another_transformer
-from workplace import Size, Workplace
+from workplace import TINY_MODEL, Size, Workplace
 
 PLAIN = "[[views.view]]\njitter_probability = 0.0\ngrayscale_probability = 0.0\nblur_probability = 0.0\n"
 CPU_FLAGS = pathlib.Path("/proc/cpuinfo").read_text().split()
@@ -58,10 +57,11 @@ def test_every_path_makes_the_same_stream_with_the_embedded_model(
 
 @each_path
 def test_styles_of_other_networks_depend_on_the_instructions_a_little(
-    workplace: Workplace, pictures: pathlib.Path, size: Size, tmp_path: pathlib.Path, path: str
+    workplace: Workplace, pictures: pathlib.Path, size: Size, path: str
 ) -> None:
-    model = str(with_another_transformer(tmp_path / "model.safetensors"))
-    streams = [stream_on(kernels, workplace, pictures, size, kernels, model) for kernels in ("portable", path)]
+    streams = [
+        stream_on(kernels, workplace, pictures, size, kernels, str(TINY_MODEL)) for kernels in ("portable", path)
+    ]
     for ours, theirs in zip(*streams, strict=True):
         for column, array in ours.items():
             if column == "view0":

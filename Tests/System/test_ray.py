@@ -11,10 +11,9 @@ import pytest
 pytest.importorskip("ray")
 
 import sassl
-from model_files import with_another_transformer
 from ray_cluster import SETTINGS, left_behind, served
 from streams import digest_of, digest_of_arrays, digests
-from workplace import eventually
+from workplace import TINY_MODEL, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -98,9 +97,8 @@ def test_instructions_can_be_pinned_on_every_node(data: Path, on_one_machine: li
     assert made == on_one_machine[:3]
 
 
-def test_makers_on_different_instructions_are_told_where_it_matters(data: Path, cluster: Any, tmp_path: Path) -> None:
-    model = with_another_transformer(tmp_path / "model.safetensors")
-    with served(data, makers=1, style_model=str(model)) as deployment, deployment.attach(start=0) as reader:
+def test_makers_on_different_instructions_are_told_where_it_matters(data: Path, cluster: Any) -> None:
+    with served(data, makers=1, style_model=str(TINY_MODEL)) as deployment, deployment.attach(start=0) as reader:
         if reader.information.cpu_path == "portable":
             pytest.skip("this processor has the portable instructions alone")
         deployment.plan.environment["SASSL_CPU"] = "portable"

@@ -18,7 +18,7 @@ from failing_files import Failing
 from picture_files import good_picture, write_good
 from shard_files import write_shard
 from test_manuals import COMMANDS
-from workplace import PLAIN, PROGRAMS, ROOT, Size, Workplace, control, eventually
+from workplace import PLAIN, PROGRAMS, ROOT, TINY_MODEL, Size, Workplace, control, eventually
 
 NAMES = sorted(file.stem for file in schemas.FOLDER.glob("*.json"))
 #: That of a command of the Python package, whose test needs a cluster.
@@ -192,9 +192,7 @@ def test_what_looks_at_data_and_configuration(workplace: Workplace, tmp_path: pa
     assert control("styles", "add", str(styles), *config).returncode == 0
     assert [folder["styles"] for folder in run("styles", "list", *config)] == [3]
     assert run("model", "info")["model"] == "embedded"
-    # Of the form of Ghiasi et al.
-    tiny = ROOT / "Tests" / "StyleTransferTests" / "Golden" / "tiny-model.safetensors"
-    assert run("model", "info", str(tiny))["residual_blocks"] > 0
+    assert run("model", "info", str(TINY_MODEL))["residual_blocks"] > 0
     run("config", "show", *config)
     sources = tmp_path / "sources.toml"
     sources.write_text(

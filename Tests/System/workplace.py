@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PROGRAMS = ROOT / ".build" / "release"
+#: A style model of the form of Ghiasi et al., with random weights.
+TINY_MODEL = ROOT / "Tests" / "StyleTransferTests" / "Golden" / "tiny-model.safetensors"
 SHARED = pathlib.Path(os.environ.get("SASSL_SHARED", ROOT.parent / "shared"))
 
 

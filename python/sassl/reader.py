@@ -31,7 +31,7 @@ from .errors import (
     WorldSizeWarning,
 )
 
-# What `sassld`'s networks run on, by its number in the ring.
+# What the bits of a ring's batches depend on, by its number there.
 _CPU_PATHS: Final = ("any", "portable", "avx2", "avx512")
 # How long a call into C waits before Python gets to look for signals such as Ctrl-C.
 _SIGNAL_SLICE_SECONDS: Final = 0.2

@@ -22,8 +22,10 @@ _SECTION: Final = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end -->)", r
 def keep_logs(study: Study, results: Path) -> Study:
     """Copies the logs of all finished runs, and returns the study with `results` as its folder."""
     kept = dataclasses.replace(study, folder=results)
+    if study.folder == results:
+        return kept
     for run in study.runs:
-        if is_finished(study, run) and study.folder != results:
+        if is_finished(study, run):
             kept.run_folder(run).mkdir(parents=True, exist_ok=True)
             for name in LOGS:
                 shutil.copyfile(study.run_folder(run) / name, kept.run_folder(run) / name)
@@ -36,15 +38,13 @@ def with_sections(study: Study, page: str) -> str:
     Raises `StudyError` for a name that is not known.
     """
     values = values_of(study)
-    sections = {"state": lambda: state(study)}
-    if values:
-        sections |= {"differences": lambda: differences(study, values), "levels": lambda: levels(study, values)}
+    sections = {"state": state(study), "differences": differences(study, values), "levels": levels(study, values)}
 
     def section(found: re.Match[str]) -> str:
         opening, name, end = found.groups()
         if name not in sections:
             raise StudyError(f"the page has a section {name!r}; it may have {', '.join(sections)}")
-        return f"{opening}{sections[name]()}\n{end}"
+        return f"{opening}{sections[name]}\n{end}"
 
     return _SECTION.sub(section, page)
 
@@ -54,7 +54,6 @@ def publish(study: Study, results: Path, page: Path) -> None:
     kept = keep_logs(study, results)
     page.write_text(with_sections(kept, page.read_text()))
     values, images = values_of(kept), page.parent / "images"
-    if values:
-        draw_differences(kept, values, questions_of(values), images / "evidence-differences.png")
-        draw_shifts(kept, values, images / "evidence-shifts.png")
+    draw_differences(kept, values, questions_of(values), images / "evidence-differences.png")
+    draw_shifts(kept, values, images / "evidence-shifts.png")
     draw_training(kept, images / "evidence-training.png")
