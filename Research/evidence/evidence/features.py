@@ -35,9 +35,11 @@ class Features:
 
 def as_input(pixels: Bytes, device: str) -> Tensor:
     """Pictures [count, side, side, 3] as a network wants them: a copy, also where the memory is the ring's."""
-    images = torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).float() / 255
-    mean, deviation = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (_MEAN, _DEVIATION))
-    return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+    side = pixels.shape[2]
+    # By rows of pixels: a long innermost axis takes a quarter of the time of one of three colours.
+    rows = torch.from_numpy(np.array(pixels)).to(device).float().flatten(start_dim=2)
+    mean, deviation = (torch.tensor(values, device=device).repeat(side) for values in (_MEAN, _DEVIATION))
+    return rows.div_(255).sub_(mean).div_(deviation).unflatten(2, (side, 3)).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

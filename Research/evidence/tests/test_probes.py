@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy import stats
 
 from evidence.comparison import difference
 from evidence.corruptions import corruptions
-from evidence.features import Features
+from evidence.features import Features, as_input
 from evidence.probes import LinearProbe, neighbour_accuracy, subset
 
 
@@ -20,6 +21,15 @@ def clouds(count: int, distance: float, seed: int) -> Features:
     labels = np.arange(3 * count) % 3
     values = generator.normal(size=(3 * count, 8)) + distance * np.eye(8)[labels]
     return Features(values.astype(np.float32), labels, np.arange(3 * count))
+
+
+def test_pictures_come_to_the_network_standardised_by_colour() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    # Mean and standard deviation of ImageNet's colours, as torchvision's documentation has them.
+    expected = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    found = as_input(pixels, "cpu")
+    np.testing.assert_allclose(found.permute(0, 2, 3, 1).numpy(), expected, atol=1e-6)
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_probes_tell_classes_apart_as_well_as_can_be() -> None:
