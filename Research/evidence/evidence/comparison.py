@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +34,13 @@ class Difference:
     mean: float
     #: Half the width of the 95 % interval by Student's t; not a number for a single seed.
     half_width: float
-    seeds: int
+    #: The differences that these are of.
+    by_seed: Sequence[float]
+
+    @property
+    def seeds(self) -> int:
+        """How many of them."""
+        return len(self.by_seed)
 
     @property
     def is_significant(self) -> bool:
@@ -57,6 +63,11 @@ def values_of(study: Study) -> Values:
     return values
 
 
+def questions_of(values: Values) -> list[Question]:
+    """What was measured, in its order."""
+    return list(dict.fromkeys(question for question, _, _ in values))
+
+
 def difference(reference: Mapping[int, float], other: Mapping[int, float]) -> Difference | None:
     """How much more `other` is, seed by seed: both saw the same crops and colours. None where no seed is in both."""
     seeds = sorted(reference.keys() & other.keys())
@@ -67,4 +78,4 @@ def difference(reference: Mapping[int, float], other: Mapping[int, float]) -> Di
     if len(seeds) > 1:
         error = differences.std(ddof=1) / math.sqrt(len(seeds))
         half_width = float(stats.t.ppf(0.975, len(seeds) - 1) * error)
-    return Difference(float(differences.mean()), half_width, len(seeds))
+    return Difference(float(differences.mean()), half_width, differences.tolist())

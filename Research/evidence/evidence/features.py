@@ -39,7 +39,7 @@ def as_input(pixels: Bytes, device: str) -> Tensor:
     # By rows of pixels: a long innermost axis takes a quarter of the time of one of three colours.
     rows = torch.from_numpy(np.array(pixels)).to(device).float().flatten(start_dim=2)
     mean, deviation = (torch.tensor(values, device=device).repeat(side) for values in (_MEAN, _DEVIATION))
-    return rows.div_(255).sub_(mean).div_(deviation).unflatten(2, (side, 3)).permute(0, 3, 1, 2)
+    return rows.div_(255).sub_(mean).div_(deviation).view(pixels.shape).permute(0, 3, 1, 2)
 
 
 @torch.no_grad()

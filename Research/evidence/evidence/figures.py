@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,48 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import Question, Values, difference
+from .comparison import Values, difference, questions_of
 from .record import read_table
 from .study import Study
 
 
-def draw_differences(study: Study, values: Values, questions: Sequence[Question], file: Path) -> None:
-    """What each arm gains or loses against the reference, in points, with the 95 % interval over seeds."""
-    # Of the others there is nothing to compare.
-    arms_of: dict[str, set[str]] = {}
-    for _, method, arm in values:
-        arms_of.setdefault(method, set()).add(arm)
-    methods = [method for method, arms in arms_of.items() if study.reference in arms and len(arms) > 1]
+def draw_differences(study: Study, values: Values, file: Path) -> None:
+    """What each arm gains or loses against the reference on pictures as they are and on conflicts: the mean with its
+    95 % interval, and each seed by itself."""
+    methods = _compared(study, values)
+    questions = [question for question in questions_of(values) if not question.severity]
     if not methods:
         return
     figure, axes = pyplot.subplots(
-        1, len(methods), figsize=(3 + 4 * len(methods), 2 + 0.3 * len(questions)), sharey=True, squeeze=False
+        1,
+        len(methods),
+        figsize=(3 + 4 * len(methods), 1.6 + 0.45 * len(questions)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
-    measured = set().union(*arms_of.values())
-    arms = [arm for arm in study.arms if arm != study.reference and arm in measured]
+    arms = _other_arms(study, values)
     for axis, method in zip(axes[0], methods, strict=True):
         for place, arm in enumerate(arms):
             points = []
             for row, question in enumerate(questions):
-                here = values.get((question, method, arm), {})
-                found = difference(values.get((question, method, study.reference), {}), here)
+                height = row + (place - (len(arms) - 1) / 2) * 0.6 / len(arms)
+                reference = values.get((question, method, study.reference), {})
+                found = difference(reference, values.get((question, method, arm), {}))
                 if found is not None:
-                    height = row + (place - (len(arms) - 1) / 2) * 0.6 / len(arms)
                     points.append((100 * found.mean, height, np.nan_to_num(100 * found.half_width)))
+                    seeds = [100 * value for value in found.by_seed]
+                    axis.plot(seeds, [height] * len(seeds), "|", color=f"C{place}", markersize=5, alpha=0.6)
             if points:
                 means, heights, widths = zip(*points, strict=True)
-                axis.errorbar(means, heights, xerr=widths, fmt="o", markersize=4, capsize=2, label=arm)
+                axis.errorbar(
+                    means, heights, xerr=widths, fmt="o", color=f"C{place}", markersize=5, capsize=2, label=arm
+                )
         axis.axvline(0, color="grey", linewidth=0.8)
         axis.set(title=method, xlabel=f"points more than '{study.reference}'")
         axis.set_yticks(range(len(questions)), [str(question) for question in questions])
-        axis.invert_yaxis()
-        if axis.get_legend_handles_labels()[0]:
-            # Below, where no point can be.
-            axis.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=3)
+    axes[0][0].invert_yaxis()
+    _legend_below(figure, axes[0][0])
     _write(figure, file)
 
 
@@ -77,35 +80,62 @@ def draw_training(study: Study, file: Path) -> None:
 
 
 def draw_shifts(study: Study, values: Values, file: Path) -> None:
-    """The linear probe on shifted pictures by severity, the mean over seeds, one row of panels for each method."""
-    methods = list(dict.fromkeys(method for _, method, _ in values))
-    shifts = list(dict.fromkeys(question.pictures for question, _, _ in values if question.severity))
-    if not shifts:
+    """What each arm's linear probe gains or loses against the reference's on shifted pictures, by severity, with the
+    95 % interval; one row of panels for each method."""
+    methods = _compared(study, values)
+    shifts = list(dict.fromkeys(question.pictures for question in questions_of(values) if question.severity))
+    if not shifts or not methods:
         return
     figure, axes = pyplot.subplots(
-        len(methods), len(shifts), figsize=(3 * len(shifts), 2.8 * len(methods)), sharey=True, squeeze=False
+        len(methods), len(shifts), figsize=(2.6 * len(shifts), 2.6 * len(methods)), sharey=True, squeeze=False
     )
+    arms = _other_arms(study, values)
     for row, method in zip(axes, methods, strict=True):
         for axis, shift in zip(row, shifts, strict=True):
-            for arm in study.arms:
-                points = {
-                    question.severity: 100 * float(np.mean(list(found.values())))
-                    for (question, there, which), found in values.items()
-                    if (there, which) == (method, arm)
-                    and question.measure == "linear"
+            for place, arm in enumerate(arms):
+                points = []
+                for question in questions_of(values):
                     # Unchanged pictures are severity 0 of every shift.
-                    and question.pictures in (shift, "clean")
-                }
+                    if question.measure == "linear" and question.pictures in (shift, "clean"):
+                        reference = values.get((question, method, study.reference), {})
+                        found = difference(reference, values.get((question, method, arm), {}))
+                        if found is not None:
+                            beside = question.severity + 0.12 * (place - (len(arms) - 1) / 2)
+                            points.append((beside, 100 * found.mean, np.nan_to_num(100 * found.half_width)))
                 if points:
-                    axis.plot(sorted(points), [points[severity] for severity in sorted(points)], ".-", label=arm)
-            axis.set(title=f"{method}, {shift}", xlabel="severity")
+                    severities, means, widths = zip(*points, strict=True)
+                    axis.errorbar(severities, means, yerr=widths, fmt=".-", capsize=2, color=f"C{place}", label=arm)
+            axis.axhline(0, color="grey", linewidth=0.8)
+            axis.set_title(f"{method}, {shift}", fontsize="medium")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        row[0].set_ylabel("linear probe, % right")
-        row[0].legend(fontsize="small")
+        row[0].set_ylabel(f"points more\nthan '{study.reference}'")
+    for axis in axes[-1]:
+        axis.set_xlabel("severity")
+    _legend_below(figure, axes[0][0])
     _write(figure, file)
+
+
+def _compared(study: Study, values: Values) -> list[str]:
+    """The methods of which the reference and another arm were measured with some seed."""
+    arms_of: dict[str, set[str]] = {}
+    for _, method, arm in values:
+        arms_of.setdefault(method, set()).add(arm)
+    return [method for method, arms in arms_of.items() if study.reference in arms and len(arms) > 1]
+
+
+def _other_arms(study: Study, values: Values) -> list[str]:
+    """The arms that were measured, but for the reference."""
+    measured = {arm for _, _, arm in values}
+    return [arm for arm in study.arms if arm != study.reference and arm in measured]
+
+
+def _legend_below(figure: Any, axis: Any) -> None:
+    # Below, where no point can be.
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(labels))
 
 
 def _write(figure: Any, file: Path) -> None:
     figure.tight_layout()
-    figure.savefig(file, dpi=110)
+    figure.savefig(file, dpi=110, bbox_inches="tight")
     pyplot.close(figure)

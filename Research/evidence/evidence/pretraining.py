@@ -39,8 +39,8 @@ def device_at_hand() -> str:
 
 def settings_of(study: Study, run: Run) -> StreamSettings:
     """The run's stream. Runs of one seed and method differ in nothing but the style."""
-    training = study.training
-    return StreamSettings(study.train, run.seed, training.side, training.batch, run.method, study.style(run.arm))
+    training, style, order = study.training, study.style(run.arm), study.order(run.arm)
+    return StreamSettings(study.train, run.seed, training.side, training.batch, run.method, style, order=order)
 
 
 def rate_at(progress: float, batch: int) -> float:

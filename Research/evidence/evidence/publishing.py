@@ -10,7 +10,7 @@ from typing import Final
 
 from .comparison import values_of
 from .figures import draw_differences, draw_shifts, draw_training
-from .report import differences, levels, questions_of, state
+from .report import differences, levels, main, state
 from .scheduler import is_finished
 from .study import Study, StudyError
 
@@ -38,7 +38,12 @@ def with_sections(study: Study, page: str) -> str:
     Raises `StudyError` for a name that is not known.
     """
     values = values_of(study)
-    sections = {"state": state(study), "differences": differences(study, values), "levels": levels(study, values)}
+    sections = {
+        "state": state(study),
+        "main": main(study, values),
+        "differences": differences(study, values),
+        "levels": levels(study, values),
+    }
 
     def section(found: re.Match[str]) -> str:
         opening, name, end = found.groups()
@@ -54,6 +59,6 @@ def publish(study: Study, results: Path, page: Path) -> None:
     kept = keep_logs(study, results)
     page.write_text(with_sections(kept, page.read_text()))
     values, images = values_of(kept), page.parent / "images"
-    draw_differences(kept, values, questions_of(values), images / "evidence-differences.png")
+    draw_differences(kept, values, images / "evidence-differences.png")
     draw_shifts(kept, values, images / "evidence-shifts.png")
     draw_training(kept, images / "evidence-training.png")

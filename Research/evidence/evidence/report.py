@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from .comparison import Difference, Question, Values, difference, values_of
+from .comparison import Difference, Question, Values, difference, questions_of, values_of
 from .figures import draw_differences, draw_shifts, draw_training
 from .record import read_facts, read_table, write_table
 from .scheduler import is_finished
-from .study import Run, Study
+from .study import METHODS, Run, Study
 
 #: What the study was made to find out, named before any of it was measured. Everything else is exploration.
 MAIN: Final = Question("linear", "clean", 0)
@@ -25,10 +25,10 @@ def write_report(study: Study, folder: Path) -> Path:
     parts = ["# What style augmentation did to representations", state(study)]
     finished = [run for run in study.runs if is_finished(study, run)]
     if finished:
-        questions = questions_of(values)
-        draw_differences(study, values, questions, folder / "differences.png")
+        draw_differences(study, values, folder / "differences.png")
         draw_shifts(study, values, folder / "shifts.png")
         parts += [
+            main(study, values),
             "## Against the arm without the change",
             f"Points more than the arm '{study.reference}' of the same method, mean over the seeds that both have, "
             "with the 95 % interval (Student's t, paired by seed: both arms saw the same crops and colours). **Bold**: "
@@ -50,11 +50,6 @@ def write_report(study: Study, folder: Path) -> Path:
     return page
 
 
-def questions_of(values: Values) -> list[Question]:
-    """What was measured, in its order."""
-    return list(dict.fromkeys(question for question, _, _ in values))
-
-
 def state(study: Study) -> str:
     """Which runs are finished, and how far the others are."""
     open_runs = [run for run in study.runs if not is_finished(study, run)]
@@ -70,6 +65,20 @@ def state(study: Study) -> str:
         f"**Not complete: {complete} of {len(study.runs)} runs are.** Nothing follows from those that are missing:"
     )
     return "\n".join([heading, "", *lines])
+
+
+def main(study: Study, values: Values) -> str:
+    """A table of the main question alone: the reference in per cent, and what each other arm has more."""
+    arms = [arm for arm in study.arms if any((MAIN, method, arm) in values for method in METHODS)]
+    rows = []
+    for method in METHODS:
+        reference = values.get((MAIN, method, study.reference), {})
+        others = (
+            _cell(difference(reference, values.get((MAIN, method, arm), {}))) for arm in arms if arm != study.reference
+        )
+        if reference:
+            rows.append([method, _level(reference), *others])
+    return _table([str(MAIN), *(arm if arm == study.reference else f"{arm}, points more" for arm in arms)], rows)
 
 
 def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -105,6 +114,12 @@ def _cell(found: Difference | None) -> str:
     return f"**{text}**" if found.is_significant else text
 
 
+def _level(by_seed: Mapping[int, float]) -> str:
+    found = np.array(list(by_seed.values()))
+    spread = f" ± {100 * found.std(ddof=1):.1f}" if len(found) > 1 else ""
+    return f"{100 * found.mean():.1f}{spread} ({len(found)})" if len(found) else ""
+
+
 def levels(study: Study, values: Values) -> str:
     """A table of every measure, in per cent."""
     questions = questions_of(values)
@@ -113,15 +128,13 @@ def levels(study: Study, values: Values) -> str:
     for question in questions:
         cells = []
         for method, arm in columns:
-            found = np.array(list(values.get((question, method, arm), {}).values()))
-            spread = f" ± {100 * found.std(ddof=1):.1f}" if len(found) > 1 else ""
-            cells.append(f"{100 * found.mean():.1f}{spread} ({len(found)})" if len(found) else "")
+            cells.append(_level(values.get((question, method, arm), {})))
         rows.append([str(question), *cells])
     return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
 
 
 def _making(study: Study) -> str:
-    settings = ", ".join(f"{key} {value}" for key, value in vars(study.training).items())
+    training = ", ".join(f"{key} {value}" for key, value in vars(study.training).items())
     rows = []
     for run in study.runs:
         facts = read_facts(study.run_folder(run) / "run.json")
@@ -129,10 +142,11 @@ def _making(study: Study) -> str:
             epochs = read_table(study.run_folder(run) / "training.csv")
             hours = sum(float(row["seconds"]) for row in epochs) / 3600
             machines = "; ".join(_machine(machine) for machine in facts["machines"])
-            style = ", ".join(f"{key} {value}" for key, value in facts["style"].items()) or "as by default"
+            settings = facts["style"] | ({"order": study.order(run.arm)} if study.order(run.arm) else {})
+            style = ", ".join(f"{key} {value}" for key, value in settings.items()) or "as by default"
             rows.append([run.name, style, f"`{facts['fingerprint'][:16]}`", f"{hours:.2f}", machines])
-    heading = ["run", "`[style]`", "stream", "hours of training", "machines and versions"]
-    return f"Training: {settings}.\n\n" + _table(heading, rows)
+    heading = ["run", "`[style]` and order", "stream", "hours of training", "machines and versions"]
+    return f"Training: {training}.\n\n" + _table(heading, rows)
 
 
 def _machine(machine: dict[str, Any]) -> str:

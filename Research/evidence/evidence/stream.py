@@ -41,6 +41,8 @@ class StreamSettings:
     preset: str
     style: Mapping[str, Any]
     last_batch: str = "drop"
+    #: Of the steps; nothing for the usual one.
+    order: Sequence[str] = ()
     #: Tables `[[views.view]]`, where the preset's views are not what is wanted.
     views: Sequence[Mapping[str, Any]] = ()
 
@@ -50,7 +52,7 @@ class StreamSettings:
             "stream": {"name": name, "seed": self.seed},
             "dataset": {"path": str(self.dataset.resolve()), "layout": "image-folder"},
             "batch": {"size": self.batch, "last_batch": self.last_batch},
-            "views": {"preset": self.preset, "side": self.side},
+            "views": {"preset": self.preset, "side": self.side, "order": list(self.order)},
             "style": self.style,
             "ring": {"slots": 4},
             "state": {"directory": str(directory), "runtime_directory": str(directory)},

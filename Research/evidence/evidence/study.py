@@ -56,7 +56,7 @@ class Study:
 
     folder: Path
     training: Training
-    #: What stands in `[style]` of sassld's configuration, for each arm.
+    #: What stands in `[style]` of sassld's configuration, for each arm, and maybe `order` of `[views]`.
     arms: Mapping[str, Mapping[str, Any]]
     #: The arm that the others are compared with.
     reference: str
@@ -89,11 +89,15 @@ class Study:
 
     def style(self, arm: str) -> dict[str, Any]:
         """The arm's `[style]` table; paths in it start at the study's folder."""
-        table = dict(self.arms[arm])
+        table = {key: value for key, value in self.arms[arm].items() if key != "order"}
         for key in ("model", "folder", "bank"):
             if table.get(key):
                 table[key] = str((self.folder / table[key]).resolve())
         return table
+
+    def order(self, arm: str) -> list[str]:
+        """The order of the steps for the arm; nothing for the usual one."""
+        return list(self.arms[arm].get("order", []))
 
     def run_named(self, name: str) -> Run:
         """The run whose folder has this name. Raises `StudyError` where the study has none."""

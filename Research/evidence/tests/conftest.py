@@ -28,6 +28,8 @@ monitor_every = 2
 [arms.off]
 enabled = false
 [arms.in-batch]
+[arms.style-last]
+order = ["flip", "jitter", "grayscale", "blur", "solarize", "equalize", "posterize", "style"]
 
 [[runs]]
 methods = ["simclr"]

@@ -35,10 +35,12 @@ def measured(study: Study, tmp_path: Path) -> Study:
 def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path: Path) -> None:
     page, results = tmp_path / "page.md", tmp_path / "results"
     (tmp_path / "images").mkdir()
-    page.write_text("# Words\n\n<!-- evidence: differences -->\nold\n<!-- end -->\n\nMore words.\n")
+    sections = "\n".join(f"<!-- evidence: {name} -->\nold\n<!-- end -->" for name in ("main", "differences"))
+    page.write_text(f"# Words\n\n{sections}\n\nMore words.\n")
     publish(measured, results, page)
     # Student's t with one degree of freedom: 12.71 times the standard error, 1 point.
     assert "| linear: clean | +3.0 ± 12.7 (2) |" in page.read_text()
+    assert "| simclr | 55.0 ± 7.1 (2) | +3.0 ± 12.7 (2) |" in page.read_text()
     assert page.read_text().startswith("# Words\n") and page.read_text().endswith("\nMore words.\n")
     assert sorted(path.name for path in (results / "runs" / "simclr-off-0").iterdir()) == sorted(LOGS)
     assert {path.name for path in (tmp_path / "images").iterdir()} == {
@@ -52,7 +54,7 @@ def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path:
 
 
 def test_a_section_that_is_not_known_is_named(measured: Study) -> None:
-    with pytest.raises(StudyError, match="section 'levls'; it may have state, differences, levels"):
+    with pytest.raises(StudyError, match="section 'levls'; it may have state, main, differences, levels"):
         with_sections(measured, "<!-- evidence: levls -->\n<!-- end -->")
 
 

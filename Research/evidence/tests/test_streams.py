@@ -32,6 +32,16 @@ def test_the_arms_of_a_seed_differ_in_nothing_but_the_style(study: Study) -> Non
         assert stylized_pictures > 48
 
 
+def test_an_arm_may_have_the_style_somewhere_else(study: Study) -> None:
+    first, last = (settings_of(study, Run("simclr", arm, 0)) for arm in ("in-batch", "style-last"))
+    with reading(first) as one, reading(last) as other:
+        here, there = one.next(), other.next()
+        np.testing.assert_array_equal(here.applied, there.applied)
+        applied = here.applied.astype(bool)
+        same = (here.views[0] == there.views[0]).all(axis=(1, 2, 3))
+        assert same[~applied].all() and not same[applied].any()
+
+
 def test_other_seeds_see_other_crops(study: Study) -> None:
     with reading(settings_of(study, Run("simclr", "off", 0))) as first:
         one = np.array(first.next().views[1])
