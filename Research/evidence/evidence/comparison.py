@@ -79,3 +79,9 @@ def difference(reference: Mapping[int, float], other: Mapping[int, float]) -> Di
         error = differences.std(ddof=1) / math.sqrt(len(seeds))
         half_width = float(stats.t.ppf(0.975, len(seeds) - 1) * error)
     return Difference(float(differences.mean()), half_width, differences.tolist())
+
+
+def gain(study: Study, values: Values, question: Question, method: str, arm: str) -> Difference | None:
+    """How much more the arm has than the study's reference. None where no seed is in both."""
+    reference = values.get((question, method, study.reference), {})
+    return difference(reference, values.get((question, method, arm), {}))

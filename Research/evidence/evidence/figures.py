@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import Values, difference, questions_of
+from .comparison import Values, gain, questions_of
 from .record import read_table
 from .study import Study
 
@@ -38,16 +38,15 @@ def draw_differences(study: Study, values: Values, file: Path) -> None:
             points = []
             for row, question in enumerate(questions):
                 height = row + (place - (len(arms) - 1) / 2) * 0.6 / len(arms)
-                reference = values.get((question, method, study.reference), {})
-                found = difference(reference, values.get((question, method, arm), {}))
+                found = gain(study, values, question, method, arm)
                 if found is not None:
                     points.append((100 * found.mean, height, np.nan_to_num(100 * found.half_width)))
                     seeds = [100 * value for value in found.by_seed]
-                    axis.plot(seeds, [height] * len(seeds), "|", color=f"C{place}", markersize=5, alpha=0.6)
+                    axis.plot(seeds, [height] * len(seeds), "|", color=_colour(study, arm), markersize=5, alpha=0.6)
             if points:
                 means, heights, widths = zip(*points, strict=True)
                 axis.errorbar(
-                    means, heights, xerr=widths, fmt="o", color=f"C{place}", markersize=5, capsize=2, label=arm
+                    means, heights, xerr=widths, fmt="o", color=_colour(study, arm), markersize=5, capsize=2, label=arm
                 )
         axis.axvline(0, color="grey", linewidth=0.8)
         axis.set(title=method, xlabel=f"points more than '{study.reference}'")
@@ -62,7 +61,6 @@ def draw_training(study: Study, file: Path) -> None:
     runs = {run: read_table(study.run_folder(run) / "training.csv") for run in study.runs}
     methods = list(dict.fromkeys(run.method for run, rows in runs.items() if rows))
     figure, axes = pyplot.subplots(1, max(len(methods), 1), figsize=(5 * max(len(methods), 1), 3.5), squeeze=False)
-    colours = {arm: f"C{position % 10}" for position, arm in enumerate(study.arms)}
     for axis, method in zip(axes[0], methods, strict=False):
         labelled: set[str] = set()
         for run, rows in runs.items():
@@ -71,7 +69,7 @@ def draw_training(study: Study, file: Path) -> None:
                 epochs = [int(row["epoch"]) for row in looks]
                 accuracies = [100 * float(row["neighbour_accuracy"]) for row in looks]
                 label = run.arm if run.arm not in labelled else None
-                axis.plot(epochs, accuracies, ".-", color=colours[run.arm], alpha=0.8, label=label)
+                axis.plot(epochs, accuracies, ".-", color=_colour(study, run.arm), alpha=0.8, label=label)
                 labelled.add(run.arm)
         axis.set(title=method, xlabel="epoch", ylabel="nearest neighbours, % right")
         if labelled:
@@ -97,14 +95,15 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
                 for question in questions_of(values):
                     # Unchanged pictures are severity 0 of every shift.
                     if question.measure == "linear" and question.pictures in (shift, "clean"):
-                        reference = values.get((question, method, study.reference), {})
-                        found = difference(reference, values.get((question, method, arm), {}))
+                        found = gain(study, values, question, method, arm)
                         if found is not None:
                             beside = question.severity + 0.12 * (place - (len(arms) - 1) / 2)
                             points.append((beside, 100 * found.mean, np.nan_to_num(100 * found.half_width)))
                 if points:
                     severities, means, widths = zip(*points, strict=True)
-                    axis.errorbar(severities, means, yerr=widths, fmt=".-", capsize=2, color=f"C{place}", label=arm)
+                    axis.errorbar(
+                        severities, means, yerr=widths, fmt=".-", capsize=2, color=_colour(study, arm), label=arm
+                    )
             axis.axhline(0, color="grey", linewidth=0.8)
             axis.set_title(f"{method}, {shift}", fontsize="medium")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -127,6 +126,11 @@ def _other_arms(study: Study, values: Values) -> list[str]:
     """The arms that were measured, but for the reference."""
     measured = {arm for _, _, arm in values}
     return [arm for arm in study.arms if arm != study.reference and arm in measured]
+
+
+def _colour(study: Study, arm: str) -> str:
+    """The same in all figures."""
+    return f"C{list(study.arms).index(arm) % 10}"
 
 
 def _legend_below(figure: Any, axis: Any) -> None:

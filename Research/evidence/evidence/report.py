@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .comparison import Difference, Question, Values, difference, questions_of, values_of
+from .comparison import Difference, Question, Values, gain, questions_of, values_of
 from .figures import draw_differences, draw_shifts, draw_training
 from .record import read_facts, read_table, write_table
 from .scheduler import is_finished
@@ -73,10 +73,8 @@ def main(study: Study, values: Values) -> str:
     rows = []
     for method in METHODS:
         reference = values.get((MAIN, method, study.reference), {})
-        others = (
-            _cell(difference(reference, values.get((MAIN, method, arm), {}))) for arm in arms if arm != study.reference
-        )
         if reference:
+            others = (_cell(gain(study, values, MAIN, method, arm)) for arm in arms if arm != study.reference)
             rows.append([method, _level(reference), *others])
     return _table([str(MAIN), *(arm if arm == study.reference else f"{arm}, points more" for arm in arms)], rows)
 
@@ -99,8 +97,7 @@ def differences(study: Study, values: Values) -> str:
     for question in questions:
         cells = []
         for method, arm in columns:
-            reference = values.get((question, method, study.reference), {})
-            cells.append(_cell(difference(reference, values.get((question, method, arm), {}))))
+            cells.append(_cell(gain(study, values, question, method, arm)))
         rows.append([str(question), *cells])
     return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
 
