@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
-import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 from matplotlib.ticker import MaxNLocator
 
-from .comparison import Values, gain, questions_of
+from .comparison import Difference, Values, gain, questions_of
 from .record import read_table
 from .study import Study
 
@@ -35,19 +34,16 @@ def draw_differences(study: Study, values: Values, file: Path) -> None:
     arms = _other_arms(study, values)
     for axis, method in zip(axes[0], methods, strict=True):
         for place, arm in enumerate(arms):
-            points = []
+            label, colour = arm, _colour(study, arm)
             for row, question in enumerate(questions):
                 height = row + (place - (len(arms) - 1) / 2) * 0.6 / len(arms)
                 found = gain(study, values, question, method, arm)
                 if found is not None:
-                    points.append((100 * found.mean, height, np.nan_to_num(100 * found.half_width)))
+                    width = 100 * found.half_width
+                    axis.errorbar(100 * found.mean, height, xerr=width, color=colour, label=label, **_mark(found))
                     seeds = [100 * value for value in found.by_seed]
-                    axis.plot(seeds, [height] * len(seeds), "|", color=_colour(study, arm), markersize=5, alpha=0.6)
-            if points:
-                means, heights, widths = zip(*points, strict=True)
-                axis.errorbar(
-                    means, heights, xerr=widths, fmt="o", color=_colour(study, arm), markersize=5, capsize=2, label=arm
-                )
+                    axis.plot(seeds, [height] * len(seeds), "|", color=colour, markersize=5, alpha=0.6)
+                    label = "_"
         axis.axvline(0, color="grey", linewidth=0.8)
         axis.set(title=method, xlabel=f"points more than '{study.reference}'")
         axis.set_yticks(range(len(questions)), [str(question) for question in questions])
@@ -91,19 +87,18 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
     for row, method in zip(axes, methods, strict=True):
         for axis, shift in zip(row, shifts, strict=True):
             for place, arm in enumerate(arms):
-                points = []
+                label, colour = arm, _colour(study, arm)
                 for question in questions_of(values):
                     # Unchanged pictures are severity 0 of every shift.
                     if question.measure == "linear" and question.pictures in (shift, "clean"):
                         found = gain(study, values, question, method, arm)
                         if found is not None:
-                            beside = question.severity + 0.12 * (place - (len(arms) - 1) / 2)
-                            points.append((beside, 100 * found.mean, np.nan_to_num(100 * found.half_width)))
-                if points:
-                    severities, means, widths = zip(*points, strict=True)
-                    axis.errorbar(
-                        severities, means, yerr=widths, fmt=".-", capsize=2, color=_colour(study, arm), label=arm
-                    )
+                            beside = question.severity + 0.2 * (place - (len(arms) - 1) / 2)
+                            width = 100 * found.half_width
+                            axis.errorbar(
+                                beside, 100 * found.mean, yerr=width, color=colour, label=label, **_mark(found)
+                            )
+                            label = "_"
             axis.axhline(0, color="grey", linewidth=0.8)
             axis.set_title(f"{method}, {shift}", fontsize="medium")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -131,6 +126,11 @@ def _other_arms(study: Study, values: Values) -> list[str]:
 def _colour(study: Study, arm: str) -> str:
     """The same in all figures."""
     return f"C{list(study.arms).index(arm) % 10}"
+
+
+def _mark(found: Difference) -> dict[str, Any]:
+    """A dot with its interval; hollow, and alone, where a single seed has none."""
+    return {"fmt": "o", "markersize": 5, "capsize": 2, "markerfacecolor": "white" if found.seeds == 1 else None}
 
 
 def _legend_below(figure: Any, axis: Any) -> None:

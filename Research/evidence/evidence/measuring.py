@@ -13,7 +13,8 @@ from .networks import ResidualNetwork
 from .pictures import Pictures, conflicts, plain, stylized
 from .pretraining import device_at_hand
 from .probes import LinearProbe, neighbour_accuracy, subset
-from .record import write_table
+from .record import digest, read_facts, surroundings, write_facts, write_table
+from .stream import daemon_program
 from .study import Run, Study
 
 #: How much of the stylized picture is blended in, for each severity of the shift "stylized".
@@ -26,6 +27,7 @@ LOW_LABEL_DRAWS: Final = 5
 def measure(study: Study, run: Run, encoder: ResidualNetwork, say: Callable[[str], None]) -> None:
     """Probes the network and writes `measurements.csv` into the run's folder.
 
+    What that was done with is added to the folder's `run.json`.
     Each row has a `measure`, the `pictures` that it was taken on, their `severity` (0 for unchanged ones), its `value`
     from 0 to 1, and the `count` of pictures.
     """
@@ -80,11 +82,15 @@ def measure(study: Study, run: Run, encoder: ResidualNetwork, say: Callable[[str
         "conflict",
         0,
         by_content / max(by_content + by_style, 1),
-        conflicting,
+        by_content + by_style,
     )
     for folder in study.transfers:
         there, asked_there = (asked(plain(folder / part, side)) for part in ("train", "val"))
         note(
             "linear", f"transfer to {folder.name}", 0, LinearProbe(there).accuracy(asked_there), len(asked_there.labels)
         )
-    write_table(study.run_folder(run) / "measurements.csv", rows)
+    folder = study.run_folder(run)
+    styles = digest(sorted(path for path in study.styles.rglob("*") if path.is_file()))
+    with_this = {**surroundings(device, daemon_program()), "styles": styles}
+    write_facts(folder / "run.json", {**read_facts(folder / "run.json"), "measured": with_this})
+    write_table(folder / "measurements.csv", rows)

@@ -20,7 +20,7 @@ from .networks import ResidualNetwork
 from .pictures import plain
 from .probes import neighbour_accuracy
 from .record import read_facts, replacing, surroundings, write_facts, write_table
-from .stream import StreamSettings, reading
+from .stream import StreamSettings, daemon_program, reading
 from .study import Run, Study, StudyError, Training
 
 #: For 256 images a step; proportional to their number.
@@ -181,5 +181,5 @@ def _note(study: Study, run: Run, ring: sassl.RingInformation, device: str) -> N
             raise StudyError(f"{file.parent}: was begun with another {', '.join(changed)}: remove it, or restore those")
     # A run that goes on elsewhere has several.
     machines = before.get("machines", [])
-    here = surroundings(device)
+    here = surroundings(device, daemon_program())
     write_facts(file, {**facts, "machines": machines if here in machines else [*machines, here]})

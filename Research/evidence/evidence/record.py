@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -52,14 +53,24 @@ def read_facts(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text())) if file.exists() else {}
 
 
-def surroundings(device: str) -> dict[str, Any]:
-    """Versions and machine."""
+def digest(files: Iterable[Path]) -> str:
+    """The first 16 digits of the SHA-256 of the files' contents, one after the other."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(file.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def surroundings(device: str, program: Path) -> dict[str, Any]:
+    """Versions and machine, and the digests of this tool and of `program`, the `sassld` with its embedded networks."""
     packages = ("sassl", "torch", "numpy", "scikit-learn", "pillow")
     return {
         "device": device,
         "processor": _processor(),
         "python": platform.python_version(),
         **{package: metadata.version(package) for package in packages},
+        "sassld": digest([program]),
+        "evidence": digest(sorted(Path(__file__).parent.glob("*.py"))),
     }
 
 

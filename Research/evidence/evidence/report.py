@@ -33,7 +33,7 @@ def write_report(study: Study, folder: Path) -> Path:
             f"Points more than the arm '{study.reference}' of the same method, mean over the seeds that both have, "
             "with the 95 % interval (Student's t, paired by seed: both arms saw the same crops and colours). **Bold**: "
             "the interval leaves out zero. One seed has no interval, and shows nothing. The question that was asked "
-            f"beforehand is '{MAIN}'; of the others, one in twenty would stand out by chance.",
+            f"beforehand is '{MAIN}'; the others are exploration.",
             differences(study, values),
             *(["![differences](differences.png)"] if (folder / "differences.png").exists() else []),
             "## Every measure",
@@ -59,11 +59,9 @@ def state(study: Study) -> str:
     lines = [f"- {run.name}: {done} of {study.training.epochs} epochs" for run, done in epochs.items() if done]
     untouched = [run.name for run, done in epochs.items() if not done]
     if untouched:
-        lines.append(f"- not begun: {', '.join(untouched)}")
+        lines.append(f"- not finished: {', '.join(untouched)}")
     complete = len(study.runs) - len(open_runs)
-    heading = (
-        f"**Not complete: {complete} of {len(study.runs)} runs are.** Nothing follows from those that are missing:"
-    )
+    heading = f"**Not complete: {complete} of {len(study.runs)} runs are.** The missing ones may change the picture:"
     return "\n".join([heading, "", *lines])
 
 
@@ -93,13 +91,17 @@ def differences(study: Study, values: Values) -> str:
         for method, arm in dict.fromkeys((run.method, run.arm) for run in study.runs)
         if arm != study.reference and any((question, method, arm) in values for question in questions)
     ]
-    rows = []
-    for question in questions:
-        cells = []
-        for method, arm in columns:
-            cells.append(_cell(gain(study, values, question, method, arm)))
-        rows.append([str(question), *cells])
-    return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
+    found = {
+        question: [gain(study, values, question, method, arm) for method, arm in columns] for question in questions
+    }
+    rows = [[str(question), *map(_cell, cells)] for question, cells in found.items()]
+    table = _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
+    with_interval = [cell for cells in found.values() for cell in cells if cell and cell.seeds > 1]
+    if not with_interval:
+        return table
+    bold = sum(cell.is_significant for cell in with_interval)
+    count = len(with_interval)
+    return f"{table}\n\nIntervals that leave out zero: {bold} of {count}; by chance it would be {count / 20:.0f} or so."
 
 
 def _cell(found: Difference | None) -> str:

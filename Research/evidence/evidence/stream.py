@@ -66,12 +66,12 @@ def _table(heading: str, values: Mapping[str, Any]) -> str:
     return "\n".join([heading, *(f"{key} = {json.dumps(value)}" for key, value in values.items())]) + "\n"
 
 
-def daemon_program() -> str:
+def daemon_program() -> Path:
     """The `sassld` that `make build` made, or else the installed one. Raises `StudyError` where there is none."""
-    program = str(_BUILT) if _BUILT.exists() else shutil.which("sassld")
+    program = _BUILT if _BUILT.exists() else shutil.which("sassld")
     if program is None:
         raise StudyError("there is no sassld: run `make build`, or install it")
-    return program
+    return Path(program)
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def reading(settings: StreamSettings, start: int = 0) -> Iterator[sassl.Reader]:
         configuration, messages = directory / "sassld.toml", directory / "messages"
         configuration.write_text(settings.configuration(name, directory))
         with messages.open("wb") as output:
-            command = ["setpriv", "--pdeathsig", "TERM", daemon_program(), "--config", str(configuration)]
+            command = ["setpriv", "--pdeathsig", "TERM", str(daemon_program()), "--config", str(configuration)]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         stack.callback(_end, process)
         yield stack.enter_context(_attached(name, start, process, messages))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from evidence.pretraining import pretrain
 from evidence.record import read_facts, read_table
 from evidence.report import MAIN, write_report
 from evidence.scheduler import BUSY, carry_out_all
+from evidence.stream import daemon_program
 from evidence.study import Run, Study, StudyError
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +45,9 @@ def test_a_run_leaves_what_it_was_made_with_and_what_was_measured(carried_out: S
     assert len(facts["fingerprint"]) == 64
     assert facts["fingerprint"] != read_facts(carried_out.run_folder(carried_out.runs[0]) / "run.json")["fingerprint"]
     assert facts["machines"][0]["torch"] == torch.__version__
+    assert facts["machines"][0].items() <= facts["measured"].items()
+    program = hashlib.sha256(daemon_program().read_bytes()).hexdigest()
+    assert program.startswith(facts["measured"]["sassld"]) and len(facts["measured"]["sassld"]) == 16
     rows = read_table(folder / "training.csv")
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert [bool(row["neighbour_accuracy"]) for row in rows] == [False, True]
@@ -74,7 +79,7 @@ def test_what_is_finished_is_not_done_again(carried_out: Study, study_file: Path
 def test_the_report_shows_what_there_is_and_names_what_is_missing(carried_out: Study, tmp_path: Path) -> None:
     text = write_report(carried_out, tmp_path / "report").read_text()
     assert "**Not complete: 2 of 6 runs are.**" in text
-    assert "- not begun: simclr-off-1, simclr-in-batch-1, mocov2-in-batch-0, byol-in-batch-0" in text
+    assert "- not finished: simclr-off-1, simclr-in-batch-1, mocov2-in-batch-0, byol-in-batch-0" in text
     values = values_of(carried_out)
     off, within = (values[MAIN, "simclr", arm][0] for arm in ("off", "in-batch"))
     assert f"| linear: clean | {100 * (within - off):+.1f} (1 seed) |" in text

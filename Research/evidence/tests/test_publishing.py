@@ -40,6 +40,7 @@ def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path:
     publish(measured, results, page)
     # Student's t with one degree of freedom: 12.71 times the standard error, 1 point.
     assert "| linear: clean | +3.0 ± 12.7 (2) |" in page.read_text()
+    assert "Intervals that leave out zero: 0 of 1; by chance it would be 0 or so." in page.read_text()
     assert "| simclr | 55.0 ± 7.1 (2) | +3.0 ± 12.7 (2) |" in page.read_text()
     assert page.read_text().startswith("# Words\n") and page.read_text().endswith("\nMore words.\n")
     assert sorted(path.name for path in (results / "runs" / "simclr-off-0").iterdir()) == sorted(LOGS)
