@@ -81,7 +81,7 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
     if not shifts or not methods:
         return
     figure, axes = pyplot.subplots(
-        len(methods), len(shifts), figsize=(2.6 * len(shifts), 2.6 * len(methods)), sharey=True, squeeze=False
+        len(methods), len(shifts), figsize=(2.6 * len(shifts), 2.6 * len(methods)), sharey="row", squeeze=False
     )
     arms = _other_arms(study, values)
     for row, method in zip(axes, methods, strict=True):
