@@ -17,8 +17,8 @@ from .study import Study
 
 
 def draw_differences(study: Study, values: Values, file: Path) -> None:
-    """What each arm gains or loses against the reference on pictures as they are and on conflicts: the mean with its
-    95 % interval, and each seed by itself."""
+    """What each main arm gains or loses against the reference on pictures as they are and on conflicts: the mean with
+    its 95 % interval, and each seed by itself."""
     methods = _compared(study, values)
     questions = [question for question in questions_of(values) if not question.severity]
     if not methods:
@@ -53,8 +53,10 @@ def draw_differences(study: Study, values: Values, file: Path) -> None:
 
 
 def draw_training(study: Study, file: Path) -> None:
-    """The k-nearest-neighbour accuracy along the training, one line for each run, unfinished ones as well."""
-    runs = {run: read_table(study.run_folder(run) / "training.csv") for run in study.runs}
+    """The k-nearest-neighbour accuracy along the training, one line for each run of a main arm, unfinished ones as
+    well."""
+    main_runs = [run for run in study.runs if run.arm in study.main_arms]
+    runs = {run: read_table(study.run_folder(run) / "training.csv") for run in main_runs}
     methods = list(dict.fromkeys(run.method for run, rows in runs.items() if rows))
     figure, axes = pyplot.subplots(1, max(len(methods), 1), figsize=(5 * max(len(methods), 1), 3.5), squeeze=False)
     for axis, method in zip(axes[0], methods, strict=False):
@@ -74,8 +76,8 @@ def draw_training(study: Study, file: Path) -> None:
 
 
 def draw_shifts(study: Study, values: Values, file: Path) -> None:
-    """What each arm's linear probe gains or loses against the reference's on shifted pictures, by severity, with the
-    95 % interval; one row of panels for each method."""
+    """What each main arm's linear probe gains or loses against the reference's on shifted pictures, by severity, with
+    the 95 % interval; one row of panels for each method."""
     methods = _compared(study, values)
     shifts = list(dict.fromkeys(question.pictures for question in questions_of(values) if question.severity))
     if not shifts or not methods:
@@ -110,17 +112,18 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
 
 
 def _compared(study: Study, values: Values) -> list[str]:
-    """The methods of which the reference and another arm were measured with some seed."""
+    """The methods of which the reference and another main arm were measured with some seed."""
     arms_of: dict[str, set[str]] = {}
     for _, method, arm in values:
-        arms_of.setdefault(method, set()).add(arm)
+        if arm in study.main_arms:
+            arms_of.setdefault(method, set()).add(arm)
     return [method for method, arms in arms_of.items() if study.reference in arms and len(arms) > 1]
 
 
 def _other_arms(study: Study, values: Values) -> list[str]:
-    """The arms that were measured, but for the reference."""
+    """The main arms that were measured, but for the reference."""
     measured = {arm for _, _, arm in values}
-    return [arm for arm in study.arms if arm != study.reference and arm in measured]
+    return [arm for arm in study.main_arms if arm != study.reference and arm in measured]
 
 
 def _colour(study: Study, arm: str) -> str:

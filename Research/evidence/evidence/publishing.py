@@ -10,7 +10,7 @@ from typing import Final
 
 from .comparison import values_of
 from .figures import draw_differences, draw_shifts, draw_training
-from .report import differences, levels, main, state
+from .report import ablations, differences, levels, main, state
 from .scheduler import is_finished
 from .study import Study, StudyError
 
@@ -43,6 +43,7 @@ def with_sections(study: Study, page: str) -> str:
         "main": main(study, values),
         "differences": differences(study, values),
         "levels": levels(study, values),
+        "ablations": ablations(study, values),
     }
 
     def section(found: re.Match[str]) -> str:

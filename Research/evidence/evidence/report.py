@@ -41,6 +41,13 @@ def write_report(study: Study, folder: Path) -> Path:
             levels(study, values),
             *(["![shifts](shifts.png)"] if (folder / "shifts.png").exists() else []),
         ]
+        if any(run.arm not in study.main_arms for run in finished):
+            parts += [
+                "## A closer look",
+                f"Points more than the arm '{study.reference}' of the same seed, of each arm that is not in the first "
+                "group of runs. For comparison, what single seeds of those gained or lost: the least and the most.",
+                ablations(study, values),
+            ]
         for name in ("measurements", "training"):
             write_table(folder / f"{name}.csv", _collected(study, finished, name))
     draw_training(study, folder / "training.png")
@@ -67,7 +74,7 @@ def state(study: Study) -> str:
 
 def main(study: Study, values: Values) -> str:
     """A table of the main question alone: the reference in per cent, and what each other arm has more."""
-    arms = [arm for arm in study.arms if any((MAIN, method, arm) in values for method in METHODS)]
+    arms = [arm for arm in study.main_arms if any((MAIN, method, arm) in values for method in METHODS)]
     rows = []
     for method in METHODS:
         reference = values.get((MAIN, method, study.reference), {})
@@ -84,13 +91,9 @@ def _table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def differences(study: Study, values: Values) -> str:
-    """A table of what each arm gains or loses against the reference, in points."""
+    """A table of what each main arm gains or loses against the reference, in points."""
     questions = questions_of(values)
-    columns = [
-        (method, arm)
-        for method, arm in dict.fromkeys((run.method, run.arm) for run in study.runs)
-        if arm != study.reference and any((question, method, arm) in values for question in questions)
-    ]
+    columns = [(method, arm) for method, arm in _main_columns(study) if arm != study.reference]
     found = {
         question: [gain(study, values, question, method, arm) for method, arm in columns] for question in questions
     }
@@ -108,7 +111,7 @@ def _cell(found: Difference | None) -> str:
     if found is None:
         return ""
     if found.seeds == 1:
-        return f"{100 * found.mean:+.1f} (1 seed)"
+        return f"{100 * found.mean:+.1f} (1)"
     text = f"{100 * found.mean:+.1f} ± {100 * found.half_width:.1f} ({found.seeds})"
     return f"**{text}**" if found.is_significant else text
 
@@ -120,9 +123,9 @@ def _level(by_seed: Mapping[int, float]) -> str:
 
 
 def levels(study: Study, values: Values) -> str:
-    """A table of every measure, in per cent."""
+    """A table of every measure of the main arms, in per cent."""
     questions = questions_of(values)
-    columns = list(dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run)))
+    columns = _main_columns(study)
     rows = []
     for question in questions:
         cells = []
@@ -130,6 +133,36 @@ def levels(study: Study, values: Values) -> str:
             cells.append(_level(values.get((question, method, arm), {})))
         rows.append([str(question), *cells])
     return _table(["", *(f"{method}, {arm}" for method, arm in columns)], rows)
+
+
+def ablations(study: Study, values: Values) -> str:
+    """A table of what each arm gains or loses that is no main one, in points, beside how far single seeds of the main
+    arms are apart: the least and the most that any of them gained."""
+    columns = [
+        column
+        for column in dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
+        if column[1] not in study.main_arms
+    ]
+    methods = {method for method, _ in columns}
+    beside = [column for column in _main_columns(study) if column[0] in methods and column[1] != study.reference]
+    rows = []
+    for question in questions_of(values):
+        seeds = [_range(gain(study, values, question, method, arm)) for method, arm in beside]
+        rows.append([str(question), *seeds, *(_cell(gain(study, values, question, *column)) for column in columns)])
+    heading = [f"{method}, {arm}: single seeds" for method, arm in beside]
+    return _table(["", *heading, *(f"{method}, {arm}" for method, arm in columns)], rows)
+
+
+def _range(found: Difference | None) -> str:
+    if found is None:
+        return ""
+    return f"{100 * min(found.by_seed):+.1f} to {100 * max(found.by_seed):+.1f} ({found.seeds})"
+
+
+def _main_columns(study: Study) -> list[tuple[str, str]]:
+    """Methods and main arms of which a run is finished."""
+    finished = dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
+    return [column for column in finished if column[1] in study.main_arms]
 
 
 def _making(study: Study) -> str:

@@ -60,6 +60,8 @@ class Study:
     arms: Mapping[str, Mapping[str, Any]]
     #: The arm that the others are compared with.
     reference: str
+    #: The reference and the arms of the first group of runs. The others look closer, and are shown by themselves.
+    main_arms: tuple[str, ...]
     #: In the order in which they are carried out.
     runs: tuple[Run, ...]
 
@@ -139,7 +141,9 @@ def load(file: Path, folder: Path) -> Study:
         runs.update(dict.fromkeys(new))
     if not runs:
         raise StudyError(f"{file}: runs: there is none")
-    return Study(folder, training, arms, document["reference"], tuple(runs))
+    first = {document["reference"], *document["runs"][0]["arms"]}
+    main_arms = tuple(arm for arm in arms if arm in first)
+    return Study(folder, training, arms, document["reference"], main_arms, tuple(runs))
 
 
 def _training(file: Path, table: Mapping[str, Any]) -> Training:

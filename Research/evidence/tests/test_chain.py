@@ -82,7 +82,7 @@ def test_the_report_shows_what_there_is_and_names_what_is_missing(carried_out: S
     assert "- not finished: simclr-off-1, simclr-in-batch-1, mocov2-in-batch-0, byol-in-batch-0" in text
     values = values_of(carried_out)
     off, within = (values[MAIN, "simclr", arm][0] for arm in ("off", "in-batch"))
-    assert f"| linear: clean | {100 * (within - off):+.1f} (1 seed) |" in text
+    assert f"| linear: clean | {100 * (within - off):+.1f} (1) |" in text
     assert f"| linear: clean | {100 * off:.1f} (1) | {100 * within:.1f} (1) |" in text
     for figure in ("differences", "shifts", "training"):
         assert (tmp_path / "report" / f"{figure}.png").read_bytes().startswith(b"\x89PNG")

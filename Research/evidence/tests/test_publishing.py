@@ -11,7 +11,7 @@ import pytest
 from evidence.__main__ import RESULTS
 from evidence.publishing import LOGS, publish, with_sections
 from evidence.record import write_facts, write_table
-from evidence.study import Study, StudyError, load
+from evidence.study import Run, Study, StudyError, load
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -21,15 +21,19 @@ def measured(study: Study, tmp_path: Path) -> Study:
     """Two seeds of two arms, with made-up accuracies: the second arm is 2 and 4 points better."""
     measured = dataclasses.replace(study, folder=tmp_path / "folder")
     for run in measured.runs[:4]:
-        folder = measured.run_folder(run)
-        folder.mkdir(parents=True)
-        value = 0.5 + 0.1 * run.seed + (0.02 * (1 + run.seed) if run.arm == "in-batch" else 0)
-        row = {"measure": "linear", "pictures": "clean", "severity": 0, "value": round(value, 5), "count": 75}
-        write_table(folder / "measurements.csv", [row])
-        write_table(folder / "training.csv", [{"epoch": 1, "loss": 1.0, "neighbour_accuracy": 0.5, "seconds": 1.0}])
-        write_facts(folder / "run.json", {"fingerprint": "0" * 64, "style": {}, "machines": []})
-        (folder / "checkpoint.pt").write_bytes(b"large")
+        finish(measured, run, 0.5 + 0.1 * run.seed + (0.02 * (1 + run.seed) if run.arm == "in-batch" else 0))
     return measured
+
+
+def finish(study: Study, run: Run, value: float) -> None:
+    """As if the run had been trained and measured."""
+    folder = study.run_folder(run)
+    folder.mkdir(parents=True)
+    row = {"measure": "linear", "pictures": "clean", "severity": 0, "value": round(value, 5), "count": 75}
+    write_table(folder / "measurements.csv", [row])
+    write_table(folder / "training.csv", [{"epoch": 1, "loss": 1.0, "neighbour_accuracy": 0.5, "seconds": 1.0}])
+    write_facts(folder / "run.json", {"fingerprint": "0" * 64, "style": {}, "machines": []})
+    (folder / "checkpoint.pt").write_bytes(b"large")
 
 
 def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path: Path) -> None:
@@ -54,8 +58,22 @@ def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path:
     assert page.read_text() == before
 
 
+def test_arms_of_later_groups_stand_by_themselves(measured: Study) -> None:
+    assert measured.main_arms == ("off", "in-batch")
+    closer = Run("simclr", "style-last", 1)
+    study = dataclasses.replace(measured, runs=(*measured.runs, closer))
+    page = "\n".join(f"<!-- evidence: {name} -->\n<!-- end -->" for name in ("main", "differences", "levels"))
+    before = with_sections(study, page)
+    finish(study, closer, 0.55)
+    assert with_sections(study, page) == before
+    # With seed 1 the reference has 0.6, and 'in-batch' 2 points more with seed 0 and 4 with seed 1.
+    table = with_sections(study, "<!-- evidence: ablations -->\n<!-- end -->")
+    assert "|  | simclr, in-batch: single seeds | simclr, style-last |\n" in table
+    assert "| linear: clean | +2.0 to +4.0 (2) | -5.0 (1) |\n" in table
+
+
 def test_a_section_that_is_not_known_is_named(measured: Study) -> None:
-    with pytest.raises(StudyError, match="section 'levls'; it may have state, main, differences, levels"):
+    with pytest.raises(StudyError, match="section 'levls'; it may have state, main, differences, levels, ablations"):
         with_sections(measured, "<!-- evidence: levls -->\n<!-- end -->")
 
 
