@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from .comparison import Difference, Question, Values, gain, questions_of, values_of
+from .comparison import Difference, Question, Values, difference, gain, questions_of, values_of
 from .figures import draw_differences, draw_shifts, draw_training
 from .record import read_facts, read_table, write_table
 from .scheduler import is_finished
@@ -45,7 +45,8 @@ def write_report(study: Study, folder: Path) -> Path:
             parts += [
                 "## A closer look",
                 f"Points more than the arm '{study.reference}' of the same seed, of each arm that is not in the first "
-                "group of runs. For comparison, what single seeds of those gained or lost: the least and the most.",
+                "group of runs. Beside them, what those have with the same seed and, in brackets, the least and the "
+                "most of all their seeds: how much seeds alone make.",
                 ablations(study, values),
             ]
         for name in ("measurements", "training"):
@@ -136,27 +137,34 @@ def levels(study: Study, values: Values) -> str:
 
 
 def ablations(study: Study, values: Values) -> str:
-    """A table of what each arm gains or loses that is no main one, in points, beside how far single seeds of the main
-    arms are apart: the least and the most that any of them gained."""
-    columns = [
-        column
-        for column in dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
-        if column[1] not in study.main_arms
-    ]
-    methods = {method for method, _ in columns}
-    beside = [column for column in _main_columns(study) if column[0] in methods and column[1] != study.reference]
+    """A table of what each arm gains or loses that is no main one, in points. Beside them what the main arms do with
+    the same seeds and, in brackets, the least and the most that any seed of theirs gains."""
+    closer = [run for run in study.runs if run.arm not in study.main_arms and is_finished(study, run)]
+    seeds: dict[str, set[int]] = {}
+    for run in closer:
+        seeds.setdefault(run.method, set()).add(run.seed)
+    columns = list(dict.fromkeys((run.method, run.arm) for run in closer))
+    beside = [column for column in _main_columns(study) if column[0] in seeds and column[1] != study.reference]
     rows = []
     for question in questions_of(values):
-        seeds = [_range(gain(study, values, question, method, arm)) for method, arm in beside]
-        rows.append([str(question), *seeds, *(_cell(gain(study, values, question, *column)) for column in columns)])
-    heading = [f"{method}, {arm}: single seeds" for method, arm in beside]
+        cells = [_among_seeds(study, values, question, method, arm, seeds[method]) for method, arm in beside]
+        cells += [_points(gain(study, values, question, method, arm)) for method, arm in columns]
+        rows.append([str(question), *cells])
+    heading = [f"{method}, {arm}: same seed (all seeds)" for method, arm in beside]
     return _table(["", *heading, *(f"{method}, {arm}" for method, arm in columns)], rows)
 
 
-def _range(found: Difference | None) -> str:
+def _among_seeds(study: Study, values: Values, question: Question, method: str, arm: str, seeds: Set[int]) -> str:
+    found = gain(study, values, question, method, arm)
     if found is None:
         return ""
-    return f"{100 * min(found.by_seed):+.1f} to {100 * max(found.by_seed):+.1f} ({found.seeds})"
+    reference, other = (values[question, method, name] for name in (study.reference, arm))
+    same = difference({seed: value for seed, value in reference.items() if seed in seeds}, other)
+    return f"{_points(same)} ({100 * min(found.by_seed):+.1f} to {100 * max(found.by_seed):+.1f})"
+
+
+def _points(found: Difference | None) -> str:
+    return f"{100 * found.mean:+.1f}" if found else ""
 
 
 def _main_columns(study: Study) -> list[tuple[str, str]]:
