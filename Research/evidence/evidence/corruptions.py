@@ -1,4 +1,4 @@
-"""Ways in which test pictures differ from training pictures, each in three severities."""
+"""Ways in which test pictures differ from training pictures, all but grey in three severities."""
 
 from __future__ import annotations
 

@@ -40,15 +40,17 @@ def draw_differences(study: Study, values: Values, file: Path) -> None:
                 found = gain(study, values, question, method, arm)
                 if found is not None:
                     width = 100 * found.half_width
-                    axis.errorbar(100 * found.mean, height, xerr=width, color=colour, label=label, **_mark(found))
+                    axis.errorbar(
+                        100 * found.mean, height, xerr=width, color=colour, label=label, **_mark(found, place)
+                    )
                     seeds = [100 * value for value in found.by_seed]
-                    axis.plot(seeds, [height] * len(seeds), "|", color=colour, markersize=5, alpha=0.6)
+                    axis.plot(seeds, [height] * len(seeds), "|", color="black", markersize=7, zorder=3)
                     label = "_"
         axis.axvline(0, color="grey", linewidth=0.8)
         axis.set(title=method, xlabel=f"points more than '{study.reference}'")
         axis.set_yticks(range(len(questions)), [str(question) for question in questions])
     axes[0][0].invert_yaxis()
-    _legend_below(figure, axes[0][0])
+    _legend_below(figure, axes)
     _write(figure, file)
 
 
@@ -97,9 +99,8 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
                         if found is not None:
                             beside = question.severity + 0.2 * (place - (len(arms) - 1) / 2)
                             width = 100 * found.half_width
-                            axis.errorbar(
-                                beside, 100 * found.mean, yerr=width, color=colour, label=label, **_mark(found)
-                            )
+                            mark = _mark(found, place)
+                            axis.errorbar(beside, 100 * found.mean, yerr=width, color=colour, label=label, **mark)
                             label = "_"
             axis.axhline(0, color="grey", linewidth=0.8)
             axis.set_title(f"{method}, {shift}", fontsize="medium")
@@ -107,7 +108,7 @@ def draw_shifts(study: Study, values: Values, file: Path) -> None:
         row[0].set_ylabel(f"points more\nthan '{study.reference}'")
     for axis in axes[-1]:
         axis.set_xlabel("severity")
-    _legend_below(figure, axes[0][0])
+    _legend_below(figure, axes)
     _write(figure, file)
 
 
@@ -131,15 +132,21 @@ def _colour(study: Study, arm: str) -> str:
     return f"C{list(study.arms).index(arm) % 10}"
 
 
-def _mark(found: Difference) -> dict[str, Any]:
-    """A dot with its interval; hollow, and alone, where a single seed has none."""
-    return {"fmt": "o", "markersize": 5, "capsize": 2, "markerfacecolor": "white" if found.seeds == 1 else None}
+def _mark(found: Difference, place: int) -> dict[str, Any]:
+    """A point with its interval, of another form for each arm; hollow, and alone, where a single seed has none."""
+    form = "osD^v"[place % 5]
+    return {"fmt": form, "markersize": 5, "capsize": 2, "markerfacecolor": "white" if found.seeds == 1 else None}
 
 
-def _legend_below(figure: Any, axis: Any) -> None:
-    # Below, where no point can be.
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(labels))
+def _legend_below(figure: Any, axes: Any) -> None:
+    # Below, where no point can be; not every panel has every arm.
+    handles: dict[str, Any] = {}
+    for axis in axes.flat:
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(
+        handles.values(), handles, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(handles)
+    )
 
 
 def _write(figure: Any, file: Path) -> None:

@@ -19,7 +19,7 @@ from .methods import Method, method
 from .networks import ResidualNetwork
 from .pictures import plain
 from .probes import neighbour_accuracy
-from .record import read_facts, replacing, surroundings, write_facts, write_table
+from .record import read_facts, replacing, require_same, surroundings, write_facts, write_table
 from .stream import StreamSettings, daemon_program, reading
 from .study import Run, Study, StudyError, Training
 
@@ -38,7 +38,7 @@ def device_at_hand() -> str:
 
 
 def settings_of(study: Study, run: Run) -> StreamSettings:
-    """The run's stream. Runs of one seed and method differ in nothing but the style."""
+    """The run's stream. Runs of one seed and method differ in nothing but the style step."""
     training, style, order = study.training, study.style(run.arm), study.order(run.arm)
     return StreamSettings(study.train, run.seed, training.side, training.batch, run.method, style, order=order)
 
@@ -165,21 +165,11 @@ def _neighbours(study: Study, encoder: ResidualNetwork, device: str) -> float:
 def _note(study: Study, run: Run, ring: sassl.RingInformation, device: str) -> None:
     """Writes what the run is made of, or compares it with what it was begun with."""
     file = study.run_folder(run) / "run.json"
-    facts: dict[str, Any] = {
-        "method": run.method,
-        "arm": run.arm,
-        "seed": run.seed,
-        "training": vars(study.training),
-        "style": study.style(run.arm),
-        "fingerprint": ring.fingerprint,
-        "stream": ring.settings.splitlines(),
-    }
-    before = read_facts(file)
-    if before:
-        changed = [key for key, value in facts.items() if before[key] != value]
-        if changed:
-            raise StudyError(f"{file.parent}: was begun with another {', '.join(changed)}: remove it, or restore those")
+    facts = {**study.facts(run), "fingerprint": ring.fingerprint}
+    require_same(file, facts)
     # A run that goes on elsewhere has several.
-    machines = before.get("machines", [])
+    machines = read_facts(file).get("machines", [])
     here = surroundings(device, daemon_program())
-    write_facts(file, {**facts, "machines": machines if here in machines else [*machines, here]})
+    machines = machines if here in machines else [*machines, here]
+    # The stream's settings name files by their paths: for people, and not compared.
+    write_facts(file, {**facts, "stream": ring.settings.splitlines(), "machines": machines})

@@ -16,7 +16,7 @@ from .study import Study, StudyError
 
 #: What a run leaves behind that is small.
 LOGS: Final = ("run.json", "training.csv", "measurements.csv")
-_SECTION: Final = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SECTION: Final = re.compile(r"(<!-- evidence: (\w+) -->\n)(?:(?!<!-- evidence:).)*?(<!-- end -->)", re.DOTALL)
 
 
 def keep_logs(study: Study, results: Path) -> Study:
@@ -35,8 +35,10 @@ def keep_logs(study: Study, results: Path) -> Study:
 def with_sections(study: Study, page: str) -> str:
     """The page with each `<!-- evidence: NAME -->` section made from the study's logs.
 
-    Raises `StudyError` for a name that is not known.
+    Raises `StudyError` for a name that is not known, and for a section that has no `<!-- end -->`.
     """
+    if len(_SECTION.findall(page)) != page.count("<!-- evidence:"):
+        raise StudyError("the page has a section without <!-- end -->")
     values = values_of(study)
     sections = {
         "state": state(study),

@@ -13,6 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from .study import StudyError
+
 Row = Mapping[str, Any]
 
 
@@ -51,6 +53,14 @@ def write_facts(file: Path, facts: Mapping[str, Any]) -> None:
 def read_facts(file: Path) -> dict[str, Any]:
     """What `write_facts` wrote; nothing where there is no such file."""
     return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def require_same(file: Path, facts: Mapping[str, Any]) -> None:
+    """Raises `StudyError` where a run was begun with other facts; those that its file does not have are not asked."""
+    before = read_facts(file)
+    changed = [key for key, value in facts.items() if before.get(key, value) != value]
+    if changed:
+        raise StudyError(f"{file.parent}: was begun with another {', '.join(changed)}: remove it, or restore those")
 
 
 def digest(files: Iterable[Path]) -> str:

@@ -24,6 +24,8 @@ def write_report(study: Study, folder: Path) -> Path:
     values = values_of(study)
     parts = ["# What style augmentation did to representations", state(study)]
     finished = [run for run in study.runs if is_finished(study, run)]
+    for name in ("differences", "shifts"):
+        (folder / f"{name}.png").unlink(missing_ok=True)
     if finished:
         draw_differences(study, values, folder / "differences.png")
         draw_shifts(study, values, folder / "shifts.png")
@@ -60,17 +62,28 @@ def write_report(study: Study, folder: Path) -> Path:
 
 def state(study: Study) -> str:
     """Which runs are finished, and how far the others are."""
-    open_runs = [run for run in study.runs if not is_finished(study, run)]
-    if not open_runs:
-        return f"All {len(study.runs)} runs are complete."
-    epochs = {run: len(read_table(study.run_folder(run) / "training.csv")) for run in open_runs}
+    main_runs = [run for run in study.runs if run.arm in study.main_arms]
+    others = [run for run in study.runs if run.arm not in study.main_arms]
+    open_runs, open_others = ([run for run in runs if not is_finished(study, run)] for runs in (main_runs, others))
+    parts = [f"All {len(main_runs)} runs of the main comparison are complete."]
+    if open_runs:
+        complete = f"{len(main_runs) - len(open_runs)} of its {len(main_runs)} runs are"
+        heading = f"**The main comparison is not complete: {complete}.** The missing ones may change the picture:"
+        parts = [heading, _progress(study, open_runs)]
+    if open_others:
+        complete = f"{len(others) - len(open_others)} of {len(others)} runs are complete"
+        parts += [f"Of the other arms, which are in no table of the main comparison, {complete}:"]
+        parts += [_progress(study, open_others)]
+    elif others:
+        parts += [f"All {len(others)} runs of the other arms are complete as well."]
+    return "\n\n".join(parts)
+
+
+def _progress(study: Study, runs: Iterable[Run]) -> str:
+    epochs = {run: len(read_table(study.run_folder(run) / "training.csv")) for run in runs}
     lines = [f"- {run.name}: {done} of {study.training.epochs} epochs" for run, done in epochs.items() if done]
     untouched = [run.name for run, done in epochs.items() if not done]
-    if untouched:
-        lines.append(f"- not finished: {', '.join(untouched)}")
-    complete = len(study.runs) - len(open_runs)
-    heading = f"**Not complete: {complete} of {len(study.runs)} runs are.** The missing ones may change the picture:"
-    return "\n".join([heading, "", *lines])
+    return "\n".join([*lines, *([f"- not begun: {', '.join(untouched)}"] if untouched else [])])
 
 
 def main(study: Study, values: Values) -> str:
@@ -105,15 +118,16 @@ def differences(study: Study, values: Values) -> str:
         return table
     bold = sum(cell.is_significant for cell in with_interval)
     count = len(with_interval)
-    return f"{table}\n\nIntervals that leave out zero: {bold} of {count}; by chance it would be {count / 20:.0f} or so."
+    chance = f"by chance it would be {count / 20:.2g} on average, but the same networks answer all of them"
+    return f"{table}\n\nIntervals that leave out zero: {bold} of {count}; {chance}."
 
 
 def _cell(found: Difference | None) -> str:
     if found is None:
         return ""
     if found.seeds == 1:
-        return f"{100 * found.mean:+.1f} (1)"
-    text = f"{100 * found.mean:+.1f} ± {100 * found.half_width:.1f} ({found.seeds})"
+        return f"{_points(found.mean)} (1)"
+    text = f"{_points(found.mean)} ± {100 * found.half_width:.1f} ({found.seeds})"
     return f"**{text}**" if found.is_significant else text
 
 
@@ -148,7 +162,8 @@ def ablations(study: Study, values: Values) -> str:
     rows = []
     for question in questions_of(values):
         cells = [_among_seeds(study, values, question, method, arm, seeds[method]) for method, arm in beside]
-        cells += [_points(gain(study, values, question, method, arm)) for method, arm in columns]
+        found = [gain(study, values, question, method, arm) for method, arm in columns]
+        cells += [_points(each.mean) if each else "" for each in found]
         rows.append([str(question), *cells])
     heading = [f"{method}, {arm}: same seed (all seeds)" for method, arm in beside]
     return _table(["", *heading, *(f"{method}, {arm}" for method, arm in columns)], rows)
@@ -160,11 +175,13 @@ def _among_seeds(study: Study, values: Values, question: Question, method: str, 
         return ""
     reference, other = (values[question, method, name] for name in (study.reference, arm))
     same = difference({seed: value for seed, value in reference.items() if seed in seeds}, other)
-    return f"{_points(same)} ({100 * min(found.by_seed):+.1f} to {100 * max(found.by_seed):+.1f})"
+    spread = f"({_points(min(found.by_seed))} to {_points(max(found.by_seed))})"
+    return f"{_points(same.mean)} {spread}" if same else spread
 
 
-def _points(found: Difference | None) -> str:
-    return f"{100 * found.mean:+.1f}" if found else ""
+def _points(value: float) -> str:
+    # What is added makes -0.0 a zero like any other.
+    return f"{round(100 * value, 1) + 0.0:+.1f}"
 
 
 def _main_columns(study: Study) -> list[tuple[str, str]]:
@@ -182,7 +199,7 @@ def _making(study: Study) -> str:
             epochs = read_table(study.run_folder(run) / "training.csv")
             hours = sum(float(row["seconds"]) for row in epochs) / 3600
             machines = "; ".join(_machine(machine) for machine in facts["machines"])
-            settings = facts["style"] | ({"order": study.order(run.arm)} if study.order(run.arm) else {})
+            settings = study.arms[run.arm]
             style = ", ".join(f"{key} {value}" for key, value in settings.items()) or "as by default"
             rows.append([run.name, style, f"`{facts['fingerprint'][:16]}`", f"{hours:.2f}", machines])
     heading = ["run", "`[style]` and order", "stream", "hours of training", "machines and versions"]

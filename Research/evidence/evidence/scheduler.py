@@ -15,6 +15,7 @@ from typing import Final
 
 from .measuring import measure
 from .pretraining import pretrain
+from .record import require_same
 from .study import Run, Study
 
 #: Exit code of a run that another process has in hand.
@@ -23,8 +24,15 @@ Say = Callable[[str], None]
 
 
 def is_finished(study: Study, run: Run) -> bool:
-    """Whether the run was trained to its end and measured."""
-    return (study.run_folder(run) / "measurements.csv").exists()
+    """Whether the run was trained to its end and measured.
+
+    Raises `StudyError` where that was with other settings than the study has now.
+    """
+    folder = study.run_folder(run)
+    if not (folder / "measurements.csv").exists():
+        return False
+    require_same(folder / "run.json", study.facts(run))
+    return True
 
 
 def carry_out(study: Study, run: Run, say: Say) -> bool:

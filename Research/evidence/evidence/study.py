@@ -89,13 +89,27 @@ class Study:
         """Where a run leaves its checkpoint and its logs."""
         return self.folder / "runs" / run.name
 
+    def facts(self, run: Run) -> dict[str, Any]:
+        """What a run is made of, as its `run.json` says it: paths as in the study, because its folder may be moved."""
+        return {
+            "method": run.method,
+            "arm": run.arm,
+            "seed": run.seed,
+            "training": vars(self.training),
+            "style": self._style_as_written(run.arm),
+            "order": self.order(run.arm),
+        }
+
     def style(self, arm: str) -> dict[str, Any]:
         """The arm's `[style]` table; paths in it start at the study's folder."""
-        table = {key: value for key, value in self.arms[arm].items() if key != "order"}
+        table = self._style_as_written(arm)
         for key in ("model", "folder", "bank"):
             if table.get(key):
                 table[key] = str((self.folder / table[key]).resolve())
         return table
+
+    def _style_as_written(self, arm: str) -> dict[str, Any]:
+        return {key: value for key, value in self.arms[arm].items() if key != "order"}
 
     def order(self, arm: str) -> list[str]:
         """The order of the steps for the arm; nothing for the usual one."""

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from evidence.__main__ import RESULTS
+from evidence.comparison import values_of
 from evidence.publishing import LOGS, publish, with_sections
 from evidence.record import write_facts, write_table
+from evidence.scheduler import is_finished
 from evidence.study import Run, Study, StudyError, load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,7 +34,7 @@ def finish(study: Study, run: Run, value: float) -> None:
     row = {"measure": "linear", "pictures": "clean", "severity": 0, "value": round(value, 5), "count": 75}
     write_table(folder / "measurements.csv", [row])
     write_table(folder / "training.csv", [{"epoch": 1, "loss": 1.0, "neighbour_accuracy": 0.5, "seconds": 1.0}])
-    write_facts(folder / "run.json", {"fingerprint": "0" * 64, "style": {}, "machines": []})
+    write_facts(folder / "run.json", {**study.facts(run), "fingerprint": "0" * 64, "machines": []})
     (folder / "checkpoint.pt").write_bytes(b"large")
 
 
@@ -44,7 +46,7 @@ def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path:
     publish(measured, results, page)
     # Student's t with one degree of freedom: 12.71 times the standard error, 1 point.
     assert "| linear: clean | +3.0 ± 12.7 (2) |" in page.read_text()
-    assert "Intervals that leave out zero: 0 of 1; by chance it would be 0 or so." in page.read_text()
+    assert "Intervals that leave out zero: 0 of 1; by chance it would be 0.05 on average" in page.read_text()
     assert "| simclr | 55.0 ± 7.1 (2) | +3.0 ± 12.7 (2) |" in page.read_text()
     assert page.read_text().startswith("# Words\n") and page.read_text().endswith("\nMore words.\n")
     assert sorted(path.name for path in (results / "runs" / "simclr-off-0").iterdir()) == sorted(LOGS)
@@ -75,6 +77,30 @@ def test_arms_of_later_groups_stand_by_themselves(measured: Study) -> None:
 def test_a_section_that_is_not_known_is_named(measured: Study) -> None:
     with pytest.raises(StudyError, match="section 'levls'; it may have state, main, differences, levels, ablations"):
         with_sections(measured, "<!-- evidence: levls -->\n<!-- end -->")
+
+
+def test_a_section_that_does_not_end_takes_nothing_with_it(measured: Study) -> None:
+    page = "<!-- evidence: main -->\nWords.\n<!-- evidence: levels -->\n<!-- end -->\n"
+    with pytest.raises(StudyError, match="without <!-- end -->"):
+        with_sections(measured, page)
+
+
+def test_runs_of_other_settings_are_not_mixed_in(measured: Study) -> None:
+    longer = dataclasses.replace(measured, training=dataclasses.replace(measured.training, epochs=3))
+    with pytest.raises(StudyError, match="simclr-off-0: was begun with another training: remove it"):
+        values_of(longer)
+    arms = {**measured.arms, "in-batch": {"alpha": [0.5, 0.5]}}
+    with pytest.raises(StudyError, match="simclr-in-batch-0: was begun with another style"):
+        values_of(dataclasses.replace(measured, arms=arms))
+
+
+def test_a_study_with_a_model_may_be_moved(measured: Study, tmp_path: Path) -> None:
+    arms = {**measured.arms, "style-last": {"model": "lite.safetensors"}}
+    closer = Run("simclr", "style-last", 1)
+    study = dataclasses.replace(measured, arms=arms, runs=(*measured.runs, closer))
+    finish(study, closer, 0.55)
+    moved = dataclasses.replace(study, folder=study.folder.rename(tmp_path / "moved"))
+    assert is_finished(moved, closer)
 
 
 def test_the_page_of_the_repository_says_what_its_logs_say() -> None:
