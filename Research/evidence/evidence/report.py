@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from .comparison import Difference, Question, Values, difference, gain, questions_of, values_of
+from .comparison import Difference, Question, Values, gain, questions_of, values_of
 from .figures import draw_differences, draw_shifts, draw_training
 from .record import read_facts, read_table, write_table
 from .scheduler import is_finished
@@ -46,9 +46,8 @@ def write_report(study: Study, folder: Path) -> Path:
         if any(run.arm not in study.main_arms for run in finished):
             parts += [
                 "## A closer look",
-                f"Points more than the arm '{study.reference}' of the same seed, of each arm that is not in the first "
-                "group of runs. Beside them, what those have with the same seed and, in brackets, the least and the "
-                "most of all their seeds: how much seeds alone make.",
+                f"Points more than the arm '{study.reference}' of the same seed, for each seed. First the main arms: "
+                "so far are seeds alone apart. Then those that are not in the first group of runs.",
                 ablations(study, values),
             ]
         for name in ("measurements", "training"):
@@ -151,32 +150,23 @@ def levels(study: Study, values: Values) -> str:
 
 
 def ablations(study: Study, values: Values) -> str:
-    """A table of what each arm gains or loses that is no main one, in points. Beside them what the main arms do with
-    the same seeds and, in brackets, the least and the most that any seed of theirs gains."""
-    closer = [run for run in study.runs if run.arm not in study.main_arms and is_finished(study, run)]
-    seeds: dict[str, set[int]] = {}
-    for run in closer:
-        seeds.setdefault(run.method, set()).add(run.seed)
-    columns = list(dict.fromkeys((run.method, run.arm) for run in closer))
-    beside = [column for column in _main_columns(study) if column[0] in seeds and column[1] != study.reference]
+    """A table of what each seed gains or loses with the arms that are no main ones, in points; before them, of the same
+    methods, what each seed does with the main arms."""
+    finished = dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
+    closer = [column for column in finished if column[1] not in study.main_arms]
+    methods = {method for method, _ in closer}
+    beside = [column for column in _main_columns(study) if column[0] in methods and column[1] != study.reference]
+    columns, questions = {}, questions_of(values)
+    for method, arm in [*beside, *closer]:
+        seeds = (
+            values[questions[0], method, arm].keys() & values.get((questions[0], method, study.reference), {}).keys()
+        )
+        columns[method, arm] = f"{method}, {arm}: seed {', '.join(map(str, sorted(seeds)))}"
     rows = []
-    for question in questions_of(values):
-        cells = [_among_seeds(study, values, question, method, arm, seeds[method]) for method, arm in beside]
+    for question in questions:
         found = [gain(study, values, question, method, arm) for method, arm in columns]
-        cells += [_points(each.mean) if each else "" for each in found]
-        rows.append([str(question), *cells])
-    heading = [f"{method}, {arm}: same seed (all seeds)" for method, arm in beside]
-    return _table(["", *heading, *(f"{method}, {arm}" for method, arm in columns)], rows)
-
-
-def _among_seeds(study: Study, values: Values, question: Question, method: str, arm: str, seeds: Set[int]) -> str:
-    found = gain(study, values, question, method, arm)
-    if found is None:
-        return ""
-    reference, other = (values[question, method, name] for name in (study.reference, arm))
-    same = difference({seed: value for seed, value in reference.items() if seed in seeds}, other)
-    spread = f"({_points(min(found.by_seed))} to {_points(max(found.by_seed))})"
-    return f"{_points(same.mean)} {spread}" if same else spread
+        rows.append([str(question), *(", ".join(map(_points, each.by_seed)) if each else "" for each in found)])
+    return _table(["", *columns.values()], rows)
 
 
 def _points(value: float) -> str:

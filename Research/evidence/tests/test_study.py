@@ -25,7 +25,7 @@ def test_imagenette_compares_whole_pairs_first(tmp_path: Path) -> None:
     names = [run.name for run in load(STUDIES / "imagenette.toml", tmp_path).runs]
     assert names[:4] == ["simclr-off-0", "simclr-in-batch-0", "simclr-bank-0", "mocov2-off-0"]
     assert all(name.split("-")[-1] in "012" for name in names[:18])
-    assert len(names) == 25
+    assert len(names) == 27
 
 
 @pytest.mark.parametrize(
