@@ -82,7 +82,7 @@ def _progress(study: Study, runs: Iterable[Run]) -> str:
     epochs = {run: len(read_table(study.run_folder(run) / "training.csv")) for run in runs}
     lines = [f"- {run.name}: {done} of {study.training.epochs} epochs" for run, done in epochs.items() if done]
     untouched = [run.name for run, done in epochs.items() if not done]
-    return "\n".join([*lines, *([f"- not begun: {', '.join(untouched)}"] if untouched else [])])
+    return "\n".join([*lines, *([f"- not finished: {', '.join(untouched)}"] if untouched else [])])
 
 
 def main(study: Study, values: Values) -> str:
@@ -152,8 +152,7 @@ def levels(study: Study, values: Values) -> str:
 def ablations(study: Study, values: Values) -> str:
     """A table of what each seed gains or loses with the arms that are no main ones, in points; before them, of the same
     methods, what each seed does with the main arms."""
-    finished = dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
-    closer = [column for column in finished if column[1] not in study.main_arms]
+    closer = [column for column in _finished_columns(study) if column[1] not in study.main_arms]
     methods = {method for method, _ in closer}
     beside = [column for column in _main_columns(study) if column[0] in methods and column[1] != study.reference]
     columns, questions = {}, questions_of(values)
@@ -176,8 +175,12 @@ def _points(value: float) -> str:
 
 def _main_columns(study: Study) -> list[tuple[str, str]]:
     """Methods and main arms of which a run is finished."""
-    finished = dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run))
-    return [column for column in finished if column[1] in study.main_arms]
+    return [column for column in _finished_columns(study) if column[1] in study.main_arms]
+
+
+def _finished_columns(study: Study) -> list[tuple[str, str]]:
+    """Methods and arms of which a run is finished."""
+    return list(dict.fromkeys((run.method, run.arm) for run in study.runs if is_finished(study, run)))
 
 
 def _making(study: Study) -> str:

@@ -79,7 +79,7 @@ def test_what_is_finished_is_not_done_again(carried_out: Study, study_file: Path
 def test_the_report_shows_what_there_is_and_names_what_is_missing(carried_out: Study, tmp_path: Path) -> None:
     text = write_report(carried_out, tmp_path / "report").read_text()
     assert "**The main comparison is not complete: 2 of its 6 runs are.**" in text
-    assert "- not begun: simclr-off-1, simclr-in-batch-1, mocov2-in-batch-0, byol-in-batch-0" in text
+    assert "- not finished: simclr-off-1, simclr-in-batch-1, mocov2-in-batch-0, byol-in-batch-0" in text
     values = values_of(carried_out)
     off, within = (values[MAIN, "simclr", arm][0] for arm in ("off", "in-batch"))
     assert f"| linear: clean | {100 * (within - off):+.1f} (1) |" in text
