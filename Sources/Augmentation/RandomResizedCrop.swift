@@ -6,7 +6,7 @@ import Settings
 
 /// The step that every view begins with: a random part of the picture, resampled to the view's size. torchvision's `RandomResizedCrop`.
 package struct RandomResizedCrop: Sendable, Equatable {
-  /// Width and height of the view in pixels; a multiple of 4 where style is transferred.
+  /// Width and height of the view in pixels; a multiple of 4, at least 8, where style is transferred.
   package var side: Int
   /// The part of the image's area that the crop covers, in (0, 1].
   package var area: ClosedRange<Double>

@@ -35,7 +35,7 @@ package struct StyleWeights: Sendable, Equatable {
   }
 
   /// The sum of the weights up to and with each style.
-  private let sums: [Double]
+  package let sums: [Double]
 
   /// The weights of the styles with these names. Where several rules are about one style, the last of them counts.
   ///

@@ -22,28 +22,17 @@ package final class BatchIndex: Sendable {
   /// How many of the latest batches per rank are kept.
   package let windowBatches: Int
 
-  /// How many records may wait.
-  private let capacity: Int
-  private let recording = Mutex(Recording())
+  private let recording: Mutex<Recording>
   private let writer: QueueConfined<IndexWriter>
 
   /// What waits to be written, and what is known of how that goes.
   private struct Recording {
-    var waiting: [IndexRecord] = []
+    var waiting: WaitingRecords
     /// Records that are being written at the moment.
     var inFlight = 0
     var health = IndexHealth()
     var isScheduled = false
     var isClosed = false
-
-    /// Drops what there is no room for.
-    mutating func dropOldest(beyond capacity: Int) {
-      // Dropping an eighth at a time keeps the cost of moving the rest small.
-      guard waiting.count > capacity else { return }
-      let surplus = min(waiting.count, waiting.count - capacity + capacity / 8)
-      waiting.removeFirst(surplus)
-      health.droppedRecords += surplus
-    }
 
     mutating func degrade(by error: DatabaseError) {
       if health.degradedBy == nil { health.degradedSince = .now }
@@ -64,7 +53,8 @@ package final class BatchIndex: Sendable {
   /// - Parameters:
   ///   - path: the database file; two more files appear beside it, with `-wal` and `-shm` after its name.
   ///   - windowBatches: how many of the latest batches per rank are kept, with all their samples.
-  ///   - capacity: how many records may wait to be written before the oldest are dropped.
+  ///   - capacity: how many records may wait to be written before the oldest are dropped. Of large batches it may be fewer, for all
+  ///     that waits has about 16 MiB at most, and once more while it is being written.
   /// - Throws: `DatabaseError` where this user cannot create or write the file, or where it is another program's
   ///   database. Trouble that may pass, like a full disk, leaves the index degraded instead.
   package convenience init(path: String, windowBatches: Int = 1000, capacity: Int = 4096) throws(DatabaseError) {
@@ -72,12 +62,13 @@ package final class BatchIndex: Sendable {
   }
 
   package init(
-    path: String, windowBatches: Int, capacity: Int = 4096, logLimit: Int = standardLogLimit,
-    whenHalfWritten: @escaping @Sendable () -> Void
+    path: String, windowBatches: Int, capacity: Int = 4096, byteCapacity: Int = 16 << 20,
+    logLimit: Int = standardLogLimit, whenHalfWritten: @escaping @Sendable () -> Void
   ) throws(DatabaseError) {
     self.path = path
     self.windowBatches = windowBatches
-    self.capacity = capacity
+    recording = Mutex(
+      Recording(waiting: WaitingRecords(capacity: WaitingRecords.Capacity(records: capacity, bytes: byteCapacity))))
     writer = QueueConfined(
       IndexWriter(path: path, windowBatches: windowBatches, logLimit: logLimit, whenHalfWritten: whenHalfWritten),
       to: DispatchQueue(label: "sassl.index", qos: .utility))
@@ -98,6 +89,7 @@ package final class BatchIndex: Sendable {
     recording.withLock {
       var health = $0.health
       health.waitingRecords = $0.waiting.count + $0.inFlight
+      health.droppedRecords = $0.waiting.dropped
       return health
     }
   }
@@ -169,7 +161,6 @@ extension BatchIndex {
     recording.withLock {
       guard !$0.isClosed else { return }
       $0.waiting.append(record)
-      $0.dropOldest(beyond: capacity)
       schedule(&$0, after: $0.health.degradedBy == nil ? Self.batchingInterval : Self.retryInterval)
     }
   }
@@ -187,9 +178,8 @@ extension BatchIndex {
 
   private func writeWaiting(with writer: inout IndexWriter) {
     let records = recording.withLock { recording in
-      defer { recording.waiting = [] }
       recording.inFlight = recording.waiting.count
-      return recording.waiting
+      return recording.waiting.takeAll()
     }
     var failure: DatabaseError?
     do {
@@ -203,8 +193,7 @@ extension BatchIndex {
       $0.health.rebuilds = rebuilds
       if let failure {
         $0.degrade(by: failure)
-        $0.waiting = records + $0.waiting
-        $0.dropOldest(beyond: capacity)
+        $0.waiting.putBack(records)
         schedule(&$0, after: Self.retryInterval)
       } else {
         $0.health.writtenRecords += records.count

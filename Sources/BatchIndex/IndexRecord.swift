@@ -12,6 +12,23 @@ enum IndexRecord: Sendable {
   case styleBank(StyleBankRecord)
   case styleEmbedding(StyleEmbeddingRecord)
 
+  /// Whether it may be dropped where there is no room for it.
+  var isExpendable: Bool {
+    switch self {
+    case .instance, .instanceStopped: false
+    default: true
+    }
+  }
+
+  /// About how much memory it takes, in bytes.
+  var bytes: Int {
+    guard case .batch(let batch) = self else { return 256 }
+    // Each sample has an array of its own, of one length in all of them.
+    let styles = 32 + (batch.samples.first?.styles.count ?? 0) * MemoryLayout<DrawnStyle>.stride
+    return 256 + batch.samples.count * (MemoryLayout<DrawnSample>.stride + styles)
+      + batch.drawn.reduce(0) { $0 + 128 + $1.bytes.count }
+  }
+
   /// Writes the record inside an open transaction.
   func write(to database: DatabaseConnection) throws(DatabaseError) {
     switch self {

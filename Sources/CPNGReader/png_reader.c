@@ -111,6 +111,9 @@ static bool read_file(struct png_file *file, uint8_t *target) {
     png_destroy_read_struct(&png, &info, NULL);
     return target != NULL && state.is_whole && !state.is_wrong && !file->out_of_memory;
   }
+  /* No pixel depends on texts and suggested palettes, of which there may be a thousand, each of a few bytes that become 8 MB. 1 has libpng
+   * skip them all (0 is no limit); PNGChunks.swift reads the few that matter, within bounds. */
+  png_set_chunk_cache_max(png, 1);
   png_set_read_fn(png, &source, read_bytes);
   png_read_info(png, info);
   if (target == NULL) {

@@ -61,6 +61,28 @@ void sassl_ring_observer_counters(struct sassl_ring_observer *observer, struct s
   segment_counters(observer->mapping, observer->descriptor, NULL, false, counters);
 }
 
+/// Copies the payload of `sequence`. Not through the mapping: where its memory was given back, a look there would take it again, or
+/// end the process where there is none left.
+static int copy_payload(const struct sassl_ring_observer *observer, uint64_t sequence, unsigned char *payload,
+                        struct sassl_ring_error *error) {
+  const struct sassl_ring_geometry *geometry = &observer->mapping->geometry;
+  uint64_t start = geometry->payload_offset + sequence % geometry->slot_count * geometry->slot_bytes;
+  for (uint64_t done = 0; done < geometry->payload_bytes;) {
+    ssize_t count = pread(observer->descriptor, payload + done, geometry->payload_bytes - done, (off_t)(start + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot read the ring: %s", strerror(errno));
+    if (count == 0) return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "the ring's file has been cut short");
+    done += (uint64_t)count;
+  }
+  return SASSL_RING_OK;
+}
+
+/// Whether the readers of a dead producer may have given the memory of its batches back.
+static bool may_be_emptied(const struct sassl_ring_observer *observer) {
+  return LOAD(observer->mapping->header->producer_state) != SASSL_RING_SERVING ||
+         !byte_is_locked(observer->descriptor, SASSL_RING_PRODUCER_LOCK);
+}
+
 int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t number, struct sassl_ring_slot *slot,
                              void *payload, struct sassl_ring_error *error) {
   const struct sassl_ring_mapping *mapping = observer->mapping;
@@ -73,12 +95,14 @@ int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t numb
   for (uint64_t sequence = published; sequence-- > released;) {
     *slot = *mapping_slot(mapping, sequence);
     if (slot->number != number || slot->sequence != sequence) continue;
-    if (payload != NULL) memcpy(payload, mapping_payload(mapping, sequence), mapping->geometry.payload_bytes);
+    int code = payload == NULL ? SASSL_RING_OK : copy_payload(observer, sequence, payload, error);
+    if (code != SASSL_RING_OK) return code;
     // As in a sequence lock: what we copied is whole if, after copying, the slot was still not the producer's to write. The
     // fence keeps the copy above the load.
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (LOAD(header->released) > sequence) break;
     if (payload != NULL && sassl_ring_crc32c(0, payload, mapping->geometry.payload_bytes) != slot->checksum) {
+      if (may_be_emptied(observer)) break;
       return fail(error, SASSL_RING_ERROR_CHECKSUM, 0, "batch %" PRIu64 " does not match its checksum", number);
     }
     return SASSL_RING_OK;

@@ -103,8 +103,7 @@ uint64_t sassl_ring_producer_start(const struct sassl_ring_producer *producer) {
 
 int sassl_ring_producer_resumed(const struct sassl_ring_producer *producer) { return producer->resumed; }
 
-/// Unlinks `path` if it is still the file behind `descriptor`, whose producer lock we hold.
-static void remove_own(const char *path, int descriptor) {
+void producer_remove_own(const char *path, int descriptor) {
   if (same_file(descriptor, path)) unlink(path);
 }
 
@@ -114,7 +113,7 @@ static int finish(struct sassl_ring_producer *producer) {
   producer->stage = STAGE_FINISHED;
   producer_store_closed(producer);
   STEP(producer, SASSL_RING_STEP_CLOSED);
-  remove_own(producer->path, producer->lock_descriptor);
+  producer_remove_own(producer->path, producer->lock_descriptor);
   futex_raise(&producer->mapping->header->published_signal);
   return SASSL_RING_OK;
 }

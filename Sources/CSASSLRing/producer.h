@@ -125,6 +125,8 @@ void producer_await_change(struct sassl_ring_mapping *mapping, uint32_t signal, 
 // producer.c
 
 int producer_fail_forked(struct sassl_ring_error *error);
+/// Unlinks `path` if it is still the file behind `descriptor`, whose producer lock we hold.
+void producer_remove_own(const char *path, int descriptor);
 /// Starts anew with a segment in which nothing has happened yet. Mutex held, or nobody else there yet.
 void producer_adopt(struct sassl_ring_producer *producer, const struct segment *segment);
 

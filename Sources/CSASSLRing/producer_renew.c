@@ -72,8 +72,15 @@ int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t tim
   }
   int former_lock = producer->lock_descriptor;
   pthread_mutex_lock(&producer->mutex);
-  producer_adopt(producer, &segment);
+  bool is_finished = producer->stage == STAGE_FINISHED;
+  if (!is_finished) producer_adopt(producer, &segment);
   pthread_mutex_unlock(&producer->mutex);
+  if (is_finished) {
+    // Finished meanwhile: nobody would answer for the new file.
+    producer_remove_own(producer->path, segment.lock_descriptor);
+    segment_discard(&segment);
+    return producer_fail_not_serving(error);
+  }
   drop_lock(former_lock, SASSL_RING_PRODUCER_LOCK);
   sassl_ring_mapping_release(former);
   return SASSL_RING_OK;

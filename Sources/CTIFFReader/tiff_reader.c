@@ -112,11 +112,55 @@ static int close_nothing(thandle_t handle) {
 
 static toff_t size_of(thandle_t handle) { return ((struct reader *)handle)->file->count; }
 
+/* A whole number of `width` bytes as the file has it. */
+static uint64_t number_at(const uint8_t *bytes, unsigned width, bool is_big_endian) {
+  uint64_t number = 0;
+  for (unsigned index = 0; index < width; index++) {
+    number = number << 8 | bytes[is_big_endian ? index : width - 1 - index];
+  }
+  return number;
+}
+
+/* libtiff keeps the values of every tag, known or not, each by itself; so thousands of tags whose values are the same bytes would take any
+ * amount of memory. Values that lie side by side are no longer than the file, and programs that let tags share some do so with a few numbers.
+ * A directory or values that go on behind the file's end are left to libtiff, which gives up there and says so. */
+static bool has_bounded_tags(struct reader *reader) {
+  const uint8_t *bytes = reader->file->bytes;
+  const uint64_t size = reader->file->count;
+  if (size < 16) return true;
+  const bool is_big_endian = bytes[0] == 'M';
+  const bool has_long_offsets = number_at(bytes + 2, 2, is_big_endian) == TIFF_VERSION_BIG;
+  const unsigned offset_width = has_long_offsets ? 8 : 4, count_width = has_long_offsets ? 8 : 2;
+  const unsigned entry_size = 4 + 2 * offset_width;
+  const uint64_t directory = number_at(bytes + offset_width, offset_width, is_big_endian);
+  if (directory > size || size - directory < count_width) return true;
+  const uint64_t count = number_at(bytes + directory, count_width, is_big_endian);
+  const uint64_t first = directory + count_width;
+  if (count > (size - first) / entry_size) return true;
+  const uint64_t most = 2 * size + (1 << 20);
+  uint64_t total = 0;
+  for (uint64_t index = 0; index < count; index++) {
+    const uint8_t *entry = bytes + first + index * entry_size;
+    const int width = TIFFDataWidth((TIFFDataType)number_at(entry + 2, 2, is_big_endian));
+    const uint64_t values = number_at(entry + 4, offset_width, is_big_endian);
+    const uint64_t place = number_at(entry + 4 + offset_width, offset_width, is_big_endian);
+    if (width <= 0 || values > size / (unsigned)width) continue;
+    const uint64_t length = values * (unsigned)width;
+    /* What fits stands in the entry, in place of where it lies. */
+    if (length <= offset_width || place > size || length > size - place) continue;
+    if ((total += length) > most) {
+      return fail(reader, TIFF_FILE_CORRUPT, "the values of its tags together are longer than the file");
+    }
+  }
+  return true;
+}
+
 /* `pixels` bounds what libtiff may ask for at once, so that a few hostile bytes cannot. */
 static bool open_file(struct reader *reader, struct tiff_file *file, uint64_t pixels) {
   *reader = (struct reader){.file = file};
   file->problem[0] = '\0';
   errno = 0;
+  if (!has_bounded_tags(reader)) return false;
   TIFFOpenOptions *options = TIFFOpenOptionsAlloc();
   if (options == NULL) return failed(reader);
   TIFFOpenOptionsSetErrorHandlerExtR(options, on_error, reader);

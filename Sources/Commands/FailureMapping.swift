@@ -1,4 +1,5 @@
 import Augmentation
+import Basics
 import BatchRing
 import Configuration
 import Control
@@ -16,7 +17,8 @@ extension CommandFailure {
   package init(for error: any Error) {
     switch error {
     case let failure as CommandFailure: self = failure
-    case let error as ConfigurationError: self.init(.configuration, error.description)
+    case let error as ConfigurationError:
+      self.init(error.isTransient ? .systemResource : .configuration, error.description)
     case let error as RingError: self.init(Self.code(for: error), error.description)
     case let error as ModelError: self.init(Self.code(for: error), error.description)
     case let error as DatasetError: self.init(Self.code(for: error), error.description)
@@ -45,7 +47,7 @@ extension CommandFailure {
 
   private static func code(for error: ModelError) -> ExitCode {
     switch error.code {
-    case .unreadable: .noInput
+    case .unreadable: error.isTransient ? .systemResource : .noInput
     case .unwritable: .cannotCreate
     default: .badData
     }
@@ -53,8 +55,8 @@ extension CommandFailure {
 
   private static func code(for error: DatasetError) -> ExitCode {
     switch error {
-    case .tooFewSamples: .configuration
-    case .unreadable(_, let errno) where SampleError.unreadable(errno: errno).isTransient: .systemResource
+    case .tooFewSamples, .epochTooLong: .configuration
+    case .unreadable(_, let errno) where isFaultOfTheMachine(errno: errno): .systemResource
     default: .noInput
     }
   }

@@ -21,9 +21,12 @@ package struct ConfigurationError: Error, Equatable, Sendable {
   package let file: String
   /// What is wrong with it, from top to bottom; at least one.
   package let problems: [Problem]
+  /// Whether the machine is at fault and not the file, so that trying again is right.
+  package let isTransient: Bool
 
-  package init(file: String, problems: [Problem]) {
+  package init(file: String, problems: [Problem], isTransient: Bool = false) {
     self.file = file
+    self.isTransient = isTransient
     self.problems = problems.sorted { ($0.line ?? .max, $0.key ?? "") < ($1.line ?? .max, $1.key ?? "") }
   }
 }

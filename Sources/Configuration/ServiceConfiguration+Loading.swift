@@ -17,7 +17,8 @@ extension ServiceConfiguration {
     } catch .empty {
       content = []
     } catch {
-      throw ConfigurationError(file: path, problems: [.init(line: nil, key: nil, message: error.description)])
+      throw ConfigurationError(
+        file: path, problems: [.init(line: nil, key: nil, message: error.description)], isTransient: error.isTransient)
     }
     var configuration = try parse(content, file: path)
     let directory = URL(filePath: path).absoluteURL.deletingLastPathComponent()

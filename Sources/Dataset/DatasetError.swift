@@ -44,6 +44,8 @@ package enum DatasetError: Error, Equatable, Sendable {
   case noLabelField(BytePath, String)
   /// An epoch in which the last, incomplete batch is dropped would have no batch at all.
   case tooFewSamples(count: Int, globalBatchSize: Int)
+  /// With the weight of this source, counted from 0, an epoch would have more samples than can be counted.
+  case epochTooLong(source: Int)
 
   /// What is wrong with braces.
   package typealias BraceFault = BraceNotation.Fault
@@ -118,6 +120,9 @@ extension DatasetError: CustomStringConvertible {
     case .tooFewSamples(let count, let globalBatchSize):
       "\(count) samples do not fill one batch of \(globalBatchSize) (batch size x world size). "
         + "Use smaller batches, or the last-batch policy 'wrap'."
+    case .epochTooLong(let source):
+      "dataset.source[\(source)].weight is so much larger than that of the first source that an epoch would have more "
+        + "than \(StreamSchedule.longestEpoch) samples. Bring the two closer together."
     }
   }
 

@@ -100,7 +100,10 @@ struct DirectoryWalk {
     progress: (Int) -> Void = { _ in }
   ) throws(DatasetError) -> Listing {
     let path = root.appending(directory)
-    let descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
+    var descriptor: Int32
+    repeat {
+      descriptor = path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK) }
+    } while descriptor < 0 && errno == EINTR
     guard descriptor >= 0 else {
       switch errno {
       case ENOENT: throw .notFound(path)
@@ -135,7 +138,12 @@ struct DirectoryWalk {
         }
       case .linkToDirectory:
         if selection.takesDirectory(name, in: directory) { listing.links.append(directory.appending(BytePath(name))) }
-      case .other:
+      case .unseen(let code) where !content.matches(name):
+        // It may be a class, and without it the labels of all classes behind it would be others.
+        if selection.takesDirectory(name, in: directory) {
+          throw .unreadable(path.appending(BytePath(name)), errno: code)
+        }
+      case .unseen, .other:
         // Anything else with the right name counts, as in torchvision; what cannot be read shows when it is read.
         if content.matches(name), selection.takesFile(name, in: directory) {
           listing.files.append(name)
@@ -147,6 +155,17 @@ struct DirectoryWalk {
 
   private enum EntryKind {
     case directory, linkToDirectory, other
+    /// What the name leads to cannot be looked at; `errno` says why.
+    case unseen(errno: Int32)
+
+    /// What a name is that cannot be followed.
+    init(errno: Int32) {
+      switch errno {
+      // A link that leads nowhere is no directory.
+      case ENOENT, ENOTDIR, ELOOP: self = .other
+      default: self = .unseen(errno: errno)
+      }
+    }
   }
 
   private static func kind(of type: UInt8, name: UnsafeRawPointer, in descriptor: Int32) -> EntryKind {
@@ -156,10 +175,9 @@ struct DirectoryWalk {
       let name = name.assumingMemoryBound(to: CChar.self)
       var target = stat()
       var entry = stat()
-      // A link that leads nowhere is no directory.
-      guard fstatat(descriptor, name, &target, 0) == 0, target.st_mode & S_IFMT == S_IFDIR,
-        fstatat(descriptor, name, &entry, AT_SYMLINK_NOFOLLOW) == 0
-      else { return .other }
+      guard fstatat(descriptor, name, &target, 0) == 0 else { return EntryKind(errno: errno) }
+      guard target.st_mode & S_IFMT == S_IFDIR else { return .other }
+      guard fstatat(descriptor, name, &entry, AT_SYMLINK_NOFOLLOW) == 0 else { return EntryKind(errno: errno) }
       return entry.st_mode & S_IFMT == S_IFLNK ? .linkToDirectory : .directory
     default: return .other
     }

@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// Why one file of a data set gave no bytes.
@@ -27,7 +28,7 @@ package enum SampleError: Error, Equatable, Sendable {
   package var isTransient: Bool {
     switch self {
     case .datasetAway: true
-    case .unreadable(let errno): Self.faultsOfTheMachine.contains(errno)
+    case .unreadable(let errno): isFaultOfTheMachine(errno: errno)
     default: false
     }
   }
@@ -41,18 +42,6 @@ package enum SampleError: Error, Equatable, Sendable {
     default: false
     }
   }
-
-  private static let faultsOfTheMachine: Set<Int32> = [
-    // What this machine is short of.
-    EMFILE, ENFILE, ENOMEM, EAGAIN, ENOBUFS, EBUSY, EINTR,
-    // The device, or the path to it.
-    EIO, ENOMEDIUM, EREMOTEIO, EUCLEAN, EBADMSG,
-    // The server of a network file system, or the way there.
-    ESTALE, ENOTCONN, ETIMEDOUT, ETIME, ENETDOWN, ENETUNREACH, ENETRESET, ECONNABORTED, ECONNRESET, ECONNREFUSED,
-    ESHUTDOWN, EHOSTDOWN, EHOSTUNREACH, ENOLINK, ECOMM, EPIPE, EPROTO, ENOLCK,
-    // Credentials of a network file system that somebody will renew.
-    ENOKEY, EKEYEXPIRED, EKEYREVOKED,
-  ]
 }
 
 extension SampleError: CustomStringConvertible {

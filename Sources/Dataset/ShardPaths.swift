@@ -34,7 +34,7 @@ struct ShardPaths {
         try add(line, isLiteral: Self.kind(of: root.appending(line)) != nil, selection: &selection)
       }
     } else {
-      throw .notFound(path)
+      throw Self.reasonForNothing(at: path)
     }
     guard !paths.isEmpty else { throw .noShards(path) }
     try refuseRepeated(path)
@@ -57,6 +57,16 @@ struct ShardPaths {
   private static func kind(of path: BytePath) -> mode_t? {
     var status = stat()
     return path.withCString { stat($0, &status) } == 0 ? status.st_mode & S_IFMT : nil
+  }
+
+  /// Why a path leads to nothing that can be looked at.
+  private static func reasonForNothing(at path: BytePath) -> DatasetError {
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) != 0 else { return .notFound(path) }
+    switch errno {
+    case ENOENT, ENOTDIR: return .notFound(path)
+    case let code: return .unreadable(path, errno: code)
+    }
   }
 
   /// Adds what `text` stands for, relative to the root.

@@ -109,7 +109,7 @@ struct ShardReader {
   /// What libarchive met: a fault of the machine, or else one of the file.
   private func error(of archive: OpaquePointer, else fault: DatasetError) -> DatasetError {
     let code = archive_errno(archive)
-    return SampleError.unreadable(errno: code).isTransient ? .unreadable(path, errno: code) : fault
+    return isFaultOfTheMachine(errno: code) ? .unreadable(path, errno: code) : fault
   }
 
   private func read(
@@ -121,7 +121,9 @@ struct ShardReader {
       var entry: OpaquePointer?
       let result = archive_read_next_header(archive, &entry)
       if result == ARCHIVE_EOF { return }
-      let start = archive_read_header_position(archive)
+      let header = archive_read_header_position(archive)
+      // After what it takes for fatal, libarchive does not tell that any more: it was in the block that it read last.
+      let start = header >= 0 ? header : max(0, archive_filter_bytes(archive, 0) - Int64(ShardTable.blockSize))
       guard result == ARCHIVE_OK || result == ARCHIVE_WARN, let entry else {
         throw error(of: archive, else: isFirst ? try reasonForNoArchive(file) : .damagedShard(path, at: Int(start)))
       }
@@ -132,8 +134,11 @@ struct ShardReader {
       guard let name = Self.name(of: entry) else { throw .damagedShard(path, at: Int(start)) }
       let isSparse = archive_entry_sparse_count(entry) > 0
       let size = isLink ? 0 : archive_entry_size(entry)
-      guard isSparse || offset + size <= fileSize else {
-        throw .truncatedShard(path, member: BytePath(name), missing: Int(offset + size - fileSize))
+      guard size >= 0 else { throw .damagedShard(path, at: Int(start)) }
+      // A header may tell any size: added to a place, the largest would be no number any more.
+      let rest = max(0, fileSize - offset)
+      guard isSparse || size <= rest else {
+        throw .truncatedShard(path, member: BytePath(name), missing: Int(size - rest))
       }
       if let storage = Self.storage(of: name, isSparse: isSparse, isLink: isLink) {
         name.withUnsafeBufferPointer { found.names.append($0) }

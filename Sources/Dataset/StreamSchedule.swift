@@ -50,6 +50,9 @@ package struct StreamSchedule: Sendable {
   /// Global batches in each epoch; at least 1.
   package let batchesPerEpoch: Int
 
+  /// The most samples that an epoch may have: up to here every whole number is a `Double` too, as shares are.
+  package static let longestEpoch = 1 << 53
+
   /// Samples per global batch.
   package var globalBatchSize: Int { batchSize * worldSize }
 
@@ -83,7 +86,8 @@ package struct StreamSchedule: Sendable {
   ///   - batchSize: samples per batch and rank, at least 1.
   ///   - worldSize: ranks that share a global batch, at least 1.
   ///   - rank: the rank whose slices are wanted, 0..<`worldSize`.
-  /// - Throws: `DatasetError.tooFewSamples` where incomplete batches are dropped and no batch would be left.
+  /// - Throws: `DatasetError.tooFewSamples` where incomplete batches are dropped and no batch would be left, and
+  ///   `DatasetError.epochTooLong` where an epoch would have more than ``longestEpoch`` samples.
   package init(
     sources: [(count: Int, weight: Double)], seed: UInt64, batchSize: Int, worldSize: Int = 1,
     rank: Int = 0,
@@ -95,17 +99,20 @@ package struct StreamSchedule: Sendable {
       sources.allSatisfy { $0.count > 0 && $0.weight > 0 }, "counts and weights are above 0")
     precondition((0..<worldSize).contains(rank), "rank \(rank) is outside of 0..<\(worldSize)")
     var described: [Source] = []
+    var length = 0
     for (number, source) in sources.enumerated() {
-      let share = Double(sources[0].count) * (source.weight / sources[0].weight)
+      let share = max(1, (Double(sources[0].count) * (source.weight / sources[0].weight)).rounded())
+      // Weights may be so far apart that a share is no integer of the machine.
+      guard share <= Double(Self.longestEpoch - length) else { throw .epochTooLong(source: number) }
       described.append(
         Source(
-          first: described.reduce(0) { $0 + $1.count }, count: source.count,
-          share: number == 0 ? source.count : max(1, Int(share.rounded())),
+          first: described.reduce(0) { $0 + $1.count }, count: source.count, share: Int(share),
           order: .order(ofSource: number)))
+      length += Int(share)
     }
     self.sources = described
     sampleCount = described.reduce(0) { $0 + $1.count }
-    epochLength = described.reduce(0) { $0 + $1.share }
+    epochLength = length
     self.seed = seed
     self.batchSize = batchSize
     self.worldSize = worldSize

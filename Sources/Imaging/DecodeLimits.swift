@@ -1,5 +1,5 @@
 /// What a file may cost. Both limits are checked before anything of that size is allocated, so a few hostile bytes cannot
-/// exhaust the memory.
+/// exhaust the memory. What a file has besides pixels (texts, tags) is bounded by the decoder of its format.
 package struct DecodeLimits: Sendable, Equatable {
   /// The most pixels (width times height) that a picture may have.
   package var maximumPixels: Int

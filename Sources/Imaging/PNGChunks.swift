@@ -9,8 +9,9 @@ struct PNGChunks {
   /// Walks the chunks of a file that begins like a PNG.
   init(_ bytes: UnsafeRawBufferPointer) {
     var exif: UnsafeRawBufferPointer?
-    var profile: [UInt8]?
-    var xmp: [UInt8]?
+    // The last of several counts. They are decompressed when it is known which that is: a file may have tens of thousands.
+    var lastProfile: Text?
+    var lastXMP: Text?
     var position = 8
     while position + 8 <= bytes.count {
       let length = bytes[position..<(position + 4)].reduce(0) { $0 << 8 | Int($1) }
@@ -22,9 +23,9 @@ struct PNGChunks {
         exif = content
       } else if let text = Text(kind: kind, content: content) {
         if text.keyword.elementsEqual("Raw profile type exif".utf8) {
-          profile = text.decompressed.map(Self.rawProfile)
+          lastProfile = text
         } else if text.keyword.elementsEqual("XML:com.adobe.xmp".utf8) {
-          xmp = text.decompressed
+          lastXMP = text
         } else if text.keyword.elementsEqual("exif".utf8), !text.isCompressed {
           exif = text.value
         }
@@ -32,9 +33,11 @@ struct PNGChunks {
       // The checksum, too.
       position += 12 + length
     }
-    orientation = (xmp ?? []).withUnsafeBytes { xmp in
+    let xmp: [UInt8] = lastXMP?.plain ?? []
+    let profile: [UInt8] = exif == nil ? Self.rawProfile(lastProfile?.plain ?? []) : []
+    orientation = xmp.withUnsafeBytes { xmp in
       if let exif { return OrientationTag.orientation(exif: exif, xmp: xmp) }
-      return (profile ?? []).withUnsafeBytes { OrientationTag.orientation(exif: $0, xmp: xmp) }
+      return profile.withUnsafeBytes { OrientationTag.orientation(exif: $0, xmp: xmp) }
     }
   }
 
@@ -80,8 +83,8 @@ struct PNGChunks {
     private static let longest = 1 << 20
 
     /// The value in plain bytes, nil where it is damaged or too long.
-    var decompressed: [UInt8]? {
-      guard isCompressed else { return Array(value) }
+    var plain: [UInt8]? {
+      guard isCompressed else { return value.count <= Self.longest ? Array(value) : nil }
       let source = value.bindMemory(to: UInt8.self)
       var count = 0
       let bytes = [UInt8](unsafeUninitializedCapacity: Self.longest) { memory, initializedCount in

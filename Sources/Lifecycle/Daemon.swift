@@ -45,6 +45,8 @@ package final class Daemon: Sendable {
     var start: ProgressEstimate
     /// Answers for the stream, once there is one.
     var reporter: StatusReporter?
+    /// Those that there are so far: an end in the middle of the start must find them.
+    var rings: [RingProducer] = []
   }
 
   /// A daemon for the configuration in the file at `configurationPath`.
@@ -105,11 +107,12 @@ package final class Daemon: Sendable {
           notices: &notices)
       else {
         journal.write(.notice, "stopped before the first batch")
-        finish(rings: [], signals: signals) { index.close() }
+        finish(signals: signals) { index.close() }
         return
       }
       opened = stream
     } catch {
+      finishRings()
       index.close()
       throw error
     }
@@ -121,8 +124,6 @@ package final class Daemon: Sendable {
   private struct OpenedService: Sendable {
     let stream: OpenedStream
     let lanes: [StreamPipeline.Lane]
-    /// Where the rings are.
-    let rings: [RingLocation]
   }
 
   /// Makes batches until a signal or a failure ends it.
@@ -166,10 +167,10 @@ package final class Daemon: Sendable {
     }
     // Once more when all is done: this one is for an end that takes too long.
     recordStop()
-    finish(rings: opened.rings, signals: signals, pipeline: pipeline) { [journal] in
+    finish(signals: signals, pipeline: pipeline) { [self] in
       pipeline.stop()
       recordStop()
-      for lane in lanes { lane.ring.close() }
+      finishRings()
       journal.write(.notice, "stopped after \(pipeline.metrics.snapshot().images) images")
       index.close()
     }
@@ -188,7 +189,7 @@ package final class Daemon: Sendable {
   /// Does the `work` of the end, unless it takes too long or a further signal comes: then what others could stumble over is
   /// removed, and the rest ends with the process.
   private func finish(
-    rings: [RingLocation], signals: SignalInbox, pipeline: StreamPipeline? = nil, work: @escaping @Sendable () -> Void
+    signals: SignalInbox, pipeline: StreamPipeline? = nil, work: @escaping @Sendable () -> Void
   ) {
     // A failure asks for the end by a signal of its own, which says nothing new where one was there already.
     var isFailureTold = false
@@ -199,7 +200,7 @@ package final class Daemon: Sendable {
     }
     journal.finish()
     guard ending != .complete else { return }
-    for ring in rings { if let path = try? ring.path() { unlink(path) } }
+    finishRings()
     guard case .urged(let number) = ending else {
       return journal.write(
         .warning, "stopped without waiting for what did not end in time: a file, or the index's disk")
@@ -209,6 +210,11 @@ package final class Daemon: Sendable {
     LogStream.standardError.flush(seconds: 0.2)
     signal(number, SIG_DFL)
     kill(getpid(), number)
+  }
+
+  /// Removes the files of the rings. Their memory stays until the process ends, for somebody may ask for the state until then.
+  private func finishRings() {
+    for ring in shared.withLock({ $0.rings }) { ring.finish() }
   }
 
   /// What `sasslctl status` is told.
@@ -269,14 +275,9 @@ package final class Daemon: Sendable {
     }
     // Reading a dataset cannot be interrupted and holds nothing that needs tidying up, but a ring may be ready any moment.
     notifier.stopping(status: "stopping before the first batch")
-    finish(rings: [], signals: signals) {
-      while true {
-        if let result = outcome.value {
-          if let opened = try? result.get() { for lane in opened.lanes { lane.ring.close() } }
-          return
-        }
-        usleep(10_000)
-      }
+    finish(signals: signals) { [self] in
+      while outcome.value == nil { usleep(10_000) }
+      finishRings()
     }
     return nil
   }
@@ -288,16 +289,13 @@ package final class Daemon: Sendable {
     _ configuration: ServiceConfiguration, stream: OpenedStream, reader: BatchIndexReader?, failpoint: Failpoint?
   ) throws -> OpenedService {
     let places = ReaderPlaces(lastOf: reader, fingerprint: stream.fingerprint, batch: configuration.batch)
-    let rings = stream.schedules.map { schedule in
-      RingLocation(directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank)
-    }
     do {
-      let lanes = try zip(rings, stream.schedules).map { location, schedule in
+      let lanes = try stream.schedules.map { schedule in
         try makeLane(
-          configuration, at: location, stream: stream, schedule: schedule,
-          start: places.nextBatch(ofRank: schedule.rank) ?? 0, failpoint: failpoint)
+          configuration, stream: stream, schedule: schedule, start: places.nextBatch(ofRank: schedule.rank) ?? 0,
+          failpoint: failpoint)
       }
-      return OpenedService(stream: stream, lanes: lanes, rings: rings)
+      return OpenedService(stream: stream, lanes: lanes)
     } catch let error as RingError where error.kind == .space {
       throw StartError.noRoom(
         error, left: LeftRing.all(in: configuration.ring.directory, except: configuration.stream.name))
@@ -305,9 +303,11 @@ package final class Daemon: Sendable {
   }
 
   private func makeLane(
-    _ configuration: ServiceConfiguration, at location: RingLocation, stream: OpenedStream, schedule: StreamSchedule,
-    start: UInt64, failpoint: Failpoint?
+    _ configuration: ServiceConfiguration, stream: OpenedStream, schedule: StreamSchedule, start: UInt64,
+    failpoint: Failpoint?
   ) throws -> StreamPipeline.Lane {
+    let location = RingLocation(
+      directory: configuration.ring.directory, name: configuration.stream.name, rank: schedule.rank)
     let isSameOnEveryPath = stream.source.model?.isSameOnEveryPath ?? true
     let cpuPath = isSameOnEveryPath ? .any : RingCPUPath(named: KernelPath.selected)
     let ring = try RingProducer(
@@ -317,6 +317,7 @@ package final class Daemon: Sendable {
       fingerprint: stream.fingerprint, settings: stream.settings, worldSize: configuration.batch.worldSize,
       batchesPerEpoch: UInt64(schedule.batchesPerEpoch), cpuPath: cpuPath,
       start: .resume(else: start), group: configuration.ring.groupNumber, hook: failpoint?.ringHook)
+    shared.withLock { $0.rings.append(ring) }
     if ring.startBatch > 0 {
       journal.write(.notice, "rank \(schedule.rank) goes on at batch \(ring.startBatch), where its reader stood")
     }

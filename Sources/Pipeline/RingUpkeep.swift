@@ -1,5 +1,6 @@
 import Basics
 import BatchRing
+import Glibc
 
 /// Keeps one rank's ring in order for its feeder: finds out when its file is gone, and makes it anew when it is, or when the
 /// reader has scribbled over it.
@@ -11,6 +12,8 @@ struct RingUpkeep {
   private static let period = 60.0
   /// For how long one call waits for the workers to give back what they were filling.
   private static let patience = Duration.milliseconds(200)
+  /// Microseconds between attempts where a new ring cannot be made yet.
+  private static let pause: UInt32 = 200_000
 
   private let ring: RingProducer
   private var lastLook = Moment()
@@ -28,13 +31,24 @@ struct RingUpkeep {
     return !ring.isNamed
   }
 
-  /// Makes the ring anew.
+  /// Makes the ring anew. Once the present one is given up there is no way back, so whatever is lacking then is waited for: most often
+  /// memory, which the reader of the old ring still holds.
   ///
-  /// - Parameter isStopping: asked now and then; once true, nothing is made any more.
-  /// - Throws: `RingError`: why that cannot be.
-  mutating func renew(isStopping: () -> Bool) throws(RingError) {
+  /// - Parameters:
+  ///   - isStopping: asked now and then; once true, nothing is made any more.
+  ///   - onTrouble: told what is lacking, again and again while it is.
+  /// - Throws: `RingError`: why that cannot be; the present ring goes on.
+  mutating func renew(isStopping: () -> Bool, onTrouble: (RingError) -> Void) throws(RingError) {
     renewals.removeAll { $0.secondsSince > Self.period }
     renewals.append(Moment())
-    while !isStopping(), try !ring.renew(timeout: Self.patience) {}
+    while !isStopping() {
+      do throws(RingError) {
+        if try ring.renew(timeout: Self.patience) { return }
+      } catch {
+        guard ring.counters.producerIsClosed, error.kind != .state else { throw error }
+        onTrouble(error)
+        usleep(Self.pause)
+      }
+    }
   }
 }

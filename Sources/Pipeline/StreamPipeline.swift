@@ -210,25 +210,42 @@ package final class StreamPipeline: Sendable {
     }
   }
 
+  /// Makes a ring anew for a `reason` that is told with its `outcome`, and tells what is lacking for as long as it cannot be.
+  private func renew(
+    _ lane: Lane, because reason: String, outcome: String, with upkeep: inout RingUpkeep, whileWaiting: () -> Void
+  ) throws(RingError) {
+    try upkeep.renew(
+      isStopping: { isStopping },
+      onTrouble: { lacking in
+        whileWaiting()
+        note("\(reason), and it cannot be made anew yet: \(lacking)", in: lane)
+      })
+    guard !isStopping else { return }
+    note(nil, in: lane)
+    onRingTrouble("rank \(lane.schedule.rank): \(reason); \(outcome)")
+  }
+
   /// Puts the ring's file back where somebody has removed it.
-  private func restoreName(of lane: Lane, with upkeep: inout RingUpkeep) {
+  private func restoreName(of lane: Lane, with upkeep: inout RingUpkeep, whileWaiting: () -> Void) {
     do throws(RingError) {
-      try upkeep.renew(isStopping: { isStopping })
-      note(nil, in: lane)
-      onRingTrouble(
-        "rank \(lane.schedule.rank): somebody had removed the ring's file; it was made anew, and an attached reader goes on there"
-      )
+      try renew(
+        lane, because: "somebody had removed the ring's file",
+        outcome: "it was made anew, and an attached reader goes on there", with: &upkeep, whileWaiting: whileWaiting)
     } catch {
+      guard !isStopping else { return }
       note("somebody has removed the ring's file, and no reader can attach: \(error)", in: lane)
     }
   }
 
   /// Makes a ring anew that its reader has scribbled over; false where that cannot be, and the lane has ended.
-  private func heal(_ lane: Lane, from damage: RingError, with upkeep: inout RingUpkeep) -> Bool {
+  private func heal(
+    _ lane: Lane, from damage: RingError, with upkeep: inout RingUpkeep, whileWaiting: () -> Void
+  ) -> Bool {
     do throws(RingError) {
       guard upkeep.mayRenew else { throw damage }
-      try upkeep.renew(isStopping: { isStopping })
-      onRingTrouble("rank \(lane.schedule.rank): \(damage); the ring was made anew, and its reader goes on there")
+      try renew(
+        lane, because: damage.description, outcome: "the ring was made anew, and its reader goes on there",
+        with: &upkeep, whileWaiting: whileWaiting)
       return true
     } catch {
       end(lane, because: error)
@@ -246,7 +263,9 @@ package final class StreamPipeline: Sendable {
       isWaiting = waiting
     }
     while !isStopping {
-      if upkeep.findsNameMissing() && upkeep.mayRenew { restoreName(of: lane, with: &upkeep) }
+      if upkeep.findsNameMissing() && upkeep.mayRenew {
+        restoreName(of: lane, with: &upkeep) { setWaiting(true) }
+      }
       do throws(RingError) {
         guard let reservation = try lane.ring.reserve(timeout: Self.feederPatience) else {
           // Where slots are still being filled, the wait is for our own workers, and they must show progress.
@@ -264,7 +283,7 @@ package final class StreamPipeline: Sendable {
         let job = Job(lane: lane, reservation: reservation, assembly: assembly)
         work.add(job, count: assembly.count, groupSize: assembly.groupSize)
       } catch  where error.kind == .corrupt {
-        if !heal(lane, from: error, with: &upkeep) { break }
+        if !heal(lane, from: error, with: &upkeep, whileWaiting: { setWaiting(true) }) { break }
       } catch {
         end(lane, because: error)
         break

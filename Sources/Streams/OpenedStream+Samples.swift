@@ -48,7 +48,7 @@ extension OpenedStream {
 
   /// Which of these samples make up which batch of one rank.
   ///
-  /// - Throws: `DatasetError.tooFewSamples`.
+  /// - Throws: `DatasetError.tooFewSamples` or `DatasetError.epochTooLong`.
   package static func schedule(
     _ configuration: ServiceConfiguration, of catalog: SampleCatalog, rank: Int
   ) throws(DatasetError) -> StreamSchedule {

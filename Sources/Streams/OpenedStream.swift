@@ -170,16 +170,19 @@ private struct Fingerprints {
 }
 
 extension StyleSource {
-  /// The fingerprint of the embeddings or of the Gaussian, if there are any.
+  /// The fingerprint of the embeddings with their weights, or of the Gaussian, if there are any.
   fileprivate var fingerprint: Fingerprint {
-    let numbers =
-      switch self {
-      case .inBatch: [[Float]]()
-      case .embeddings(_, let list, _): list.map(\.values)
-      case .sampled(let distribution): [distribution.mean, distribution.factor]
-      }
+    var weights: StyleWeights?
+    let numbers: [[Float]]
+    switch self {
+    case .inBatch: numbers = []
+    case .embeddings(_, let list, let listed): (numbers, weights) = (list.map(\.values), listed)
+    case .sampled(let distribution): numbers = [distribution.mean, distribution.factor]
+    }
     return Fingerprint { digest in
       for value in numbers.joined() { digest.append(Int64(value.bitPattern)) }
+      // Rules are about names: a style that is renamed may weigh something else.
+      for sum in weights?.sums ?? [] { digest.append(Int64(bitPattern: sum.bitPattern)) }
     }
   }
 }

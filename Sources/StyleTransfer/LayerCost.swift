@@ -46,6 +46,7 @@ extension StyleModel {
   /// - Parameters:
   ///   - width: of the picture that the transformer repaints.
   ///   - height: likewise.
+  /// - Precondition: the transformer takes both sides: ``ModelArchitecture/takes(side:)``.
   package func layerCosts(width: Int, height: Int) -> (predictor: [LayerCost], transformer: [LayerCost]) {
     var costs = predictor.map { predictor in
       let count = predictor.graph.convolutions.count

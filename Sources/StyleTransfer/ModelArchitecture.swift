@@ -25,4 +25,11 @@ package struct ModelArchitecture: Sendable, Hashable {
   package static let minimumSide = 8
   /// Both sides of a picture must be multiples of this: the transformer halves them twice.
   package static let sideMultiple = 4
+  /// The largest side of a picture: as long as that of any JPEG, and what its layers make of it can be counted.
+  package static let maximumSide = 65_536
+
+  /// Whether a transformer takes pictures with a side of so many pixels.
+  package static func takes(side: Int) -> Bool {
+    (minimumSide...maximumSide).contains(side) && side % sideMultiple == 0
+  }
 }

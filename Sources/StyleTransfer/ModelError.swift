@@ -1,3 +1,4 @@
+import Basics
 import Glibc
 
 /// Why a model, a style bank or a picture was refused: what is wrong, where, and what to do about it.
@@ -44,12 +45,30 @@ package struct ModelError: Error, Sendable, Equatable {
   package let problem: String
   /// What to do about it.
   package let remedy: String
+  /// Whether the machine is at fault and not the file, so that trying again is right.
+  package let isTransient: Bool
 
-  init(_ code: Code, at place: String, _ problem: String, remedy: String) {
+  init(_ code: Code, at place: String, _ problem: String, remedy: String, isTransient: Bool = false) {
     self.code = code
     self.place = place
     self.problem = problem
     self.remedy = remedy
+    self.isTransient = isTransient
+  }
+
+  /// A file that cannot be opened or read.
+  ///
+  /// - Parameters:
+  ///   - problem: what is wrong with it, without the system's reason.
+  ///   - errno: the system's reason, where it gave one.
+  package static func unreadable(_ path: String, _ problem: String, errno: Int32? = nil) -> ModelError {
+    let isTransient = errno.map { isFaultOfTheMachine(errno: $0) } ?? false
+    let reason = errno.map { ": " + String(cString: strerror($0)) } ?? ""
+    let remedy =
+      isTransient
+      ? "look after the disk, the network and its server, or what the machine is short of"
+      : "name a safetensors file that this user may read"
+    return ModelError(.unreadable, at: path, problem + reason, remedy: remedy, isTransient: isTransient)
   }
 
   /// A file that cannot be written.

@@ -77,6 +77,9 @@ struct PlanReader {
           remedy: "use fewer channels: \(Self.maximumNumbersPerPixel) numbers for each pixel are the most")
       }
     }
+    // One that enlarges the picture on the way makes the most of the largest.
+    let largest = ModelArchitecture.maximumSide
+    _ = try shapes(of: graph, width: largest, height: largest, network: "transformer")
     return TransformerPlan(graph: graph)
   }
 

@@ -222,21 +222,22 @@ package struct SafetensorsFile: Sendable {
     }
   }
 
+  /// The bytes of a file that should be a safetensors file; what is in it is not looked at.
+  ///
+  /// - Throws: ``ModelError`` with code `unreadable`.
   package static func read(_ path: String) throws(ModelError) -> Data {
-    func unreadable(_ problem: String) -> ModelError {
-      ModelError(.unreadable, at: path, problem, remedy: "name a safetensors file that this user may read")
-    }
     // Without O_NONBLOCK a path that names a pipe would wait for a writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw unreadable("cannot be opened: \(String(cString: strerror(errno)))") }
+    var descriptor: Int32
+    repeat {
+      descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    } while descriptor < 0 && errno == EINTR
+    guard descriptor >= 0 else { throw .unreadable(path, "cannot be opened", errno: errno) }
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else {
-      throw unreadable("cannot be examined: \(String(cString: strerror(errno)))")
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw unreadable("is not a regular file") }
+    guard fstat(descriptor, &status) == 0 else { throw .unreadable(path, "cannot be examined", errno: errno) }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .unreadable(path, "is not a regular file") }
     guard status.st_size <= maximumByteCount else {
-      throw unreadable("has \(status.st_size) bytes, more than \(maximumByteCount)")
+      throw .unreadable(path, "has \(status.st_size) bytes, more than \(maximumByteCount)")
     }
     var contents = Data(count: Int(status.st_size))
     var filled = 0
@@ -245,8 +246,8 @@ package struct SafetensorsFile: Sendable {
         Glibc.read(descriptor, $0.baseAddress! + filled, $0.count - filled)
       }
       if received < 0 && errno == EINTR { continue }
-      guard received >= 0 else { throw unreadable("cannot be read: \(String(cString: strerror(errno)))") }
-      guard received > 0 else { throw unreadable("became shorter while it was read") }
+      guard received >= 0 else { throw .unreadable(path, "cannot be read", errno: errno) }
+      guard received > 0 else { throw .unreadable(path, "became shorter while it was read") }
       filled += received
     }
     return contents

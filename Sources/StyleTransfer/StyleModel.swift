@@ -123,6 +123,8 @@ package final class StyleModel: Sendable {
   }
 
   /// Multiply-accumulates of the transformer for one picture of this size.
+  ///
+  /// - Precondition: the transformer takes both sides: ``ModelArchitecture/takes(side:)``.
   package func macs(width: Int, height: Int) -> Int { transformer.macs(width: width, height: height) }
 
   /// Multiply-accumulates of the predictor for one picture; nil in a transformer-only model.
@@ -161,7 +163,7 @@ package final class StyleModel: Sendable {
   ///
   /// - Parameters:
   ///   - pixels: `[height][width][3]` uint8 RGB.
-  ///   - width: a multiple of 4, at least 8.
+  ///   - width: a multiple of 4 within 8...65536.
   ///   - height: likewise.
   ///   - embedding: the style.
   ///   - beta: how much of the repainted picture goes into the result, 0...1: `(1 - beta) content + beta T(content, z)`. 0 gives
@@ -194,7 +196,7 @@ package final class StyleModel: Sendable {
   ///
   /// - Parameters:
   ///   - pixels: `[height][width][3]` uint8 RGB, read and overwritten.
-  ///   - width: a multiple of 4, at least 8.
+  ///   - width: a multiple of 4 within 8...65536.
   ///   - height: likewise.
   ///   - embedding: the style.
   ///   - beta: as in ``stylize(pixels:width:height:embedding:beta:into:workspace:)``; 0 leaves every byte as it is.
@@ -217,12 +219,11 @@ package final class StyleModel: Sendable {
   }
 
   private func check(width: Int, height: Int) throws(ModelError) {
-    let multiple = ModelArchitecture.sideMultiple
-    let smallest = ModelArchitecture.minimumSide
-    guard width % multiple == 0, height % multiple == 0, width >= smallest, height >= smallest else {
+    guard ModelArchitecture.takes(side: width), ModelArchitecture.takes(side: height) else {
       throw ModelError(
         .invalidPictureSize, at: "stylize", "a picture of \(width)x\(height) does not suit the transformer",
-        remedy: "both sides must be multiples of \(multiple) and at least \(smallest): crop or resize it first")
+        remedy: "both sides must be multiples of \(ModelArchitecture.sideMultiple) "
+          + "from \(ModelArchitecture.minimumSide) to \(ModelArchitecture.maximumSide): crop or resize it first")
     }
   }
 

@@ -57,7 +57,8 @@ func datasetCommand(_ arguments: [String]) throws -> ExitCode {
         "bad", value: "FILE", "write the bad pictures there: each path, a tab, the reason"),
       CommandOption(
         "freeze", value: "FILE",
-        "write a manifest of the pictures there, without those found bad;\ndataset.manifest names it"
+        "write a manifest of the pictures there, without those found bad;\n"
+          + "dataset.manifest names it, and is not looked at for this"
       ),
       CommandOption("drop-copies", "leave all but the first of equal pictures out of the manifest"),
       jsonOption,
@@ -84,7 +85,9 @@ func datasetCommand(_ arguments: [String]) throws -> ExitCode {
       .usage, "--freeze takes one source; freeze each with a configuration that has it alone")
   }
   let opening = Moment()
-  let (catalog, description) = try open(configuration, since: opening)
+  // What is frozen anew is what is there now, and not what an earlier manifest says.
+  let opened = parsed.has("freeze") ? unfrozen(configuration) : configuration
+  let (catalog, description) = try open(opened, since: opening)
   var report = description
   var survey: DatasetSurvey?
   if !parsed.has("count") {
@@ -139,16 +142,21 @@ private func open(
       samplesWithout: without),
     leftOut: catalog.leftOut.description, openingSeconds: seconds)
   if configuration.dataset.sources.contains(where: { !$0.manifest.isEmpty }) {
-    var unfrozen = configuration
-    unfrozen.dataset.own.manifest = ""
-    for index in unfrozen.dataset.tables.indices { unfrozen.dataset.tables[index].manifest = "" }
-    let all = try showingProgress { try OpenedStream.catalog(unfrozen, progress: $0) }
+    let all = try showingProgress { try OpenedStream.catalog(unfrozen(configuration), progress: $0) }
     let found = Set((0..<all.count).map { all.path(of: $0) })
     let frozen = Set((0..<catalog.count).map { catalog.path(of: $0) })
     description.manifest = .init(
       samplesNotInIt: found.subtracting(frozen).count, samplesGone: frozen.subtracting(found).count)
   }
   return (catalog, description)
+}
+
+/// The same without manifests: all that is there.
+private func unfrozen(_ configuration: ServiceConfiguration) -> ServiceConfiguration {
+  var unfrozen = configuration
+  unfrozen.dataset.own.manifest = ""
+  for index in unfrozen.dataset.tables.indices { unfrozen.dataset.tables[index].manifest = "" }
+  return unfrozen
 }
 
 private func reading(_ survey: DatasetSurvey, in catalog: SampleCatalog)

@@ -95,12 +95,13 @@ func modelInfo(_ arguments: [String]) throws -> ExitCode {
   guard parsed.operands.count <= 1 else { throw CommandFailure(.usage, "\(command) takes one file") }
   let location = ModelLocation(parsed.operands.first ?? "")
   let size = parsed["size"] ?? "224x224"
-  let sides = size.split(separator: "x").compactMap { Int($0) }
-  guard sides.count == 2,
-    sides.allSatisfy({ $0 >= ModelArchitecture.minimumSide && $0 % ModelArchitecture.sideMultiple == 0 })
-  else {
+  let parts = size.split(separator: "x", omittingEmptySubsequences: false)
+  let sides = parts.compactMap { Int($0) }
+  guard parts.count == 2, sides.count == 2, sides.allSatisfy({ ModelArchitecture.takes(side: $0) }) else {
     throw CommandFailure(
-      .usage, "--size is '\(size)', but takes WxH with sides that are multiples of \(ModelArchitecture.sideMultiple)")
+      .usage,
+      "--size is '\(size)', but takes WxH, such as 224x224, with sides that are multiples of "
+        + "\(ModelArchitecture.sideMultiple) from \(ModelArchitecture.minimumSide) to \(ModelArchitecture.maximumSide)")
   }
   let description = ModelDescription(try location.load(), name: location.name, width: sides[0], height: sides[1])
   print(try parsed.has("json") ? jsonText(description) : drawn(description))

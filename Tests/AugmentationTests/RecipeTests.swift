@@ -55,7 +55,10 @@ struct RecipeTests {
       return recipe.problems
     }
     #expect(problem { $0.crop.side = 2 }.contains("the side must lie in 4...4096 pixels, not 2"))
-    #expect(problem { $0.crop.side = 225 } == ["the side must be a multiple of 4 for style transfer, not 225"])
+    let unsuitable = "the side must be a multiple of 4 and at least 8 for style transfer, not"
+    #expect(problem { $0.crop.side = 225 } == ["\(unsuitable) 225"])
+    #expect(RecipePreset.mocov2.views(side: 4)[0].problems == ["\(unsuitable) 4"])
+    #expect(RecipePreset.mocov2.views(side: 8)[0].problems.isEmpty)
     #expect(problem { $0.crop.area = 0...1 } == ["the crop's area must lie within (0, 1], not 0.0...1.0"])
     #expect(
       problem { $0[HorizontalFlip.self]?.probability = 1.5 } == ["the probability of flip must lie in 0...1, not 1.5"])

@@ -27,5 +27,6 @@ struct TextTests {
       try Data([1]).write(to: URL(fileURLWithPath: "/proc/nothing/here"), options: .atomic)
     }
     #expect(systemReason(of: try #require(refusal)) == "No such file or directory")
+    #expect(systemReason(of: POSIXError(.EACCES)) == "Permission denied")
   }
 }

@@ -167,6 +167,45 @@ struct BatchIndexTests {
     #expect(kept == (UInt64(100 - health.waitingRecords)..<100).reversed())
   }
 
+  @Test("keeps where runs begin and end, whatever else is dropped")
+  func droppingNoRun() throws {
+    let index = try BatchIndex(path: folder.index, windowBatches: 1000, capacity: 16)
+    let blocker = try DatabaseConnection(path: folder.index, mode: .readWrite)
+    try blocker.execute("BEGIN IMMEDIATE")
+    let run = InstanceRecord(
+      identifier: "one", processID: 11, startedAt: moment(1), configurationFingerprint: 5, facts: ["seed": "1"])
+    index.record(run)
+    for number in 0..<UInt64(100) { index.record(batch(number)) }
+    index.recordStop(ofInstance: "one", at: moment(2), facts: ["next": "100"])
+    for number in 100..<UInt64(200) { index.record(batch(number)) }
+    #expect(index.health.waitingRecords <= 16)
+    try blocker.execute("ROLLBACK")
+    index.flush()
+    var expected = run
+    expected.stoppedAt = moment(2)
+    expected.facts["next"] = "100"
+    #expect(try BatchIndexReader(path: folder.index).instances() == [expected])
+  }
+
+  @Test("lets fewer records wait where they are large")
+  func droppingLargeBatches() throws {
+    let index = try BatchIndex(
+      path: folder.index, windowBatches: 1000, capacity: 4096, byteCapacity: 1 << 20, whenHalfWritten: {})
+    let blocker = try DatabaseConnection(path: folder.index, mode: .readWrite)
+    try blocker.execute("BEGIN IMMEDIATE")
+    // Each sample has 32 bytes, an array of two styles beside it, and eight bytes of columns.
+    let least = 4096 * (MemoryLayout<DrawnSample>.stride + 2 * MemoryLayout<DrawnStyle>.stride + 8)
+    for number in 0..<UInt64(20) { index.record(batch(number, samples: 4096)) }
+    index.flush()
+    let health = index.health
+    #expect(health.waitingRecords >= 1 && health.waitingRecords * least <= 1 << 20)
+    #expect(health.waitingRecords + health.droppedRecords == 20)
+    try blocker.execute("ROLLBACK")
+    index.flush()
+    let kept = try BatchIndexReader(path: folder.index).latestBatches(limit: 100).map(\.number)
+    #expect(kept == (UInt64(20 - health.waitingRecords)..<20).reversed())
+  }
+
   @Test("writes by itself, without being told to")
   func writesByItself() async throws {
     let index = try BatchIndex(path: folder.index)

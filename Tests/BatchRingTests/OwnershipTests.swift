@@ -233,4 +233,24 @@ import Testing
     #expect(!observer.counters.producerIsAlive)
     #expect(try RingObserver(at: directory.ring()).counters.published == 3)
   }
+
+  @Test func anObserverLeavesMemoryAloneThatAReaderHasGivenBack() throws {
+    let directory = try ScratchDirectory()
+    let producer = try makeProducer(directory.ring(), slots: 3)
+    let consumer = try RingConsumer(at: directory.ring(), verify: true, absenceTimeout: .seconds(60))
+    try produceOne(producer)
+    let batch = try #require(try consumer.next(timeout: .zero))
+    producer.abandon()
+    // Where it would wait for the next producer, the reader gives back what the dead one's batches took.
+    #expect(try consumer.next(timeout: .zero) == nil)
+    var before = stat()
+    #expect(stat(try directory.ring().path(), &before) == 0)
+    let observer = try RingObserver(at: directory.ring())
+    #expect(observer.entries.map(\.number) == [0])
+    #expect(ringError { _ = try observer.batch(0) }?.kind == .absent)
+    var after = stat()
+    #expect(stat(try directory.ring().path(), &after) == 0)
+    #expect(after.st_blocks == before.st_blocks)
+    #expect(isIntact(batch))
+  }
 }

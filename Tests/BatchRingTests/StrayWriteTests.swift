@@ -1,6 +1,7 @@
 import BatchRing
 import CSASSLRing
 import Foundation
+import Synchronization
 import Testing
 
 /// A word of the header that changes, by its offset and width.
@@ -248,6 +249,21 @@ private func flow(_ producer: RingProducer, _ reader: inout RingConsumer?, at lo
     reader.close()
     let next = try makeConsumer(location)
     #expect(try next.next(timeout: .zero)?.number == 1)
+  }
+
+  @Test func aRingThatIsFinishedWhileItIsMadeAnewLeavesNothing() throws {
+    let directory = try ScratchDirectory()
+    let finishing = Mutex<RingProducer?>(nil)
+    let producer = try makeProducer(
+      directory.ring(), slots: 2,
+      hook: { step in
+        if step == .segmentVisible { finishing.withLock { $0 }?.finish() }
+        return false
+      })
+    finishing.withLock { $0 = producer }
+    #expect(ringError { _ = try producer.renew(timeout: .zero) }?.kind == .state)
+    #expect(directory.files == [])
+    finishing.withLock { $0 = nil }
   }
 
   @Test func whatStandsInThePlaceOfARemovedFileIsToldAndTheRingGoesOn() throws {

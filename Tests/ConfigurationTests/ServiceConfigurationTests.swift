@@ -389,6 +389,8 @@ struct ConfigurationProblemTests {
       ),
       ("[style]\nviews = [0, 2]", 2, "style.views", "there is no view 2: they are numbered from 0 to 1"),
       ("[views]\nside = 226", 2, "views", "multiple of 4"),
+      ("[views]\nside = 4", 2, "views", "at least 8"),
+      ("[[views.view]]\nside = 4", 1, "views.view[0]", "at least 8"),
       ("[ring]\ngroup = \"no such group\"", 2, "ring.group", "there is no group \"no such group\""),
       ("[ring]\ngroup = \"-1\"", 2, "ring.group", "there is no group \"-1\""),
       ("[ring]\ngroup = \"4294967295\"", 2, "ring.group", "there is no group"),

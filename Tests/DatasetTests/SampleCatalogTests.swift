@@ -205,6 +205,25 @@ struct ImageFolderTests {
     }
   }
 
+  @Test("names a link that it cannot follow, unless that is a picture's or left out")
+  func unseen() throws {
+    for name in ["a/1.jpg", "c/1.jpg"] { try folder.write(name) }
+    // No file system has so long a name, so that not even root can tell what is behind it.
+    let tooLong = String(repeating: "x", count: 300)
+    try folder.link("c/2.jpg", to: tooLong)
+    #expect(try SampleCatalog.imageFolder(at: folder.root).labels == [0, 1, 1])
+    try folder.link("b", to: tooLong)
+    let error = DatasetError.unreadable(folder.root.appending("b"), errno: ENAMETOOLONG)
+    #expect(throws: error) { try SampleCatalog.imageFolder(at: folder.root) }
+    #expect(throws: error) { try SampleCatalog.flatFolder(at: folder.root) }
+    #expect(throws: error) { try SampleCatalog.shards(at: folder.root) }
+    #expect(try SampleCatalog.imageFolder(at: folder.root, excluding: ["b"]).labels == [0, 1, 1])
+    try folder.link("a/deep", to: tooLong)
+    #expect(throws: DatasetError.unreadable(folder.root.appending("a/deep"), errno: ENAMETOOLONG)) {
+      try SampleCatalog.imageFolder(at: folder.root, excluding: ["b"])
+    }
+  }
+
   @Test("holds many samples, each found by its number")
   func many() throws {
     for name in 0..<1000 {

@@ -59,6 +59,33 @@ struct SourceScheduleTests {
     }
   }
 
+  @Test(
+    "refuses weights with which an epoch would have more samples than can be counted",
+    // The ends of the range that the configuration accepts; from the second count on, a share is more than an `Int` holds.
+    arguments: [9_008, 9_300_000, 1_281_167_000])
+  func endlessEpoch(count: Int) {
+    #expect(throws: DatasetError.epochTooLong(source: 1)) {
+      try StreamSchedule(sources: [(count, 1e-6), (5, 1e6)], seed: 1, batchSize: 10)
+    }
+  }
+
+  @Test("has the longest epoch that there may be, and not one sample more")
+  func longestEpoch() throws {
+    let first = 1 << 30
+    let others = Double(1 << 23) - 1
+    let schedule = try StreamSchedule(sources: [(first, 1), (5, others)], seed: 1, batchSize: 16)
+    #expect(schedule.epochLength == 1 << 53)
+    #expect(schedule.batchesPerEpoch == 1 << 49)
+    for number: UInt64 in [0, (1 << 49) - 1, 1 << 49] {
+      let plan = schedule.batch(number)
+      #expect(plan.epoch == number >> 49)
+      #expect(plan.sampleIDs.allSatisfy { (0..<first + 5).contains($0) })
+    }
+    #expect(throws: DatasetError.epochTooLong(source: 2)) {
+      try StreamSchedule(sources: [(first, 1), (5, others), (1, 1e-12)], seed: 1, batchSize: 16)
+    }
+  }
+
   @Test("replaces a sample by another of its source")
   func replacements() throws {
     let schedule = try StreamSchedule(sources: [(50, 1), (4, 1), (1, 1)], seed: 1, batchSize: 10)

@@ -165,6 +165,8 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
     let ycc = try [UInt8](Goldens.contents(of: "ycc-jpeg.tiff"))
     let fax = try [UInt8](Goldens.contents(of: "bits-group4.tiff"))
     let gray = try [UInt8](Goldens.contents(of: "gray-4-little.tiff"))
+    let swapped = try [UInt8](Goldens.contents(of: "rgb-8-strips-big.tiff"))
+    let longOffsets = try [UInt8](Goldens.contents(of: "big.tiff"))
     func changed(_ bytes: [UInt8], _ tags: [Int: UInt32]) throws -> [UInt8] {
       var bytes = bytes
       for (tag, value) in tags { try setTag(tag, to: value, in: &bytes) }
@@ -196,6 +198,10 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
         "TIFF with LZMA, which takes as much memory as it wants", try changed(plain, [259: 34925]), "unsupported"),
       BrokenFile("TIFF in L*a*b*", try changed(plain, [262: 8]), "unsupported"),
       BrokenFile("TIFF with a palette that is not there", try changed(gray, [262: 3]), "corrupt"),
+      BrokenFile(
+        "TIFF whose tags share all their values", sharingValues(plain, tags: 40, padding: 1 << 16), "corrupt"),
+      BrokenFile("the same, big-endian", sharingValues(swapped, tags: 40, padding: 1 << 16), "corrupt"),
+      BrokenFile("the same, as BigTIFF", sharingValues(longOffsets, tags: 40, padding: 1 << 16), "corrupt"),
     ]
   }
 
@@ -292,6 +298,34 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
   private static func setTag(_ tag: Int, to value: UInt32, in tiff: inout [UInt8]) throws {
     let place = try place(of: tag, in: tiff)
     for index in 0..<4 { tiff[place + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }
+  }
+
+  /// A TIFF file with `padding` bytes and its directory once more at its end, where that has `count` tags that nobody knows. The values of
+  /// each of them are the same bytes: all that come before the directory.
+  static func sharingValues(_ tiff: [UInt8], tags count: Int, padding: Int) -> [UInt8] {
+    let isLittleEndian = tiff[0] == UInt8(ascii: "I")
+    let isBigTIFF = tiff[2] + tiff[3] == 43
+    let (width, countWidth, entrySize) = isBigTIFF ? (8, 8, 20) : (4, 2, 12)
+    func number(_ offset: Int, _ width: Int) -> Int {
+      (0..<width).reduce(0) { $0 << 8 | Int(tiff[offset + (isLittleEndian ? width - 1 - $1 : $1)]) }
+    }
+    func integer(_ value: Int, _ width: Int) -> [UInt8] {
+      let bytes = (0..<width).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+      return isLittleEndian ? bytes : bytes.reversed()
+    }
+    let former = number(width, width)
+    let known = number(former, countWidth)
+    let firstEntry = former + countWidth
+    // Directories begin at even places.
+    var file = tiff + [UInt8](repeating: 0, count: padding + tiff.count % 2)
+    let place = file.count
+    file.replaceSubrange(width..<(2 * width), with: integer(place, width))
+    file += integer(known + count, countWidth)
+    file += tiff[firstEntry..<(firstEntry + known * entrySize)]
+    for tag in 0..<count {
+      file += integer(40_000 + tag, 2) + integer(7, 2) + integer(place, width) + integer(0, width)
+    }
+    return file + integer(0, width)
   }
 
   /// Where the marker 0xFF `code` stands.

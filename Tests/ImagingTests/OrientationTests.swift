@@ -101,9 +101,7 @@ struct OrientationTests {
     "is read from PNG: its own chunk, a raw profile, XMP, before the pixels and behind them", arguments: [false, true])
   func png(isBehind: Bool) throws {
     let plain = Array(exif(value: 6).dropFirst(6))
-    let digits = (Array("Exif\0\0".utf8) + plain).map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }
-      .joined()
-    let profile = "\nexif\n      32\n\(digits.prefix(36))\n\(digits.dropFirst(36))\n"
+    let profile = rawProfile(exif(value: 6))
     let xmp = "<x tiff:Orientation=\"6\"/>"
     // Compressed by zlib: `profile` and `xmp` as stored blocks.
     let chunks: [(String, [UInt8])] = [
@@ -122,6 +120,37 @@ struct OrientationTests {
       #expect(header.orientation == .turnedLeft, "\(kind)")
       #expect((header.width, header.height) == (23, 29))
       #expect(try ImageDecoder().decode(Array(bytes)).width == 23)
+    }
+  }
+
+  @Test("is that of a PNG's last text of a kind", arguments: [false, true])
+  func lastText(isCompressed: Bool) throws {
+    func profile(_ value: Int) -> [UInt8] { profileChunk(rawProfile(exif(value: value)), isCompressed: isCompressed) }
+    func packet(_ value: Int) -> [UInt8] {
+      packetChunk("<x tiff:Orientation=\"\(value)\"/>", isCompressed: isCompressed)
+    }
+    for values in [[6], [3, 6], [6, 3], [8, 1, 6, 3]] {
+      let last = ImageOrientation(rawValue: values[values.count - 1])
+      #expect(try orientation(chunks: values.map(profile)) == last)
+      #expect(try orientation(chunks: values.map(packet)) == last)
+      #expect(try orientation(chunks: values.map(profile) + values.reversed().map(packet)) == last)
+    }
+    // One that is damaged counts too, as none.
+    let broken = pngChunk("zTXt", Array("Raw profile type exif\0\0".utf8) + [1, 2, 3])
+    #expect(try orientation(chunks: [profile(6), broken]) == .upright)
+    #expect(try orientation(chunks: [broken, profile(6)]) == .turnedLeft)
+  }
+
+  @Test("is read from text of a PNG up to a megabyte", arguments: [false, true])
+  func longText(isCompressed: Bool) throws {
+    func padded(_ text: String, to count: Int) -> String {
+      text + String(repeating: "\n", count: count - text.utf8.count)
+    }
+    for (count, expected) in [(1 << 20, ImageOrientation.turnedLeft), (1 << 20 + 1, .upright)] {
+      let profile = profileChunk(padded(rawProfile(exif(value: 6)), to: count), isCompressed: isCompressed)
+      #expect(try orientation(chunks: [profile]) == expected)
+      let packet = packetChunk(padded("<x tiff:Orientation=\"6\"/>", to: count), isCompressed: isCompressed)
+      #expect(try orientation(chunks: [packet]) == expected)
     }
   }
 
@@ -170,6 +199,32 @@ private func orientation(segments: [[UInt8]]) throws -> ImageOrientation {
 }
 
 private func orientation(exif: [UInt8]) throws -> ImageOrientation { try orientation(segments: [exif]) }
+
+/// The orientation that a PNG file with these chunks has.
+private func orientation(chunks: [[UInt8]]) throws -> ImageOrientation {
+  let file = try [UInt8](Goldens.contents(of: "rgb-8.png"))
+  let bytes = file[..<33] + chunks.flatMap { $0 } + file[33...]
+  return try Array(bytes).withUnsafeBytes { try ImageDecoder().header(of: $0) }.orientation
+}
+
+/// EXIF data as the text that ImageMagick makes of them.
+private func rawProfile(_ exif: [UInt8]) -> String {
+  let digits = exif.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+  return "\nexif\n      32\n\(digits.prefix(36))\n\(digits.dropFirst(36))\n"
+}
+
+/// A chunk of text with a raw profile.
+private func profileChunk(_ text: String, isCompressed: Bool) -> [UInt8] {
+  let keyword = Array("Raw profile type exif\0".utf8)
+  return isCompressed
+    ? pngChunk("zTXt", keyword + [0] + storedZlib(Array(text.utf8))) : pngChunk("tEXt", keyword + text.utf8)
+}
+
+/// A chunk of international text with an XMP packet.
+private func packetChunk(_ text: String, isCompressed: Bool) -> [UInt8] {
+  let head = Array("XML:com.adobe.xmp\0".utf8) + [isCompressed ? 1 : 0, 0, 0, 0]
+  return pngChunk("iTXt", head + (isCompressed ? storedZlib(Array(text.utf8)) : Array(text.utf8)))
+}
 
 private func pngChunk(_ kind: String, _ content: [UInt8]) -> [UInt8] {
   BrokenFile.assemble([(kind, content)]).suffix(content.count + 12)

@@ -14,7 +14,7 @@ struct WholeFileTests {
     try expectPixels(of: file)
   }
 
-  @Test("other formats, cut behind their pixels or followed by something else", arguments: WholeFile.others)
+  @Test("other formats, cut behind their pixels, followed or described by something else", arguments: WholeFile.others)
   func others(file: WholeFile) throws {
     try expectPixels(of: file)
   }
@@ -95,6 +95,12 @@ struct WholeFile: CustomTestStringConvertible, Sendable {
       WholeFile("without its end", "in-order.gif", contents(of: "in-order.gif").dropLast(2)),
       WholeFile("without what fills up its last row", "rgb.bmp", contents(of: "rgb.bmp").dropLast(1)),
       WholeFile("without the end of its runs", "runs-8.bmp", contents(of: "runs-8.bmp").dropLast(2)),
+      WholeFile(
+        "with tags that share values", "rgb-8-strips-big.tiff",
+        BrokenFile.sharingValues(contents(of: "rgb-8-strips-big.tiff"), tags: 10, padding: 1 << 16)),
+      WholeFile(
+        "with tags that share values", "big.tiff",
+        BrokenFile.sharingValues(contents(of: "big.tiff"), tags: 10, padding: 1 << 16)),
       WholeFile("followed by another picture", "binary.ppm", contents(of: "binary.ppm") + contents(of: "binary.pgm")),
     ]
 

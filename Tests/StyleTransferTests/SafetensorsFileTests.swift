@@ -175,6 +175,7 @@ struct SafetensorsFileTests {
     for url in [folder, pipe, absent, URL(fileURLWithPath: "/dev/zero")] {
       let error = #expect(throws: ModelError.self) { try SafetensorsFile(contentsOf: url) }
       #expect(error?.code == .unreadable)
+      #expect(error?.isTransient == false)
       #expect(error?.place == url.path)
     }
     let error = #expect(throws: ModelError.self) {

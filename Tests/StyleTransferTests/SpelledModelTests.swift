@@ -237,6 +237,25 @@ struct SpelledModelTests {
     #expect(halved?.place == "bomb, architecture.transformer")
   }
 
+  @Test func `a transformer that enlarges the largest picture beyond what can be counted is refused`() throws {
+    func architecture(enlargements: Int) -> String {
+      let layers =
+        (0..<enlargements).map {
+          #"{"layer": "convolution", "name": "e\#($0)", "channels": 1, "kernel": [1, 1], "upsampling": 2}"#
+        }
+        + (0..<enlargements).map { #"{"layer": "max_pooling", "name": "p\#($0)", "kernel": [1, 1], "stride": 2}"# }
+        + [#"{"layer": "convolution", "name": "out", "channels": 3, "kernel": [1, 1]}"#]
+      return #"{"format": 2, "embedding": 1, "transformer": {"layers": [\#(layers.joined(separator: ", "))]}}"#
+    }
+    let largest = try StyleModel(randomWeightsFor: architecture(enlargements: 4), seed: 1)
+    #expect(largest.layerCosts(width: 65_536, height: 65_536).transformer[3].output.width == 1 << 20)
+    let error = #expect(throws: ModelError.self) {
+      try StyleModel(randomWeightsFor: architecture(enlargements: 5), seed: 1)
+    }
+    #expect(error?.code == .invalidArchitecture)
+    #expect(error?.place == "random model, architecture.transformer, layer 'e4'")
+  }
+
   @Test func `costs are those of the layers`() throws {
     let model = try Self.model("branches")
     let costs = model.layerCosts(width: 16, height: 8)

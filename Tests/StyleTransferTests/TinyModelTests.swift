@@ -127,7 +127,7 @@ struct TinyModelTests {
 
   @Test(
     "sides that do not suit the transformer are refused and leave the picture alone",
-    arguments: [(0, 0), (4, 8), (8, 4), (10, 8), (8, 9), (-4, 8), (8, -8)])
+    arguments: [(0, 0), (4, 8), (8, 4), (10, 8), (8, 9), (-4, 8), (8, -8), (65_540, 8), (8, 1 << 40)])
   func pictureSize(width: Int, height: Int) throws {
     let embedding = StyleEmbedding(try cases.floats("embedding"))
     var picture = try cases.bytes("content_12x28")

@@ -9,15 +9,28 @@ import json
 import os
 import pathlib
 import re
+import struct
+import subprocess
+import sys
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import sassl
 from keyed_draws import replacements
-from picture_files import MAXIMUM_FILE_BYTES, flat_picture, write_broken, write_good
+from picture_files import (
+    GOLDEN,
+    MAXIMUM_FILE_BYTES,
+    flat_picture,
+    good_picture,
+    png,
+    png_header,
+    write_broken,
+    write_good,
+)
 from streams import digest_of
-from workplace import Workplace, control, eventually, rows
+from workplace import PROGRAMS, Workplace, control, eventually, rows
 
 if TYPE_CHECKING:
     from workplace import Daemon, Size
@@ -276,3 +289,75 @@ def test_files_replaced_while_running_are_shown_as_they_are(
         # From the start: what is whole again is used again.
         with sassl.attach(daemon.name, start=0) as ring:
             assert digests_of(ring, 2) == changed
+
+
+# Not a child of this process: Linux counts what that has, too.
+MEASURED = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+HEADER, BODY, END = png_header(1, 1), (b"IDAT", zlib.compress(b"\0\1\2\3")), (b"IEND", b"")
+
+
+def surveyed(workplace: Workplace, size: Size, folder: pathlib.Path) -> tuple[int, list[str]]:
+    """The most memory that decoding a folder takes, in bytes, and what is wrong with those that cannot be."""
+    _, file = workplace.configure(folder, size)
+    survey: list[str | pathlib.Path] = [PROGRAMS / "sasslctl", "dataset", "--json", "--workers", "1", "--config", file]
+    # None takes more than a moment, but what would take hours has to end.
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *survey], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode in (0, 1), done.stderr
+    report, _, kibibytes = done.stdout.strip().rpartition("\n")
+    return int(kibibytes) << 10, [picture["reason"] for picture in json.loads(report)["reading"]["bad"]]
+
+
+def texts_that_grow(count: int) -> bytes:
+    """A PNG file with texts of 8 kB before its pixels that become 8 MB each."""
+    packed = zlib.compress(b" " * 7_900_000, 9)
+    texts = [(b"zTXt", b"Comment\0\0" + packed), (b"iTXt", b"Comment\0\1\0\0\0" + packed)] * (count // 2)
+    return png([HEADER, *texts, BODY, END])
+
+
+def tags_that_share(count: int) -> bytes:
+    """A TIFF file of a megabyte with tags whose values are that same megabyte each."""
+    tiff = (GOLDEN / "rgb-8-strips-little.tiff").read_bytes()
+    (directory,) = struct.unpack_from("<I", tiff, 4)
+    (known,) = struct.unpack_from("<H", tiff, directory)
+    entries = tiff[directory + 2 : directory + 2 + 12 * known]
+    shared = b"".join(struct.pack("<HHII", 40_000 + tag, 7, 1 << 20, 0) for tag in range(count))
+    body = (tiff[:4] + struct.pack("<I", 1 << 20) + tiff[8:]).ljust(1 << 20, b"\0")
+    return body + struct.pack("<H", known + count) + entries + shared + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reasons"),
+    [
+        ("texts.png", texts_that_grow(40), []),
+        ("tags.tiff", tags_that_share(300), ["the values of its tags together are longer than the file"]),
+    ],
+    ids=["png", "tiff"],
+)
+def test_a_few_bytes_take_no_memory(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, name: str, content: bytes, reasons: list[str]
+) -> None:
+    harmless, hostile = tmp_path / "harmless", tmp_path / "hostile"
+    for folder, file in [(harmless, good_picture(1)), (hostile, content)]:
+        folder.mkdir()
+        (folder / name).write_bytes(file)
+    usual, bad = surveyed(workplace, size, harmless)
+    assert bad == []
+    most, bad = surveyed(workplace, size, hostile)
+    assert [reason for reason, words in zip(bad, reasons, strict=True) if words not in reason] == []
+    # They ask for 300 MB.
+    assert most < usual + (64 << 20)
+
+
+def test_texts_of_a_picture_do_not_take_hours(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:
+    profile = b"\nexif\n  524288\n" + b"0" * 1_000_000
+    text = png([(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile, 9))])[8:]
+    # Behind the pixels, where libpng does not get.
+    (tmp_path / "texts.png").write_bytes(png([HEADER, BODY]) + text * 30_000 + png([END])[8:])
+    assert surveyed(workplace, size, tmp_path)[1] == []

@@ -132,6 +132,42 @@ def test_a_frozen_data_set_stays_the_same_stream_when_it_grows_and_shrinks(
         assert (code, "There is no " in errors, "dog.tar" in errors) == (66, True, True), errors
 
 
+@pytest.mark.parametrize(
+    ("layout", "before", "after"),
+    [
+        ("image-folder", "cow/0.png\t0\ncow/1.png\t0\n", "ant/2.png\t0\ncow/1.png\t1\n"),
+        ("shards", "cow.tar/cow/0.png\t-1\ncow.tar/cow/1.png\t-1\n", "ant.tar/ant/2.png\t-1\ncow.tar/cow/1.png\t-1\n"),
+    ],
+)
+def test_freezing_anew_takes_in_what_has_come_and_leaves_out_what_is_gone(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, layout: str, before: str, after: str
+) -> None:
+    data, manifest = tmp_path / "data", tmp_path / "manifest"
+
+    def put(name: str, *numbers: int) -> None:
+        members = [(f"{name}/{number}.png", good_picture(number)) for number in numbers]
+        if layout == "shards":
+            write_shard(data / f"{name}.tar", members)
+            return
+        shutil.rmtree(data / name, ignore_errors=True)
+        (data / name).mkdir(parents=True)
+        for member, content in members:
+            (data / member).write_bytes(content)
+
+    # The manifest that the configuration names need not be there when it is made.
+    _, file = workplace.configure(data, size, dataset__layout=layout, dataset__manifest=str(manifest))
+    put("cow", 0, 1)
+    assert surveyed(file, "--freeze", str(manifest))[0] == 0
+    assert manifest.read_text() == before
+    put("cow", 1)
+    put("ant", 2)
+    assert surveyed(file, "--count")[1]["manifest"] == {"samples_not_in_it": 1, "samples_gone": 1}
+    code, report = surveyed(file, "--freeze", str(manifest))
+    assert (code, report["samples"], "manifest" in report) == (0, 2, False)
+    assert manifest.read_text() == after
+    assert surveyed(file, "--count")[1]["manifest"] == {"samples_not_in_it": 0, "samples_gone": 0}
+
+
 def test_a_manifest_leaves_out_bad_ones_and_copies_and_keeps_any_name(
     workplace: Workplace, tmp_path: pathlib.Path, size: Size
 ) -> None:

@@ -399,6 +399,34 @@ def test_a_removed_ring_is_put_back(
     assert rings_of(daemon.name) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0 or not may_mount(), reason="only root may look into another process's mounts")
+def test_a_removed_ring_waits_for_the_memory_that_its_reader_holds(
+    workplace: Workplace, tmp_path: pathlib.Path, data: pathlib.Path, size: Size, expected: list[bytes]
+) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        sassl.attach(daemon.name, start=0, wait=60).close()
+        needed = rings_of(daemon.name)[0].stat().st_size
+    small = tmp_path / "small"
+    small.mkdir()
+    mounting = f'mount -t tmpfs -o size={needed * 3 // 2},mode=700 tmpfs {small} && exec "$@"'
+    with workplace.daemon(
+        data, size, [*MOUNTING, "sh", "-c", mounting, "sh"], **PLAIN, ring__directory=str(small)
+    ) as daemon:
+        # The daemon's mounts as seen from outside.
+        inside = pathlib.Path(f"/proc/{daemon.process.pid}/root{small}")
+        eventually(lambda: list(inside.glob("sassl.*")), "the ring is there")
+        with sassl.attach(daemon.name, directory=str(inside), start=0, wait=60) as ring:
+            found = digests(ring, 3)
+            (file,) = inside.glob("sassl.*")
+            file.unlink()
+            eventually(lambda: "cannot be made anew yet" in daemon.status()["detail"], "status says what is lacking")
+            assert "has no room for the ring" in daemon.status()["detail"]
+            found += digests(ring, COUNT - 3)
+            eventually(lambda: daemon.status()["detail"] == "", "nothing is lacking any more")
+        assert found == expected
+        assert "it was made anew" in daemon.stop()
+
+
 def test_what_stands_in_a_removed_rings_place_is_told(
     workplace: Workplace, data: pathlib.Path, size: Size, expected: list[bytes]
 ) -> None:
@@ -652,6 +680,31 @@ def test_clients_that_say_nothing_or_nonsense_do_not_keep_others_from_the_status
             done = daemon.control("status", "--json")
         assert done.returncode == 0, done.stdout
         assert json.loads(done.stdout)["state"] == "running"
+
+
+def test_it_answers_for_its_state_until_it_has_ended(workplace: Workplace, data: pathlib.Path, size: Size) -> None:
+    with workplace.daemon(data, size, **PLAIN) as daemon:
+        path = str(workplace.folder / daemon.name / f"{daemon.name}.control")
+        index = index_of(workplace, daemon)
+        sassl.attach(daemon.name, start=0, wait=60).close()
+        eventually(lambda: 0 in indexed_batches(index), "batch 0 is in the index")
+
+        def state() -> str:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                client.sendall(b'{"request":"status"}\n')
+                return str(json.loads(b"".join(iter(lambda: client.recv(1 << 16), b"")))["state"])
+
+        # The end waits for the index, with the rings already removed.
+        states = []
+        with contextlib.closing(sqlite3.connect(index, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            daemon.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(ConnectionError, FileNotFoundError, json.JSONDecodeError):
+                while True:
+                    states.append((state(), bool(rings_of(daemon.name))))
+        assert daemon.process.wait(timeout=60) == 0
+        assert ("draining", False) in states
 
 
 def test_a_client_that_drips_is_cut_off(workplace: Workplace, data: pathlib.Path, size: Size) -> None:

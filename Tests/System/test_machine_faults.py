@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import pathlib
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ from failing_files import Failing
 from picture_files import write_good
 from streams import digests, read, read_until_dry
 from surroundings import MOUNTING, may_mount
-from workplace import PLAIN, PROGRAMS, Workplace, eventually, thread_names
+from workplace import PLAIN, PROGRAMS, ROOT, TINY_MODEL, Workplace, eventually, thread_names
 
 if TYPE_CHECKING:
     from workplace import Size
@@ -80,6 +82,35 @@ def test_a_disk_that_fails_for_good_ends_the_stream_to_be_started_again(
         code, errors = workplace.end(file, failing.through)
     assert code == 71, errors
     assert os.strerror(errno.EIO) in errors.splitlines()[-1]
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.EMFILE])
+@pytest.mark.parametrize("what", ["configuration", "model", "bank", "data"])
+def test_a_start_that_meets_a_fault_of_the_machine_is_tried_again(
+    workplace: Workplace,
+    tmp_path: pathlib.Path,
+    here: pathlib.Path,
+    data: pathlib.Path,
+    size: Size,
+    what: str,
+    error: int,
+) -> None:
+    model, bank = tmp_path / "model.safetensors", tmp_path / "bank.safetensors"
+    for file in (model, bank):
+        shutil.copy(TINY_MODEL, file)
+    _, configuration = workplace.configure(
+        data, size, style__model=str(model), style__source="bank", style__bank=str(bank)
+    )
+    place = {"configuration": configuration, "model": model, "bank": bank, "data": data}[what]
+    failing = Failing(tmp_path, here / "failing_files.c", str(place), error)
+    with failing.on():
+        code, errors = workplace.end(configuration, failing.through)
+    assert code == 71, errors
+    assert str(place) in errors.splitlines()[-1]
+    assert os.strerror(error) in errors.splitlines()[-1]
+    for unit in ("sassld.service", "sassld-user.service"):
+        (final,) = re.findall(r"^RestartPreventExitStatus=(.*)$", (ROOT / "systemd" / unit).read_text(), re.MULTILINE)
+        assert str(code) not in final.split()
 
 
 def test_a_folder_that_is_away_for_a_while_changes_nothing(

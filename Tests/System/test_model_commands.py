@@ -93,6 +93,23 @@ def test_the_embedded_model_describes_itself() -> None:
     assert info["transformer_macs"] + info["predictor_macs"] <= 0.6 * (628.7e6 + 391.3e6)
 
 
+def test_costs_are_given_for_every_size_that_a_picture_may_have() -> None:
+    info = json.loads(control("model", "info", "--json", "--size", "65536x8").stdout)
+    assert (info["picture_width_pixels"], info["picture_height_pixels"]) == (65536, 8)
+    assert control("model", "info", "--size", "65536x65536").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["1048580x8", "8x65540", "224", "224x", "x224", "224x224xfoo", "224x224x224", "224x225", "4x8", "-8x8", "", "wide"],
+)
+def test_a_size_that_no_picture_has_is_refused(asked: str) -> None:
+    done = control("model", "info", f"--size={asked}")
+    assert done.returncode == 64, done.stderr
+    assert f"--size is '{asked}', but takes WxH" in done.stderr
+    assert "multiples of 4 from 8 to 65536" in done.stderr
+
+
 def test_the_layers_are_drawn_with_their_cost() -> None:
     info = json.loads(control("model", "info", "--json", "--size", "224x224").stdout)
     for network in ("predictor", "transformer"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,94 @@ def test_makers_are_started_as_long_as_the_trainer_waits(data: Path, on_one_mach
 
         assert makers() == 1
         eventually(lambda: makers() > 1, "another maker runs", seconds=120)
+
+
+def test_a_maker_is_added_only_where_one_node_has_its_cores(
+    data: Path, on_one_machine: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from sassl.ray import deployment as module
+
+    class Guest:
+        def is_there(self) -> bool:
+            return True
+
+    # Half of each node that does not train: together they have the cores of one maker.
+    here = ray.get_runtime_context().get_node_id()
+    others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    guests = [
+        ray.remote(Guest)
+        .options(num_cpus=1, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
+        .remote()
+        for node in others
+    ]
+    ray.get([guest.is_there.remote() for guest in guests])
+    eventually(lambda: ray.available_resources().get("CPU") == 4, "the guests have their cores")
+    monkeypatch.setattr(module, "_SCALING_SECONDS", 0.2)
+    with served(data, cpus=2) as deployment, deployment.attach(start=0, verify=True) as reader:
+
+        def makers() -> list[str]:
+            """Reads as fast as it can, and says in which states the makers are."""
+            if reader.position + 8 > len(on_one_machine):
+                reader.seek(0)
+            start = reader.position
+            assert digests(reader, 8) == on_one_machine[start : start + 8]
+            (rank,) = deployment.status()["ranks"]
+            starved.append(rank["ring"]["trainer_starved_percent"])
+            return [maker["state"] for maker in rank["makers"]]
+
+        starved: list[float] = []
+        eventually(lambda: makers() and starved[-1] > 10, "the trainer waits")
+        assert [makers() for _ in range(20)] == [["running"]] * 20
+        for guest in guests:
+            ray.kill(guest)
+        eventually(lambda: makers().count("running") > 1, "another maker runs as soon as a node has the cores")
+
+
+def test_a_number_of_makers_that_was_chosen_outlives_who_was_told(data: Path) -> None:
+    from sassl.ray.deployment import Deployment, configuration_of, planned
+
+    plan = planned(
+        configuration_of(data, settings={**SETTINGS, "stream_name": "chosen"}),
+        makers=None,
+        slices=None,
+        cpus=1,
+        trainers=None,
+        cpu_path=None,
+    )
+
+    def scales() -> bool:
+        """Whether makers are started and ended by need."""
+        return "scaling" in {thread.name for thread in threading.enumerate()}
+
+    deployment = Deployment(plan, detached=True)
+    try:
+        deployment.start()
+        deployment.wait()
+        assert scales()
+        deployment.scale(2)
+        assert not scales()
+        # As in a coordinator that was killed.
+        deployment = Deployment(plan, detached=True)
+        deployment.start()
+        assert not scales()
+
+        def states() -> list[str]:
+            (rank,) = deployment.status()["ranks"]
+            return [maker["state"] for maker in rank["makers"]]
+
+        eventually(lambda: states() == ["running"] * 2, "both makers run")
+    finally:
+        deployment.close()
+    later = Deployment(plan, detached=True)
+    try:
+        later.start()
+        assert scales(), "what was chosen counts for the next stream of the same name"
+    finally:
+        later.close()
+    eventually(lambda: not left_behind(), "makers leave nothing behind")
 
 
 def test_a_trainers_ring_that_does_not_fit_into_memory_is_told(data: Path) -> None:

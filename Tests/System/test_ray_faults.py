@@ -6,8 +6,10 @@ import contextlib
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +23,17 @@ import ray
 import sassl
 from ray_cluster import SETTINGS, left_behind, served
 from reliability import Provocations
+from sassl._producer import Reservation, RingProducer
+from sassl.ray import feeder
+from sassl.ray.feeder import Feeder, FeederOptions
+from sassl.ray.known_makers import NAMESPACE
+from sassl.ray.maker import Maker
+from sassl.ray.slices import slice_configuration
 from streams import digest_of
 from workplace import eventually
+
+#: Where `seek_target` is in a ring's header, and after it `seek_requested`.
+SEEK_TARGET = 536
 
 
 @pytest.fixture(autouse=True)
@@ -195,10 +206,6 @@ def test_makers_join_and_leave_without_a_new_stream(
 def test_a_maker_of_another_stream_is_refused_by_name(
     data: Path, tmp_path: Path, on_one_machine: list[bytes], change: dict[str, dict[str, Any]], words: str
 ) -> None:
-    from sassl.ray.known_makers import NAMESPACE
-    from sassl.ray.maker import Maker
-    from sassl.ray.slices import slice_configuration
-
     if "style" in change:
         change = {"style": {"model": str(other_model(tmp_path))}}
     with served(data, makers=1) as deployment, deployment.attach(start=0, verify=True) as reader:
@@ -221,6 +228,99 @@ def test_a_maker_of_another_stream_is_refused_by_name(
         assert words in refused["detail"]
         read_on(reader, on_one_machine, 8)
         ray.get(stranger.stop.remote())
+
+
+def test_a_maker_that_cannot_run_keeps_no_other_from_being_started_and_goes_first(
+    data: Path, on_one_machine: list[bytes]
+) -> None:
+    with served(data) as deployment, deployment.attach(start=0, verify=True) as reader:
+        (node,) = deployment.plan.ranks_of
+        stranger = f"{deployment.plan.makers_prefix(node)}9"
+        of_another_seed = dict(deployment.plan.configuration)
+        of_another_seed["stream"] = {**of_another_seed["stream"], "seed": 8}
+        configuration = slice_configuration(of_another_seed, deployment.plan.division, [0])
+        actor = ray.remote(Maker).options(name=stranger, namespace=NAMESPACE, num_cpus=1).remote(configuration, {})
+
+        def states() -> dict[str, str]:
+            """Reads as fast as it can, and says in which state each maker is."""
+            read_on(reader, on_one_machine, 8)
+            (rank,) = deployment.status()["ranks"]
+            return {maker["name"]: maker["state"] for maker in rank["makers"]}
+
+        eventually(lambda: states().get(stranger) == "refused", "the maker is refused")
+        eventually(lambda: list(states().values()).count("running") > 1, "another maker runs", seconds=120)
+        assert stranger in states()
+        # It is not the latest one.
+        deployment.scale(2)
+        eventually(lambda: list(states().values()) == ["running"] * 2, "those that run are kept")
+        assert stranger not in states()
+        del actor
+
+
+def feeder_of_ones_own(deployment: Any, name: str) -> Feeder:
+    """A feeder in this process, with the makers of a deployment."""
+    plan = deployment.plan
+    (node,) = plan.ranks_of
+    return Feeder(
+        FeederOptions(name, 0, (0,), plan.division, deployment.directory, 4, "", makers=plan.makers_prefix(node))
+    )
+
+
+def test_a_ring_that_is_damaged_while_a_batch_is_published_is_made_anew(
+    data: Path, on_one_machine: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged: list[int] = []
+
+    class DamagedProducer(RingProducer):
+        def publish(self, reservation: Reservation, **batch: Any) -> bool:
+            if reservation.number == 6 and not damaged:
+                # The next seek of its reader, to a batch that cannot be.
+                with ring.open("r+b") as memory:
+                    memory.seek(SEEK_TARGET)
+                    _, requested = struct.unpack("<QQ", memory.read(16))
+                    memory.seek(SEEK_TARGET)
+                    memory.write(struct.pack("<QQ", 2**64 - 1, requested + 1))
+                damaged.append(ring.stat().st_ino)
+            return super().publish(reservation, **batch)
+
+    monkeypatch.setattr(feeder, "RingProducer", DamagedProducer)
+    with served(data, makers=1) as deployment:
+        ring = Path(deployment.directory) / "sassl.damaged.0"
+        own = feeder_of_ones_own(deployment, "damaged")
+        try:
+            with sassl.attach("damaged", start=0, world_size=1, wait=60, verify=True) as reader:
+                read_on(reader, on_one_machine, 12)
+            assert damaged and ring.stat().st_ino != damaged[0]
+            assert (own.report()["state"], own.report()["detail"]) == ("running", "")
+        finally:
+            own.stop()
+
+
+def test_a_feeder_ends_while_its_ring_cannot_be_made_anew(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renewing = threading.Event()
+
+    class HeldProducer(RingProducer):
+        held: Reservation | None = None
+
+        def reserve(self, timeout: float = 0.0) -> Reservation | None:
+            self.held = self.held or super().reserve(timeout)
+            return super().reserve(timeout)
+
+        def renew(self, timeout: float) -> bool:
+            renewing.set()
+            return super().renew(timeout)
+
+    monkeypatch.setattr(feeder, "RingProducer", HeldProducer)
+    with served(data, makers=1) as deployment:
+        ring = Path(deployment.directory) / "sassl.held.0"
+        own = feeder_of_ones_own(deployment, "held")
+        eventually(ring.exists, "the ring is there")
+        ring.unlink()
+        assert renewing.wait(60)
+        stopping = threading.Thread(target=own.stop, daemon=True)
+        stopping.start()
+        stopping.join(60)
+        assert not stopping.is_alive()
 
 
 def other_model(folder: Path) -> Path:

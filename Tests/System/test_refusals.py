@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import sassl
 from picture_files import write_good
 from streams import read
 from surroundings import MOUNTING, may_mount
+from test_broken_files import AS_ANYBODY
 from workplace import PLAIN, PROGRAMS, ROOT, control, eventually
 
 if TYPE_CHECKING:
@@ -186,7 +188,7 @@ def test_a_directory_that_cannot_be_written(workplace: Workplace, data: pathlib.
     _, file = workplace.configure(data, size, **PLAIN | {f"state__{key}": "/proc/sassl"})
     code, errors = workplace.end(file)
     assert code == 73, errors
-    assert_one_sentence(errors, "/proc/sassl", rf"state\.{key}")
+    assert_one_sentence(errors, "directory /proc/sassl: No such file or directory; ", rf"state\.{key}")
 
 
 @pytest.mark.parametrize("key", ["directory", "runtime_directory"])
@@ -363,6 +365,41 @@ def test_folders_beside_the_classes_are_told_and_classes_without_images_refused(
     # What is excluded is neither a class nor opened.
     with workplace.daemon(folder, size, **keys, dataset__exclude=["d*", "cow"]) as daemon:
         assert labels_of(daemon.name, batches=3) == {0, 1}
+
+
+@pytest.mark.parametrize("layout", ["image-folder", "flat"])
+def test_a_class_that_may_not_be_looked_at_is_not_left_out_in_silence(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, layout: str
+) -> None:
+    folder, private = tmp_path / "data", tmp_path / "private"
+    for pictures in (folder / "ant", private / "bee", folder / "cow"):
+        write_good(pictures, size.batch)
+    (folder / "bee").symlink_to(private / "bee")
+    keys = {**PLAIN, "dataset__layout": layout}
+    private.chmod(0)
+    try:
+        _, file = workplace.configure(folder, size, **keys)
+        code, errors = workplace.end(file, AS_ANYBODY)
+        assert code == 66, errors
+        assert_one_sentence(errors, re.escape(str(folder / "bee")), os.strerror(errno.EACCES), r"dataset\.exclude")
+        with workplace.daemon(folder, size, AS_ANYBODY, **keys, dataset__exclude=["bee"]) as daemon:
+            assert labels_of(daemon.name, batches=2) == ({0, 1} if layout == "image-folder" else {-1})
+    finally:
+        private.chmod(0o700)
+    with workplace.daemon(folder, size, AS_ANYBODY, **keys) as daemon:
+        assert labels_of(daemon.name, batches=3) == ({0, 1, 2} if layout == "image-folder" else {-1})
+
+
+@pytest.mark.parametrize("layout", ["image-folder", "flat", "list", "shards"])
+def test_a_dataset_that_may_not_be_looked_at_is_not_said_to_be_missing(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, layout: str
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir(0)
+    _, file = workplace.configure(private / "data", size, **PLAIN, dataset__layout=layout)
+    code, errors = workplace.end(file, AS_ANYBODY)
+    assert code == 66, errors
+    assert_one_sentence(errors, re.escape(str(private / "data")), os.strerror(errno.EACCES))
 
 
 def test_a_list_with_blanks_for_tabs(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:

@@ -192,6 +192,20 @@ def test_its_last_words_are_in_the_exception(pictures: pathlib.Path, directory: 
         assert next(ring).number == number + 1
 
 
+def test_a_daemon_that_holds_the_name_keeps_its_readers_place(
+    pictures: pathlib.Path, workplace: Workplace, directory: str
+) -> None:
+    with workplace.daemon(pictures, Size(8, 64), style__enabled=False, ring__directory=directory) as daemon:
+        with sassl.attach(daemon.name, directory=directory, start=0) as reader:
+            for _ in range(3):
+                next(reader)
+        with pytest.raises(sassl.DaemonFailedError, match="already served by process") as caught:
+            sassl.serve(config=daemon.configuration)
+        assert caught.value.exit_code == 69
+        with sassl.attach(daemon.name, directory=directory, start="continue") as reader:
+            assert (reader.position, reader.status.dropped) == (3, 0)
+
+
 def test_a_daemon_that_dies_is_told(pictures: pathlib.Path, directory: str) -> None:
     with sassl.serve(pictures, **SMALL, ring_directory=directory) as ring:
         os.kill(ring.information.producer_pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tarfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from workplace import Size
 
 SHARDS: dict[str, Any] = {"dataset__layout": "shards"}
-FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
+FORMATS: dict[str, Literal[0, 1, 2]] = {
+    "ustar": tarfile.USTAR_FORMAT,
+    "gnu": tarfile.GNU_FORMAT,
+    "pax": tarfile.PAX_FORMAT,
+}
 BATCHES = 12
 
 
@@ -93,14 +97,15 @@ def started(workplace: Workplace, path: pathlib.Path, size: Size, **changes: Any
         return eventually(lambda: (status := daemon.status())["fingerprint"] and status, "a fingerprint")
 
 
-def refused(workplace: Workplace, path: pathlib.Path, size: Size, *patterns: str, **changes: object) -> None:
-    """Fails unless a daemon refuses these shards in one sentence."""
+def refused(workplace: Workplace, path: pathlib.Path, size: Size, *patterns: str, **changes: object) -> str:
+    """Fails unless a daemon refuses these shards in one sentence, which it returns."""
     _, file = workplace.configure(path, size, **PLAIN, **SHARDS, **changes)
     code, errors = workplace.end(file)
     assert code == 66, errors
     assert len(errors.splitlines()) == 1, errors
     for pattern in patterns:
         assert re.search(pattern, errors), errors
+    return errors
 
 
 @pytest.mark.parametrize("name", ["train-{000000..000003}.tar", "train-00000{0,{1..3}}.tar", "shards.txt", "one.tar"])
@@ -317,6 +322,40 @@ def test_a_shard_that_ends_inside_of_a_member(
         last = archive.getmembers()[-1]
     os.truncate(shard, last.offset_data + last.size - missing)
     refused(workplace, shard, size, rf"a\.tar ends inside of 0007\.png: {missing} bytes are missing", "Fetch it again")
+
+
+def write_shard_with_header(path: pathlib.Path, header: bytes) -> int:
+    """A shard of seven good pictures, with a header and 600 bytes behind them; where that header begins."""
+    write_shard(path, good_members(7))
+    with tarfile.open(path) as archive:
+        last = archive.getmembers()[-1]
+    start = last.offset_data + -(-last.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+    path.write_bytes(path.read_bytes()[:start] + header + bytes(600))
+    return start
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax"])
+@pytest.mark.parametrize("told", [2**63 - 2, 2**63 - 1, 2**70])
+def test_a_member_of_a_size_that_no_file_has(
+    workplace: Workplace, tmp_path: pathlib.Path, size: Size, form: str, told: int
+) -> None:
+    member = tarfile.TarInfo("0007.png")
+    member.size = told
+    header = member.tobuf(FORMATS[form])
+    start = write_shard_with_header(tmp_path / "a.tar", header)
+    errors = refused(workplace, tmp_path / "a.tar", size, r"a\.tar ", "Fetch it again")
+    # The largest of these are no numbers to libarchive, and what it takes for one differs between its versions.
+    found = re.search(r"ends inside of 0007\.png: (\d+) bytes are missing|is damaged from byte (\d+) on", errors)
+    assert found, errors
+    missing, place = found.groups()
+    assert int(missing) == told - 600 if missing else start <= int(place) < start + len(header)
+
+
+def test_a_label_of_a_size_that_no_file_has(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:
+    member = tarfile.TarInfo("0000.cls")
+    member.pax_headers = {"SCHILY.realsize": "-5"}
+    start = write_shard_with_header(tmp_path / "a.tar", member.tobuf(tarfile.PAX_FORMAT))
+    refused(workplace, tmp_path / "a.tar", size, rf"a\.tar is damaged from byte {start} on", "Fetch it again")
 
 
 def test_shards_that_are_none_or_damaged(workplace: Workplace, tmp_path: pathlib.Path, size: Size) -> None:

@@ -231,6 +231,25 @@ def test_styles_are_drawn_in_proportion_to_their_weights(
         assert [NAMES[style] for style in first_batch(daemon.name)["style_ids"]] == taken[: size.batch]
 
 
+def test_a_renamed_style_that_weighs_something_else_makes_another_stream(
+    workplace: Workplace, data: pathlib.Path, size: Size, folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    styles = tmp_path / "styles"
+    shutil.copytree(folder, styles)
+
+    def fingerprint(**changes: Any) -> str:
+        with workplace.daemon(data, size, style__source="folder", style__folder=str(styles), **changes) as daemon:
+            return str(daemon.status()["fingerprint"])
+
+    weights = {"style__weights": [["paper/*", 3]]}
+    before = fingerprint(**weights), fingerprint()
+    # The same pictures in the same order.
+    (styles / "paper2").mkdir()
+    (styles / "paper" / "red.png").rename(styles / "paper2" / "red.png")
+    after = fingerprint(**weights), fingerprint()
+    assert (after[0] == before[0], after[1] == before[1]) == (False, True)
+
+
 @pytest.mark.parametrize(
     ("weights", "words"),
     [

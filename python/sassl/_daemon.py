@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +22,8 @@ from .errors import DaemonFailedError
 _FOLDER_BYTES: Final = 20
 # How long sassld may take to finish the batches in work.
 DRAIN_SECONDS: Final = 30.0
-# How many of its last lines go into an exception.
-_LAST_WORDS: Final = 20
+# How many of its last lines go into an exception, and within how much of the end of its log they are looked for.
+_LAST_WORDS, _LAST_BYTES = 20, 64 << 10
 
 
 def program(name: str) -> str:
@@ -56,29 +59,48 @@ def shown(file: Path) -> dict[str, Any]:
     return configuration
 
 
+def _locked(folder: Path) -> int:
+    """A descriptor that locks a folder for as long as it is open.
+
+    systemd-tmpfiles removes what was not touched for days in /tmp, such as the log of a daemon that has nothing to say,
+    and leaves out directories that are locked. The kernel ends the lock with the process, so that the folder of one
+    that was killed goes as any other.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    # Where a file system has no locks, the daemon runs all the same.
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
 class Daemon:
     """A running `sassld`, the child of this process. Its log lies in `folder`, which is its own."""
 
     def __init__(self, file: Path, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        self._log = folder / "sassld.log"
         self._owner = os.getpid()
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                # It looks whether its parent lives: a signal from the kernel at the parent's death would follow the
-                # thread that starts it, not the process.
-                [program("sassld"), "--config", str(file), "--parent", str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=None if environment is None else {**os.environ, **environment},
-                # Ctrl-C is for the trainer, which may catch it and go on.
-                start_new_session=True,
-            )
+        weakref.finalize(self, os.close, _locked(folder))
+        # Read through this descriptor, so that the last words are there although somebody has removed the file.
+        # Appending, each write goes to the end, wherever others are in the file.
+        self._log = os.open(folder / "sassld.log", os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+        weakref.finalize(self, os.close, self._log)
+        self.process = subprocess.Popen(
+            # It looks whether its parent lives: a signal from the kernel at the parent's death would follow the
+            # thread that starts it, not the process.
+            [program("sassld"), "--config", str(file), "--parent", str(os.getpid())],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._log,
+            env=None if environment is None else {**os.environ, **environment},
+            # Ctrl-C is for the trainer, which may catch it and go on.
+            start_new_session=True,
+        )
 
     def failure(self) -> DaemonFailedError:
         """Why it has ended: how, and its last words."""
         code = self.process.returncode
-        words = self._log.read_text(errors="replace").splitlines()[-_LAST_WORDS:]
+        end = os.fstat(self._log).st_size
+        text = os.pread(self._log, _LAST_BYTES, max(0, end - _LAST_BYTES)).decode(errors="replace")
+        words = text.splitlines()[-_LAST_WORDS:]
         how = f"exit code {code}" if code >= 0 else f"signal {-code}"
         return DaemonFailedError("\n".join([f"sassld has ended ({how}). Its last words:", *words]), code)
 

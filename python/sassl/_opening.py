@@ -35,10 +35,11 @@ class OpeningDisplay:
         self._next_look = time.monotonic() + _PATIENCE_SECONDS
 
     def _detail(self) -> str:
-        command = [program("sasslctl"), "status", "--json", "--config", str(self._configuration)]
         try:
+            command = [program("sasslctl"), "status", "--json", "--config", str(self._configuration)]
             report = json.loads(subprocess.run(command, capture_output=True, timeout=10, check=False).stdout)
-        except (ValueError, subprocess.TimeoutExpired):
+        except (OSError, ValueError, subprocess.TimeoutExpired):
+            # No answer now: sasslctl is being replaced, or the machine has no process to spare.
             return "starting"
         # Before its control socket is there, it is not known to be starting.
         return report["detail"] if report.get("state") == "starting" and report["detail"] else "starting"

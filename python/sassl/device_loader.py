@@ -157,8 +157,8 @@ class DeviceLoader:
         self.depth: Final = depth
         """How many batches are copied ahead."""
         self._normalize = _Normalization(mean, std, dtype)
-        # Of a batch that could not be fetched ahead: raised when those before it were handed out.
-        self._failure: SasslError | None = None
+        # The number of a batch that could not be fetched ahead, and why: raised when those before it were handed out.
+        self._failure: tuple[int, SasslError] | None = None
         # The thread that asks for a batch at this moment, if any does.
         self._asking: dict[str, int] = {}
 
@@ -205,8 +205,9 @@ class DeviceLoader:
             driver = open_driver(self.device)
             if not ahead:
                 failure, self._failure = self._failure, None
-                if failure is not None:
-                    raise failure
+                # Where the position was changed meanwhile, it is another batch that comes next.
+                if failure is not None and failure[0] == reader.position:
+                    raise failure[1]
                 take_ahead(reader)
             first = self._started(ahead, 0, driver)
             if driver.pinner is not None:
@@ -242,7 +243,7 @@ class DeviceLoader:
             except BatchTimeoutError:
                 return
             except SasslError as error:
-                self._failure = error
+                self._failure = ahead[-1].number + 1, error
 
 
 class _Batches(Iterator[TensorBatch]):

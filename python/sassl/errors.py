@@ -47,6 +47,11 @@ class WorldSizeWarning(UserWarning):
     """The ring is one of several ranks, and nobody said how many there are."""
 
 
+class SharedBatchesWarning(UserWarning):
+    """Of the processes that train together, this one's reader is not that of its rank: they train on the same batches,
+    or a part of each batch is seen by none."""
+
+
 class ContinuingWarning(UserWarning):
     """The first batch is not the stream's first, and nobody said whether this is a fresh run or a resumed one."""
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from ._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from .batch import Array, Batch
-from .reader import Reader
+from .reader import Reader, warn_of_another_part
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class DeviceLoader:
         loader = DeviceLoader(ring, NamedSharding(mesh, PartitionSpec("batch")))
 
     With several processes, each reads the ring of its own rank (`rank=jax.process_index()`,
-    `world_size=jax.process_count()`), and the arrays are those of the global batch.
+    `world_size=jax.process_count()`), and the arrays are those of the global batch. A `SharedBatchesWarning` tells of a
+    reader of another rank.
 
     :param reader: of `sassl.serve` or `sassl.attach`.
     :param device: a device or a sharding; by default JAX's default device.
@@ -96,6 +97,7 @@ class DeviceLoader:
         self._mean, self._std = jnp.asarray(mean, jnp.float32), jnp.asarray(std, jnp.float32)
 
     def __iter__(self) -> Iterator[DeviceBatch]:
+        warn_of_another_part(self.reader, jax.process_index(), jax.process_count(), stacklevel=3)
         return map(self._on_device, self.reader if self._endless else self.reader.epoch())
 
     def __len__(self) -> int:

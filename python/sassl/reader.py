@@ -28,6 +28,7 @@ from .errors import (
     ReaderReplacedWarning,
     RingHeldError,
     SasslError,
+    SharedBatchesWarning,
     WorldSizeWarning,
 )
 
@@ -556,6 +557,26 @@ def may_take_ahead(reader: Reader) -> bool:
     """Whether a batch is ready, and `sassld` has a slot to work in when that is held too."""
     status = reader.status
     return status.ready > 0 and status.held + 1 < reader._slot_count
+
+
+def warn_of_another_part(reader: Reader, rank: int, count: int, *, stacklevel: int) -> None:
+    """Warns unless what `reader` reads is the part of a process that is `rank` of `count` that train together."""
+    ring = reader.information
+    if count == 1 or (ring.rank, ring.world_size) == (rank, count):
+        return
+    what = (
+        "every process that reads like this trains on the same batches"
+        if ring.world_size == 1
+        else "some processes train on the same batches, or a part of each batch is seen by none"
+    )
+    warnings.warn(
+        f"this process is rank {rank} of {count} that train together, and its reader is rank {ring.rank} of "
+        f"{ring.world_size}: {what}. Say sassl.serve(..., world_size={count}, ranks=[{rank}]) with the samples of one "
+        f"rank as batch_size, or sassl.attach(name, {rank}, world_size={count}). Where processes share their batches "
+        "on purpose, as in tensor parallelism, ignore this SharedBatchesWarning",
+        SharedBatchesWarning,
+        stacklevel=stacklevel,
+    )
 
 
 class Epoch(Iterator[Batch]):

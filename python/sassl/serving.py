@@ -17,9 +17,10 @@ from typing import Any, Final
 import tomli_w
 
 from ._daemon import DRAIN_SECONDS, Daemon, new_folder, shown
+from ._observing import producer_of
 from ._opening import OpeningDisplay
 from .batch import Batch
-from .errors import DaemonGoneError, NoDaemonError, ReaderBusyError
+from .errors import DaemonGoneError, NoDaemonError
 from .reader import Reader
 
 # Settings that are paths: relative ones start at the working directory, as everywhere in Python.
@@ -36,9 +37,7 @@ _PATHS: Final = frozenset(
     }
 )
 # How often to look whether sassld has made its ring, or has ended.
-_LOOK_SECONDS: Final = 0.1
-# How long a ring that another process reads may be in the way of a sassld that has not found out yet.
-_BUSY_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.02
 
 
 def serve(
@@ -157,37 +156,29 @@ class ServedReader(Reader):
         display: OpeningDisplay,
     ) -> None:
         """Attaches as soon as the daemon has made its ring, which a large dataset delays for minutes."""
-        busy_until: float | None = None
         while True:
-            try:
-                super().__init__(
-                    name,
-                    rank,
-                    start=start,
-                    world_size=world_size,
-                    wait=_LOOK_SECONDS,
-                    # A daemon of one's own does not come back.
-                    daemon_timeout=1.0,
-                    verify=verify,
-                    directory=directory,
-                    accept_change=False,
-                    owner=None,
-                )
-                if self.information.producer_pid == self._process.pid:
+            with contextlib.suppress(NoDaemonError):
+                # Of another daemon that holds the name not even the reader's place may change: ours is about to say
+                # that it is taken.
+                if producer_of(directory, name, rank) == self._process.pid:
+                    super().__init__(
+                        name,
+                        rank,
+                        start=start,
+                        world_size=world_size,
+                        wait=0.0,
+                        # A daemon of one's own does not come back.
+                        daemon_timeout=1.0,
+                        verify=verify,
+                        directory=directory,
+                        accept_change=False,
+                        owner=None,
+                    )
                     return
-                # Another daemon's, who holds the name: ours is about to say so.
-                self._end(is_done=False)
-                time.sleep(_LOOK_SECONDS)
-            except NoDaemonError:
-                pass
-            except ReaderBusyError:
-                busy_until = busy_until or time.monotonic() + _BUSY_SECONDS
-                if time.monotonic() > busy_until:
-                    raise
-                time.sleep(_LOOK_SECONDS)
             if self._process.poll() is not None:
                 raise self._daemon.failure()
             display.update()
+            time.sleep(_LOOK_SECONDS)
 
     def _take(self, timeout: float = float("inf")) -> Batch:
         """Where the daemon has ended, raises `DaemonFailedError`, with what it said last."""

@@ -13,14 +13,22 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from .device_loader import DeviceLoader
 from .errors import ReaderClosedError, WorkerProcessError
-from .reader import Reader, attach
+from .reader import Reader, attach, warn_of_another_part
 from .tensor_batch import TensorBatch
+
+
+def _process_group() -> tuple[int, int] | None:
+    """Rank and size of the process group of `torch.distributed`; nothing where none is initialized."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return None
 
 
 def _place(rank: int | None, world_size: int | None) -> tuple[int, int | None]:
     """Rank and world size as given, or else as the process group says."""
-    if rank is None and world_size is None and torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    group = _process_group()
+    if rank is None and world_size is None and group is not None:
+        return group
     return rank or 0, world_size
 
 
@@ -39,7 +47,8 @@ class RingDataset(IterableDataset[TensorBatch]):
     the middle of one, the next iteration goes on there.
 
     :param name: of the ring, as for `sassl.attach`; or a reader that is attached already, such as that of
-        `sassl.serve`, which is read from where it stands and closed with the dataset.
+        `sassl.serve`, which is read from where it stands and closed with the dataset. Where several processes train
+        together, it has to be one for this process's rank: a `SharedBatchesWarning` says so where it is not.
     :param rank: of this process; with `world_size`, by default that of `torch.distributed` where it is initialized,
         else the only one.
     :param start: number of the first batch: 0 for a fresh run (a resumed one loads its state), or "continue" for the
@@ -87,6 +96,8 @@ class RingDataset(IterableDataset[TensorBatch]):
         self._name, self._options = name, options
         self._attached = name if isinstance(name, Reader) else None
         self._state: tuple[Mapping[str, Any], bool] | None = None
+        # Whether the place in the process group, which may be initialized later, was held against the reader's.
+        self._is_compared = False
 
     @property
     def reader(self) -> Reader:
@@ -97,17 +108,29 @@ class RingDataset(IterableDataset[TensorBatch]):
                 "(the work is done in sassld)"
             )
         if self._attached is None:
-            assert isinstance(self._name, str)
-            rank, world_size = _place(self._options["rank"], self._options["world_size"])
-            # A state says where to go on: no detour over another batch.
-            start = self._options["start"] if self._state is None else "continue"
-            self._attached = attach(
-                self._name, **self._options | {"rank": rank, "world_size": world_size, "start": start}
-            )
-            if self._state is not None:
-                self._attached.load_state_dict(self._state[0], force=self._state[1])
-                self._state = None
+            self._attached, self._state = self._newly_attached(), None
+        group = None if self._is_compared else _process_group()
+        if group is not None:
+            # Who says both means them.
+            if None in (self._options["rank"], self._options["world_size"]):
+                warn_of_another_part(self._attached, *group, stacklevel=4)
+            self._is_compared = True
         return self._attached
+
+    def _newly_attached(self) -> Reader:
+        assert isinstance(self._name, str)
+        rank, world_size = _place(self._options["rank"], self._options["world_size"])
+        # A state says where to go on: no detour over another batch.
+        start = self._options["start"] if self._state is None else "continue"
+        attached = attach(self._name, **self._options | {"rank": rank, "world_size": world_size, "start": start})
+        try:
+            if self._state is not None:
+                attached.load_state_dict(self._state[0], force=self._state[1])
+        except BaseException:
+            # The state stays to be loaded: asked again, this refuses again, and reads nothing from another place.
+            attached.close()
+            raise
+        return attached
 
     def __iter__(self) -> Iterator[TensorBatch]:
         # A map and not a generator, whose variable would keep the batch before.

@@ -271,6 +271,25 @@ def test_an_error_of_the_ring_waits_for_its_turn(directory: str, device: LateDev
         dataset.close()
 
 
+def test_an_error_of_a_batch_that_is_not_wanted_any_more_is_none(directory: str, device: LateDevice) -> None:
+    with Producer(directory, slots=4) as producer:
+        for _ in range(3):
+            producer.produce()
+        dataset = ring_dataset(directory, verify=True)
+        loader = DeviceLoader(dataset)
+        state = loader.state_dict()
+        with open(f"{directory}/sassl.test.0", "r+b") as file:
+            content = file.read()
+            place = content.index(expected(2)["view0"].tobytes())
+            file.seek(place)
+            file.write(bytes([content[place] ^ 1]))
+        show([next(iter(loader))], [0])
+        loader.load_state_dict(state | {"batch": 5})
+        fill(producer)
+        show([next(iter(loader))], [5])
+        dataset.close()
+
+
 def test_a_ring_that_takes_the_place_of_another_is_locked_in_its_turn(directory: str, device: LateDevice) -> None:
     dataset = RingDataset("test", directory=directory, wait=0, daemon_timeout=60)
     producer = Producer(directory, slots=4)

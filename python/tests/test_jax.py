@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import numpy as np
 import pytest
 
 import sassl
-from producing import BATCHES_PER_EPOCH, expected, stream
+from producing import BATCHES_PER_EPOCH, Producer, expected, stream
 
 jax = pytest.importorskip("jax")
 
@@ -99,3 +101,52 @@ def test_a_batch_is_divided_among_devices(directory: str, tmp_path: Path) -> Non
     found = np.load(tmp_path / "views.npy")
     wanted = [view for number in range(3 * BATCHES_PER_EPOCH) for view in normalized(number)]
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+ONE_OF_TWO = """
+import sys, warnings
+import jax
+import sassl
+from sassl.jax import DeviceLoader
+
+directory, port, process = sys.argv[1], sys.argv[2], int(sys.argv[3])
+jax.distributed.initialize(f"localhost:{port}", 2, process)
+for name, rank, count in ((f"whole{process}", 0, 1), ("parts", process, 2)):
+    with (
+        warnings.catch_warnings(record=True) as caught,
+        sassl.attach(name, rank, world_size=count, directory=directory, start=0) as reader,
+    ):
+        warnings.simplefilter("always", sassl.SharedBatchesWarning)
+        iter(DeviceLoader(reader))
+    print(*(f"{warning.category.__name__} {warning.filename} {warning.message}" for warning in caught), sep="|")
+"""
+
+
+def test_processes_that_would_train_on_the_same_batches_are_warned(directory: str) -> None:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    with contextlib.ExitStack() as rings:
+        for rank in (0, 1):
+            rings.enter_context(Producer(directory, f"whole{rank}"))
+            rings.enter_context(Producer(directory, "parts", rank=rank, world_size=2))
+        program = [sys.executable, "-c", ONE_OF_TWO, directory, str(port)]
+        surroundings = os.environ | {"JAX_PLATFORMS": "cpu"}
+        processes = [
+            rings.enter_context(
+                subprocess.Popen([*program, str(rank)], env=surroundings, stdout=subprocess.PIPE, text=True)
+            )
+            for rank in (0, 1)
+        ]
+        try:
+            told = [process.communicate(timeout=300)[0].splitlines() for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    assert [process.returncode for process in processes] == [0, 0]
+    for rank, (whole, parts) in enumerate(told):
+        assert whole.startswith(
+            f"SharedBatchesWarning <string> this process is rank {rank} of 2 that train together, and its reader is "
+            "rank 0 of 1: every process that reads like this trains on the same batches. "
+        )
+        assert parts == ""

@@ -1,4 +1,4 @@
-"""How batches are divided among makers, and how many makers there should be."""
+"""How batches are divided among makers, how many makers there should be, and which of them go first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray")
 
 from sassl.ray.assignment import Assignment, assign, duration
-from sassl.ray.scaling import needed_makers
+from sassl.ray.scaling import Starts, in_order_of_leaving, needed_makers, states_of
 from sassl.ray.slices import Division, chosen_count, possible_counts
 
 
@@ -78,3 +78,27 @@ def test_a_removal_never_makes_the_trainer_wait(used: float) -> None:
     for present in range(1, 20):
         wanted = needed_makers(present, starved=0.0, full=1 - used, most=20)
         assert wanted >= present * used
+
+
+def test_a_maker_that_any_feeder_reaches_runs_and_one_that_none_has_seen_starts() -> None:
+    def report(**makers: str) -> dict[str, list[dict[str, str]]]:
+        return {"makers": [{"name": name, "state": state} for name, state in makers.items()]}
+
+    reports = [report(a="running", b="unreachable", gone="running"), report(a="unreachable", b="running", c="failed")]
+    assert states_of("abcd", reports) == {"a": "running", "b": "running", "c": "failed", "d": "starting"}
+
+
+def test_makers_that_do_not_run_go_first_and_then_the_farthest() -> None:
+    states = {"a": "failed", "b": "running", "c": "starting", "d": "refused", "e": "running", "f": "unreachable"}
+    assert in_order_of_leaving(states) == ["f", "d", "a", "c", "e", "b"]
+
+
+def test_only_makers_that_start_are_waited_for_and_not_for_ever() -> None:
+    starts = Starts()
+    assert starts.on_their_way({"a": "running", "b": "failed", "c": "unreachable", "d": "refused"}, 0) == []
+    assert starts.on_their_way({"a": "running", "b": "starting"}, 100) == ["b"]
+    assert starts.on_their_way({"a": "starting", "b": "starting"}, 699) == ["a", "b"]
+    assert starts.on_their_way({"a": "starting", "b": "starting"}, 701) == ["a"]
+    # One that has run meanwhile starts anew.
+    assert starts.on_their_way({"a": "starting", "b": "running"}, 702) == ["a"]
+    assert starts.on_their_way({"a": "running", "b": "starting"}, 703) == ["b"]

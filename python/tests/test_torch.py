@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import sassl
-from producing import Producer, expected, stream
+from producing import BATCHES_PER_EPOCH, Producer, expected, stream
 
 torch = pytest.importorskip("torch")
 from torch.utils.data import DataLoader  # noqa: E402
 
-from sassl.torch import RingDataset, TensorBatch  # noqa: E402
+from sassl.torch import DeviceLoader, RingDataset, TensorBatch  # noqa: E402
 
 
 def dataset(directory: str) -> RingDataset:
@@ -142,3 +145,82 @@ def test_a_state_that_was_loaded_is_told_without_a_daemon(directory: str) -> Non
     again = dataset(directory)
     again.load_state_dict(state)
     assert again.state_dict() == state
+
+
+@pytest.mark.parametrize("refusals", [1, 2])
+def test_a_state_of_another_stream_is_refused_until_it_is_forced(directory: str, refusals: int) -> None:
+    with stream(directory):
+        ring = dataset(directory)
+        present = ring.state_dict()
+        ring.close()
+        again = dataset(directory)
+        loader = DeviceLoader(again, "cpu")
+        loader.load_state_dict(present | {"batch": 3, "fingerprint": "00" * 32})
+        for _ in range(refusals):
+            with pytest.raises(sassl.ConfigurationChangedError, match="another stream"):
+                next(iter(loader))
+        loader.load_state_dict(present | {"batch": 3, "fingerprint": "00" * 32}, force=True)
+        assert [batch.number for batch in loader] == list(range(3, BATCHES_PER_EPOCH))
+        assert loader.position == BATCHES_PER_EPOCH
+        assert loader.state_dict() == present | {"batch": BATCHES_PER_EPOCH}
+        reader = again.reader
+        again.close()
+        with pytest.raises(sassl.ReaderClosedError):
+            next(reader)
+
+
+IN_A_GROUP = """
+import sys, warnings
+import torch
+import sassl
+from sassl.torch import RingDataset
+
+directory, rank = sys.argv[1], int(sys.argv[2])
+torch.distributed.init_process_group("gloo", init_method=f"file://{directory}/group", rank=rank, world_size=2)
+for dataset in (
+    RingDataset(sassl.attach(f"whole{rank}", world_size=1, directory=directory, start=0)),
+    RingDataset(sassl.attach(f"first{rank}", world_size=2, directory=directory, start=0)),
+    RingDataset(sassl.attach("parts", rank, world_size=2, directory=directory, start=0)),
+    RingDataset("parts", directory=directory),
+    RingDataset(f"whole{rank}", world_size=1, directory=directory),
+    RingDataset(f"whole{rank}", 0, world_size=1, directory=directory),
+):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", sassl.SharedBatchesWarning)
+        for _ in range(2):
+            iter(dataset)
+    print(*(f"{warning.category.__name__} {warning.filename} {warning.message}" for warning in caught), sep="|")
+    dataset.close()
+# Who leaves early takes the connection from one that still looks for it.
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()
+"""
+
+
+def test_processes_that_would_train_on_the_same_batches_are_warned_once(directory: str) -> None:
+    with contextlib.ExitStack() as rings:
+        for rank in (0, 1):
+            rings.enter_context(Producer(directory, f"whole{rank}"))
+            rings.enter_context(Producer(directory, f"first{rank}", world_size=2))
+            rings.enter_context(Producer(directory, "parts", rank=rank, world_size=2))
+        program = [sys.executable, "-c", IN_A_GROUP, directory]
+        processes = [
+            rings.enter_context(subprocess.Popen([*program, str(rank)], stdout=subprocess.PIPE, text=True))
+            for rank in (0, 1)
+        ]
+        try:
+            told = [process.communicate(timeout=300)[0].splitlines() for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+    assert [process.returncode for process in processes] == [0, 0]
+    for rank, (whole, first, parts, named, number_alone, said) in enumerate(told):
+        for warning in (whole, number_alone):
+            assert warning.startswith(
+                f"SharedBatchesWarning <string> this process is rank {rank} of 2 that train together, and its reader "
+                "is rank 0 of 1: every process that reads like this trains on the same batches. "
+                f"Say sassl.serve(..., world_size=2, ranks=[{rank}])"
+            )
+            assert "|" not in warning
+        assert ("reader is rank 0 of 2: some processes train on the same batches" in first) == (rank == 1)
+        assert (parts, named, said) == ("", "", "")

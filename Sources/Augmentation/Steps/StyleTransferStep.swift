@@ -59,9 +59,11 @@ package struct StyleTransferStep: AugmentationStep, Equatable {
       share.lowerBound >= 0 && share.upperBound <= 1 ? [] : ["\(name) must lie within 0...1, not \(share)"]
     }
     let multiple = ModelArchitecture.sideMultiple
+    let smallest = ModelArchitecture.minimumSide
     return probabilityProblems + problem(alpha, "alpha") + problem(beta, "beta")
-      + (side % multiple == 0
-        ? [] : ["the side must be a multiple of \(multiple) for style transfer, not \(side)"])
+      + (ModelArchitecture.takes(side: side)
+        ? []
+        : ["the side must be a multiple of \(multiple) and at least \(smallest) for style transfer, not \(side)"])
   }
 
   package func drawn(_ key: DrawKey) -> DrawnStep {

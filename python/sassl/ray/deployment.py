@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,9 @@ from types import TracebackType
 from typing import Any, Final
 
 import ray
+from ray._private.state import available_resources_per_node
 from ray.exceptions import RayError
+from ray.experimental import internal_kv
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from .._daemon import new_folder, shown
@@ -22,8 +25,9 @@ from ..reader import Reader, attach
 from ..serving import configuration_file
 from .feeder import Feeder, FeederOptions
 from .known_makers import NAMESPACE
+from .log import say
 from .maker import Maker
-from .scaling import needed_makers
+from .scaling import Starts, in_order_of_leaving, needed_makers, states_of
 from .slices import Division, chosen_count, possible_counts, slice_configuration
 
 # Batches of each slice that a maker's ring holds: one that is made while one is handed out.
@@ -151,6 +155,8 @@ class Deployment:
         self._numbers: dict[str, int] = dict.fromkeys(plan.ranks_of, 0)
         self._stopping = threading.Event()
         self._scaler: threading.Thread | None = None
+        self._starts = {node: Starts() for node in plan.ranks_of}
+        self._chosen = _ChosenNumber(plan.name)
         # An actor that is not detached lives as long as there is a handle to it.
         self._handles: dict[str, Any] = {}
 
@@ -168,13 +174,19 @@ class Deployment:
     def start(self) -> None:
         """Starts everything that is not there yet."""
         existing = _names()
+        fed = {
+            node: any(self.plan.feeder_name(rank) in existing for rank in ranks)
+            for node, ranks in self.plan.ranks_of.items()
+        }
+        # What was chosen for an earlier stream of this name, whose end nobody has seen, counts no more.
+        chosen = self._chosen.get() if self._detached and any(fed.values()) else None
         for node, ranks in self.plan.ranks_of.items():
             # Feeders come last: where they are, the makers are those that somebody has wanted since.
-            if not any(self.plan.feeder_name(rank) in existing for rank in ranks):
-                self._scale_to(node, self.plan.makers or 1)
+            if chosen is not None or not fed[node]:
+                self._scale_to(node, chosen or self.plan.makers or 1)
             for rank in ranks:
                 self._start_feeder(node, rank)
-        if self.plan.makers is None:
+        if self.plan.makers is None and chosen is None:
             self._scaler = threading.Thread(target=self._scale, name="scaling", daemon=True)
             self._scaler.start()
 
@@ -253,6 +265,8 @@ class Deployment:
         if makers > most:
             raise ValueError(f"makers={makers}: the slices of each batch are enough for {most}")
         self._end_scaling()
+        if self._detached:
+            self._chosen.set(makers)
         for node in self.plan.ranks_of:
             self._scale_to(node, makers)
 
@@ -260,8 +274,9 @@ class Deployment:
         names = self._makers(node)
         for _ in range(makers - len(names)):
             self.add_maker(node)
-        # The latest are the farthest away.
-        self._end(*names[makers:])
+        surplus = len(names) - makers
+        if surplus > 0:
+            self._end(*in_order_of_leaving(states_of(names, self._reports(node)))[:surplus])
 
     def remove_maker(self, name: str) -> None:
         """Ends a maker; the others make its slices."""
@@ -310,31 +325,43 @@ class Deployment:
         """How everything is doing; the form is that of `sassl-ray status --json`."""
         return status_of(self.name, [rank for ranks in self.plan.ranks_of.values() for rank in ranks])
 
+    def _reports(self, node: str) -> list[dict[str, Any]]:
+        """How the ranks on a node are doing."""
+        ranks = self.plan.ranks_of[node]
+        return [report for report in self.status()["ranks"] if report["rank"] in ranks]
+
     def _scale(self) -> None:
         """The life of the thread that starts and ends makers by need."""
+        trouble = ""
         while not self._stopping.wait(_SCALING_SECONDS):
-            with contextlib.suppress(RayError, ValueError):
-                for node, ranks in self.plan.ranks_of.items():
-                    self._scale_node(node, [report for report in self.status()["ranks"] if report["rank"] in ranks])
+            for node in self.plan.ranks_of:
+                try:
+                    self._scale_node(node)
+                except Exception as error:
+                    # Most of it passes, as a head node that does not answer does. What does not is said once.
+                    said, trouble = trouble, f"{self.name}: makers cannot be counted. {type(error).__name__}: {error}"
+                    if trouble != said:
+                        say(trouble, file=sys.stderr)
 
-    def _scale_node(self, node: str, reports: Sequence[Mapping[str, Any]]) -> None:
-        if any(report["state"] != "running" for report in reports):
+    def _scale_node(self, node: str) -> None:
+        """Starts or ends one maker, if the ranks on a node need more or fewer."""
+        # A rank whose stream has ended needs none.
+        reports = [report for report in self._reports(node) if report["state"] != "failed"]
+        if not reports or any("ring" not in report for report in reports):
             return
-        names = self._makers(node)
-        running = {maker["name"] for report in reports for maker in report["makers"] if maker["state"] == "running"}
-        if len(running) < len(names):
-            # Those on their way count first.
-            return
+        states = states_of(self._makers(node), reports)
+        on_their_way = self._starts[node].on_their_way(states, time.monotonic())
         wanted = needed_makers(
-            len(names),
+            len(states),
             starved=max(report["ring"]["trainer_starved_percent"] for report in reports) / 100,
             full=min(report["ring"]["full_percent"] for report in reports) / 100,
             most=self.plan.division.count * len(reports),
         )
-        if wanted > len(names) and ray.available_resources().get("CPU", 0) >= self.plan.cpus:
+        # Whether another one is needed shows when those on their way are there. One that cannot run is not waited for.
+        if wanted > len(states) and not on_their_way and some_node_has(self.plan.cpus):
             self.add_maker(node)
-        elif wanted < len(names):
-            self._scale_to(node, len(names) - 1)
+        elif wanted < len(states):
+            self._end(in_order_of_leaving(states)[0])
 
     def _end_scaling(self) -> None:
         self._stopping.set()
@@ -363,6 +390,8 @@ class Deployment:
         # Feeders first, so that none asks makers that have gone.
         self._end(*(name for name in names if name.startswith(f"{self.name}.feeder.")))
         self._end(*(name for name in names if name.startswith(f"{self.name}.maker.")))
+        if self._detached:
+            self._chosen.forget()
 
     def __enter__(self) -> Deployment:
         return self
@@ -371,6 +400,34 @@ class Deployment:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _ChosenNumber:
+    """How many makers somebody has asked for while a stream was served.
+
+    Ray keeps it on the head node: a coordinator that is started again is told no more than at first.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self._key = f"{stream}.makers".encode()
+
+    def get(self) -> int | None:
+        """The number; nothing where nobody has chosen one."""
+        kept = internal_kv._internal_kv_get(self._key, namespace=NAMESPACE.encode())
+        return int(kept) if kept is not None else None
+
+    def set(self, makers: int) -> None:
+        """Notes it."""
+        internal_kv._internal_kv_put(self._key, str(makers).encode(), namespace=NAMESPACE.encode())
+
+    def forget(self) -> None:
+        """Nobody has chosen any."""
+        internal_kv._internal_kv_del(self._key, namespace=NAMESPACE.encode())
+
+
+def some_node_has(cpus: int) -> bool:
+    """Whether any one node has so many cores free: what two nodes have together is of no use to an actor."""
+    return any(free.get("CPU", 0) >= cpus for free in available_resources_per_node().values())
 
 
 def _names() -> set[str]:

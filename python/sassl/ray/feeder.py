@@ -20,6 +20,7 @@ from .._producer import Reservation, RingProducer
 from ..errors import CorruptRingError, ReaderBusyError, SasslError
 from .assignment import Assignment
 from .known_makers import LOOK_SECONDS, KnownMaker, KnownMakers, is_intact
+from .log import say
 from .metrics import FeederMetrics
 from .slices import Division, Joining, Slice, SliceLayout, joined_fields, layout_of
 
@@ -102,6 +103,7 @@ class Feeder:
         self._ring_in_use = threading.Lock()
         self._jobs: list[_Job] = []
         self._failure = ""
+        self._trouble = ""
         self._renewals: deque[float] = deque()
         self._waits: deque[tuple[float, int, int]] = deque()
         self._named = 0.0
@@ -125,7 +127,7 @@ class Feeder:
             "node": ray.get_runtime_context().get_node_id(),
             "process": os.getpid(),
             "state": "failed" if self._failure else "running" if self._ring is not None else "starting",
-            "detail": self._failure,
+            "detail": self._failure or self._trouble,
             "slices": options.division.count,
             "makers": [self._report_of(maker, now) for maker in self._makers.all],
         }
@@ -198,17 +200,32 @@ class Feeder:
     def _look_around(self) -> None:
         """The life of the thread that watches makers and counters."""
         while not self._stopping.is_set():
-            self._makers.look()
-            counters = self._counters()
-            if counters is not None:
-                now = time.monotonic()
-                self._waits.append((now, counters.producer_waited_ns, counters.consumer_waited_ns))
-                while now - self._waits[0][0] > _WINDOW_SECONDS:
-                    self._waits.popleft()
-                report = self.report()
-                if "ring" in report:
-                    self._metrics.show(report)
+            try:
+                self._makers.look()
+                self._measure()
+                self._trouble = ""
+            except Exception as error:
+                # Without this thread no maker would seem to answer any more, and nobody would know why.
+                said, self._trouble = self._trouble, f"it cannot look around. {type(error).__name__}: {error}"
+                if self._trouble != said:
+                    self._say(self._trouble)
             self._stopping.wait(LOOK_SECONDS)
+
+    def _measure(self) -> None:
+        """Notes who waits for whom, and tells Ray's metrics."""
+        counters = self._counters()
+        if counters is None:
+            return
+        now = time.monotonic()
+        self._waits.append((now, counters.producer_waited_ns, counters.consumer_waited_ns))
+        while now - self._waits[0][0] > _WINDOW_SECONDS:
+            self._waits.popleft()
+        report = self.report()
+        if "ring" in report:
+            self._metrics.show(report)
+
+    def _say(self, what: str) -> None:
+        say(f"rank {self._options.rank}: {what}")
 
     def _feed(self) -> None:
         """The life of the thread that fills the ring."""
@@ -228,7 +245,7 @@ class Feeder:
                     self._renew(ring, str(error))
         except Exception as error:
             self._failure = f"{type(error).__name__}: {error}"
-            print(f"rank {self._options.rank}: its stream has ended: {self._failure}", flush=True)
+            self._say(f"its stream has ended: {self._failure}")
             # A reader is not to wait for batches that will not come.
             self._close()
         finally:
@@ -248,7 +265,8 @@ class Feeder:
             except ReaderBusyError:
                 if time.monotonic() > deadline:
                     raise
-                self._stopping.wait(_PATIENCE_SECONDS)
+                if self._stopping.wait(_PATIENCE_SECONDS):
+                    return None, None
 
     def _new_ring(self, stream: SliceLayout) -> RingProducer:
         options = self._options
@@ -288,8 +306,9 @@ class Feeder:
             ring.cancel(job.reservation)
         self._jobs.clear()
         while not ring.renew(_PATIENCE_SECONDS):
-            pass
-        print(f"rank {self._options.rank}: {why}; the ring was made anew", flush=True)
+            if self._stopping.is_set():
+                return
+        self._say(f"{why}; the ring was made anew")
 
     def _open(self, ring: RingProducer) -> None:
         """Opens a batch in every free slot."""
@@ -379,7 +398,6 @@ class Feeder:
         job.epoch, job.step = arrived.epoch, arrived.step
         job.production_ns = max(job.production_ns, arrived.production_ns)
         if not job.missing:
-            self._jobs.remove(job)
             ring.publish(
                 job.reservation,
                 epoch=job.epoch,
@@ -387,6 +405,8 @@ class Feeder:
                 count=self._options.division.batch_size,
                 production_ns=job.production_ns,
             )
+            # Not before: where publishing finds the ring damaged, the slot is still reserved, and has to be given back.
+            self._jobs.remove(job)
             self._metrics.published(self._options.division.batch_size)
 
     def _accept(self, arrived: Slice, job: _Job, maker: KnownMaker) -> bool:
@@ -405,4 +425,4 @@ class Feeder:
     def _distrust(self, maker: KnownMaker, why: str) -> None:
         """Asks a maker no more until it says anew that it is well."""
         maker.distrusted = time.monotonic()
-        print(f"rank {self._options.rank}: {maker.name} has failed: {why}", flush=True)
+        self._say(f"{maker.name} has failed: {why}")

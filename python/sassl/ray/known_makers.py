@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 
 from .. import _library as c
 from ..reader import settings_difference
+from .log import say
 from .maker import MakerReport
 from .slices import Slice, SliceLayout
 
@@ -201,7 +202,7 @@ class KnownMakers:
 
     def _compare_instructions(self, paths: set[int]) -> None:
         if len(paths) > 1 and paths != self._instructions:
-            print(
+            say(
                 "the makers run on different vector instructions, so that with this style model single values of "
                 "stylized views depend on who made them, by a level of 255 or a few: "
                 + ", ".join(
@@ -209,14 +210,13 @@ class KnownMakers:
                     for maker in self.all
                     if maker.report and maker.report.status
                 )
-                + ". For the same bits everywhere, pin those that all processors have: cpu_path='avx2'",
-                flush=True,
+                + ". For the same bits everywhere, pin those that all processors have: cpu_path='avx2'"
             )
         self._instructions = paths
 
     def _tell(self, maker: KnownMaker) -> None:
         host = maker.report.host if maker.report else "?"
-        print(f"{maker.name} on {host} is refused: {maker.refused}", flush=True)
+        say(f"{maker.name} on {host} is refused: {maker.refused}")
 
     @property
     def common_instructions(self) -> int:

@@ -18,8 +18,9 @@ import tomli_w
 
 from .. import _remains
 from .._daemon import Daemon, new_folder, program
-from ..errors import SasslError
+from ..errors import DaemonFailedError, SasslError
 from .lane import Lane
+from .log import say
 from .slices import Slice, SliceLayout, layout_of
 
 # How often to look how the daemon is doing.
@@ -41,7 +42,7 @@ class MakerReport:
     state: str
     """`starting`, `running` or `failed`."""
     detail: str = ""
-    """Why it has failed: the last words of its daemon."""
+    """Why it does not run: the last words of its daemon, or what that is doing."""
     exit_code: int = 0
     """Of the daemon that has failed, as in subprocess."""
     layout: SliceLayout | None = None
@@ -69,11 +70,8 @@ class Maker:
         _remains.watch(self._directory, self._name, self._ranks, folder=self._folder)
         self._file = self._folder / "sassld.toml"
         places = {"directory": str(self._folder), "runtime_directory": str(self._folder)}
-        self._file.write_text(
-            tomli_w.dumps(
-                {**configuration, "stream": {**configuration["stream"], "name": self._name}, "state": places}
-            ),
-            encoding="utf-8",
+        self._configuration = tomli_w.dumps(
+            {**configuration, "stream": {**configuration["stream"], "name": self._name}, "state": places}
         )
         self._lanes: dict[int, Lane] = {}
         self._report = MakerReport(socket.gethostname(), os.getpid(), "starting")
@@ -100,48 +98,83 @@ class Maker:
         self._supervisor.join()
 
     def _supervise(self) -> None:
+        """The life of the supervisor. Nothing but `stop` may end it: nobody would start another one."""
         delay = _FIRST_DELAY
         while not self._stopping.is_set():
             started = time.monotonic()
-            daemon = Daemon(self._file, self._folder, self._environment)
-            load = _Load()
-            while daemon.process.poll() is None and not self._stopping.is_set():
-                self._look(daemon.process.pid, load)
-                self._stopping.wait(_LOOK_SECONDS if self._report.state == "running" else 0.1)
-            if self._stopping.is_set():
-                daemon.end()
+            try:
+                failure = self._run()
+            except Exception as error:
+                # The machine's fault, or that of an installation which is being changed: both pass.
+                failure = DaemonFailedError(f"sassld cannot be started. {type(error).__name__}: {error}")
+            if failure is None:
                 return
             delay = _FIRST_DELAY if time.monotonic() - started > _SOUND_SECONDS else min(2 * delay, _LONGEST_DELAY)
-            failure = daemon.failure()
-            print(f"{failure}\nIt is started again in {delay:.0f} s.", flush=True)
             self._say("failed", detail=str(failure), exit_code=failure.exit_code)
+            say(f"{failure}\nIt is started again in {delay:.0f} s.")
             self._stopping.wait(delay)
+
+    def _run(self) -> DaemonFailedError | None:
+        """Runs one daemon, and returns why it has ended; nothing where it was to end."""
+        self._lay_out()
+        daemon = Daemon(self._file, self._folder, self._environment)
+        load = _Load()
+        while daemon.process.poll() is None and not self._stopping.is_set():
+            try:
+                self._look(daemon.process.pid, load)
+            except Exception as error:
+                # The daemon may be sound: it goes on, and the next look may see it.
+                self._say("failed", detail=f"its daemon cannot be watched. {type(error).__name__}: {error}")
+            self._stopping.wait(_LOOK_SECONDS if self._report.state == "running" else 0.1)
+        if self._stopping.is_set():
+            daemon.end()
+            return None
+        return daemon.failure()
+
+    def _lay_out(self) -> None:
+        """Writes the configuration into the folder, anew for each daemon: somebody may have tidied up meanwhile."""
+        with contextlib.suppress(FileExistsError):
+            self._folder.mkdir(mode=0o700)
+        owner = self._folder.lstat().st_uid
+        if owner != os.geteuid():
+            raise SasslError(f"{self._folder} was removed, and user {owner} has made it anew: remove it")
+        self._file.write_text(self._configuration, encoding="utf-8")
 
     def _say(self, state: str, **more: Any) -> None:
         self._report = MakerReport(self._report.host, self._report.process, state, **more)
 
     def _look(self, process: int, load: _Load) -> None:
         """Finds out how the daemon is doing."""
-        with contextlib.suppress(subprocess.TimeoutExpired, json.JSONDecodeError):
-            run = subprocess.run(
-                [program("sasslctl"), "status", "--json", "--config", str(self._file)],
-                capture_output=True,
-                timeout=10,
-                check=False,
-            )
-            status = json.loads(run.stdout)
-            if status.get("process") != process or status["state"] != "running" or not status["rings"]:
-                # One that has failed stays so until the next one runs.
-                if self._report.state == "running":
-                    self._say("starting", status=status)
-                return
-            layout = self._report.layout or self._layout()
-            if layout is not None:
-                self._say("running", layout=layout, capacity=load.capacity(status), status=status)
+        try:
+            status = self._status()
+        except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
+            # No answer now: sasslctl is being replaced, or the machine has no process to spare. What was known holds.
+            if self._report.state == "starting":
+                self._say("starting", detail=f"sasslctl does not tell how its daemon is doing: {error}")
+            return
+        if status.get("process") != process or status["state"] != "running" or not status["rings"]:
+            # One that has failed stays so until the next one runs.
+            if self._report.state != "failed":
+                self._say("starting", detail=status.get("detail", ""))
+            return
+        layout = self._report.layout or self._layout()
+        if layout is not None:
+            self._say("running", layout=layout, capacity=load.capacity(status), status=status)
+
+    def _status(self) -> dict[str, Any]:
+        """What `sasslctl` says of the daemon."""
+        run = subprocess.run(
+            [program("sasslctl"), "status", "--json", "--config", str(self._file)],
+            capture_output=True,
+            timeout=10,
+            check=False,
+        )
+        status: dict[str, Any] = json.loads(run.stdout)
+        return status
 
     def _layout(self) -> SliceLayout | None:
         """What the daemon's slices are like; nothing where its ring is not there yet."""
-        with contextlib.suppress(SasslError):
+        with contextlib.suppress(SasslError, OSError):
             return layout_of(self._directory, self._name, self._ranks[0])
         return None
 

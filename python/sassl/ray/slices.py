@@ -7,7 +7,6 @@ and the slices of a rank, one after the other, are its batch byte for byte.
 
 from __future__ import annotations
 
-import ctypes
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _library as c
+from .._observing import observed
 from .._producer import RingField, fields_at
 
 Bytes = npt.NDArray[np.uint8]
@@ -86,13 +86,7 @@ class SliceLayout:
 
 def layout_of(directory: str, name: str, rank: int) -> SliceLayout:
     """What a ring says of its batches. Raises `SasslError` where there is none."""
-    observer, error = ctypes.c_void_p(), c.Error()
-    result = c.library.sassl_ring_observer_open(
-        os.fsencode(directory), name.encode(), rank, ctypes.byref(observer), ctypes.byref(error)
-    )
-    if result != c.OK:
-        c.raise_error(result, error)
-    try:
+    with observed(directory, name, rank) as observer:
         geometry = c.library.sassl_ring_observer_geometry(observer).contents
         with open(os.path.join(directory, f"sassl.{name}.{rank}"), "rb") as file:
             file.seek(geometry.settings_offset)
@@ -104,8 +98,6 @@ def layout_of(directory: str, name: str, rank: int) -> SliceLayout:
             batches_per_epoch=geometry.batches_per_epoch,
             fields=tuple(fields_at(c.library.sassl_ring_observer_fields(observer), geometry.field_count)),
         )
-    finally:
-        c.library.sassl_ring_observer_close(observer)
 
 
 class Slice(NamedTuple):
