@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import resource
 import signal
 import struct
 import subprocess
@@ -321,6 +322,29 @@ def test_a_feeder_ends_while_its_ring_cannot_be_made_anew(data: Path, monkeypatc
         stopping.start()
         stopping.join(60)
         assert not stopping.is_alive()
+
+
+def test_a_feeder_whose_ring_cannot_be_made_anew_waits_until_it_can(data: Path) -> None:
+    with served(data, makers=1) as deployment:
+        ring = Path(deployment.directory) / "sassl.removed.0"
+        own = feeder_of_ones_own(deployment, "removed")
+        eventually(ring.exists, "the ring is there")
+        # As where shared memory is full: no file may have so many bytes.
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+        try:
+            ring.unlink()
+            eventually(lambda: "cannot be made anew yet" in own.report()["detail"], "what is lacking is told")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        eventually(ring.exists, "the ring is back")
+        ring.unlink()
+        ring.mkdir()
+        eventually(lambda: "has taken the place of the ring" in own.report()["detail"], "what is in the way is told")
+        ring.rmdir()
+        eventually(ring.exists, "the ring is back")
+        eventually(lambda: own.report()["detail"] == "", "nothing is in the way")
+        own.stop()
 
 
 def other_model(folder: Path) -> Path:

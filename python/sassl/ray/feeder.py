@@ -104,6 +104,7 @@ class Feeder:
         self._jobs: list[_Job] = []
         self._failure = ""
         self._trouble = ""
+        self._ring_trouble = ""
         self._renewals: deque[float] = deque()
         self._waits: deque[tuple[float, int, int]] = deque()
         self._named = 0.0
@@ -127,7 +128,7 @@ class Feeder:
             "node": ray.get_runtime_context().get_node_id(),
             "process": os.getpid(),
             "state": "failed" if self._failure else "running" if self._ring is not None else "starting",
-            "detail": self._failure or self._trouble,
+            "detail": self._failure or self._trouble or self._ring_trouble,
             "slices": options.division.count,
             "makers": [self._report_of(maker, now) for maker in self._makers.all],
         }
@@ -300,15 +301,40 @@ class Feeder:
             self._renewals.popleft()
         if len(self._renewals) >= _MOST_RENEWALS:
             raise CorruptRingError(why)
+        is_given_up = False
+        while True:
+            try:
+                if ring.renew(_PATIENCE_SECONDS):
+                    break
+            except ReaderBusyError as error:
+                self._note_ring(f"{why}, and the ring is not made anew: {error}")
+                if not is_given_up:
+                    # An attached reader goes on in the ring without a name.
+                    return
+            except OSError as error:
+                # Most often memory is lacking, which the reader of the old ring still holds.
+                self._note_ring(f"{why}, and the ring cannot be made anew yet: {error}")
+                self._stopping.wait(_PATIENCE_SECONDS)
+            if not is_given_up:
+                is_given_up = True
+                self._give_back(ring)
+            if self._stopping.is_set():
+                return
         self._renewals.append(now)
+        self._ring_trouble = ""
+        self._say(f"{why}; the ring was made anew")
+
+    def _give_back(self, ring: RingProducer) -> None:
+        """Gives every slot that is being filled back to a ring that is given up, which waits for that."""
         for job in self._jobs:
             self._forget(job)
             ring.cancel(job.reservation)
         self._jobs.clear()
-        while not ring.renew(_PATIENCE_SECONDS):
-            if self._stopping.is_set():
-                return
-        self._say(f"{why}; the ring was made anew")
+
+    def _note_ring(self, trouble: str) -> None:
+        if self._ring_trouble != trouble:
+            self._say(trouble)
+        self._ring_trouble = trouble
 
     def _open(self, ring: RingProducer) -> None:
         """Opens a batch in every free slot."""
