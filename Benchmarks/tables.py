@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import pathlib
 import re
 import sys
@@ -21,12 +22,15 @@ import trainer_figure
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "Benchmarks" / "results"
 #: The pages with figures; the first names the result.
-PAGES = (ROOT / "docs" / "performance.md", ROOT / "README.md")
+PAGES = (ROOT / "docs" / "performance.md", ROOT / "README.md", ROOT / "docs" / "scale.md")
 FORMAT = 1
 #: Of all cores: when more is in use by others, figures are not worth publishing.
 BUSY_PERCENT = 10
 #: Of the pipeline, in the order in which a sample passes them.
 STAGES = ("read", "decode", "crop", "embed", "stylize", "augment")
+
+#: Images a second that trainers take, for which cores are counted.
+TRAINERS = (500, 1_000, 2_500, 10_000)
 
 Result = Mapping[str, Any]
 
@@ -98,6 +102,17 @@ def pipeline(result: Result) -> str:
         for row in result["pipeline"]["rows"]
     ]
     return table(["pipeline", "images/s", "sassld with style is faster by"], rows)
+
+
+def cores(result: Result) -> str:
+    """How many cores trainers need, where each makes as many images as one of those that were measured."""
+    of_a_core = [rates(result)[key] / result["machine"]["cores"] for key in ("styled", "plain")]
+    rows = [[f"{images:,} images/s", *(f"{math.ceil(images / made)}" for made in of_a_core)] for images in TRAINERS]
+    return (
+        f"A core makes about {number(of_a_core[0])} stylized two-view images of 224 x 224 in a second, or "
+        f"{number(of_a_core[1])} without style.\n\n"
+        + table(["the trainers of the machine take together", "cores with style", "without"], rows)
+    )
 
 
 def stages(result: Result) -> str:
@@ -280,6 +295,7 @@ BLOCKS: dict[str, Callable[[Result], str]] = {
     "machine": machine,
     "headline": headline,
     "pipeline": pipeline,
+    "cores": cores,
     "stages": stages,
     "hand-over": hand_over,
     "scaling": scaling,

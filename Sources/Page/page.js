@@ -4,6 +4,8 @@
 // outside, such as names of files, gets into the document as text alone: nothing here reads markup.
 
 const SECOND = 1000;
+// How long a chart over time stays as it is where nothing new has come.
+const CHART_STEP_SECONDS = 10;
 const PATIENCE = 15 * SECOND;
 
 const find = (id) => document.getElementById(id);
@@ -308,9 +310,11 @@ const namesOf = (styles) => new Map(styles.filter((one) => one.name !== undefine
 
 function showBatches({ rings, history, status: { style_source: source } }) {
   const kept = rings.map(({ rank, shown, problem }) => ({ rank, shown, problem }));
-  show("batches", kept, () =>
+  // The index may learn a style's name after the batch.
+  const named = new Map(rings.map(({ rank }) => [rank, namesOf(history.find((one) => one.rank === rank)?.styles ?? [])]));
+  show("batches", [kept, [...named].map(([rank, names]) => [rank, ...names])], () =>
     kept.flatMap(({ rank, shown }) => {
-      const names = namesOf(history.find((one) => one.rank === rank)?.styles ?? []);
+      const names = named.get(rank);
       const heading = rankHeading(rank, kept);
       if (shown === undefined) return [heading, element("p", { class: "quiet" }, "No batch has been seen in this ring yet.")].filter((node) => node !== null);
       const place = `Batch ${shown.batch}, epoch ${shown.epoch}, step ${shown.step}`;
@@ -362,7 +366,9 @@ function clock(seconds) {
 
 function showHistory({ history, rings, index_problem: problem, made_at_seconds: now }) {
   const last = history.map(({ rank, intervals, batches }) => ({ rank, intervals, batches }));
-  show("histories", [last, problem], () => {
+  // The axis ends now, also where nothing more is written, and the last of the fill is what the ring holds.
+  const held = rings.map(({ rank, slots, batches }) => [rank, slots, batches]);
+  show("histories", [last, problem, held, Math.floor(now / CHART_STEP_SECONDS)], () => {
     if (problem !== undefined) return element("p", { class: "problem" }, outside(problem));
     return last.map(({ rank, intervals, batches }) => {
       const ring = rings.find((one) => one.rank === rank);
