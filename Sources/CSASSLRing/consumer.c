@@ -61,6 +61,16 @@ void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer) {
   free(consumer);
 }
 
+void sassl_ring_consumer_forget(struct sassl_ring_consumer *consumer) {
+  // In a forked child it stays: a batch that is let go there looks whose it is.
+  if (fork_guard_tripped(&consumer->guard)) return;
+  pthread_mutex_lock(&consumer->mutex);
+  consumer->forgotten = true;
+  bool is_over = consumer->leases == NULL;
+  pthread_mutex_unlock(&consumer->mutex);
+  if (is_over) sassl_ring_consumer_abandon(consumer);
+}
+
 int sassl_ring_consumer_close(struct sassl_ring_consumer *consumer) {
   // Every release was written when it happened, so there is nothing left to say: a clean end and a crash look the same.
   sassl_ring_consumer_abandon(consumer);

@@ -48,6 +48,7 @@ struct sassl_ring_consumer {
   uint64_t unconfirmed;  // its number
   unsigned waiters;      // threads in `next`; atomic
   bool detached;         // nothing is read any more; the lock goes with the last batch that could not be moved aside
+  bool forgotten;        // nobody refers to it but the batches that are held; it is freed with the last of them
   sassl_ring_hook hook;
   void *hook_context;
 };

@@ -62,7 +62,8 @@ void consumer_give_up_lock(struct sassl_ring_consumer *consumer) {
   consumer->lock_descriptor = -1;
 }
 
-/// Maps the current instance once more, because its slots that were moved aside are hidden in the former mapping. Mutex held.
+/// Maps the current instance once more: batches that are moved aside hide their slots in the mapping that they came from, which
+/// they keep. Mutex held.
 static int map_again(struct sassl_ring_consumer *consumer, struct sassl_ring_error *error) {
   const struct sassl_ring_geometry *geometry = &consumer->current->geometry;
   struct sassl_ring_field *fields = calloc(geometry->field_count, sizeof *fields);
@@ -95,10 +96,9 @@ int sassl_ring_consumer_make_room(struct sassl_ring_consumer *consumer, struct s
   int code = consumer->detached ? consumer_fail_closed(error) : consumer_confirm_last(consumer);
   // A device that copies does so for a moment; what it copies stays.
   if (code == SASSL_RING_OK && blocks_itself(consumer) && !consumer_is_copied_from(consumer)) {
-    code = consumer_move_leases_aside(consumer, error);
-    // Also where only some were moved: their slots must not be read through the former mapping.
-    int mapped = map_again(consumer, code == SASSL_RING_OK ? error : NULL);
-    if (code == SASSL_RING_OK) code = mapped;
+    // First: where the mapping is refused, nothing has been moved, and no slot is read through one in which a copy hides it.
+    code = map_again(consumer, error);
+    if (code == SASSL_RING_OK) code = consumer_move_leases_aside(consumer, error);
     if (code == SASSL_RING_OK) code = consumer_commit(consumer);
   }
   if (code == SASSL_RING_OK) code = consumer_follow_successor(consumer);
@@ -166,5 +166,7 @@ void sassl_ring_lease_end(struct sassl_ring_lease *held) {
     consumer->unconfirmed = lease->number;
   }
   if (lease != NULL) end_lease(consumer, lease);
+  bool is_over = consumer->forgotten && consumer->leases == NULL;
   pthread_mutex_unlock(&consumer->mutex);
+  if (is_over) sassl_ring_consumer_abandon(consumer);
 }

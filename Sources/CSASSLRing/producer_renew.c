@@ -64,6 +64,8 @@ int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t tim
   memcpy(fields, former->fields, table_bytes);
   struct segment segment = {.lock_descriptor = -1};
   producer->options.resume = 1;
+  // Who renews waits by itself, and may be told to stop meanwhile.
+  producer->options.space_timeout_ns = 0;
   producer->options.start_batch = producer->copy.next_batch;
   code = segment_create(producer, &geometry, fields, &predecessor, &segment, error);
   if (code != SASSL_RING_OK) {

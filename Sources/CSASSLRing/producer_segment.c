@@ -27,6 +27,15 @@ static int fail_no_space(struct sassl_ring_error *error, const char *directory, 
   return result;
 }
 
+/// Whether there is less room than that. Asked before anything is reserved: an attempt that fails takes all that there is for a moment,
+/// and others who write there meanwhile would find none.
+static bool lacks_room(int descriptor, uint64_t bytes) {
+  struct statvfs file_system;
+  // A tmpfs without a limit has no blocks.
+  return fstatvfs(descriptor, &file_system) == 0 && file_system.f_blocks != 0 &&
+         (uint64_t)file_system.f_bavail * file_system.f_frsize < bytes;
+}
+
 /// Reserves every byte now, so that no write to the mapping can fail later. Where memory lacks, a dead predecessor's is given
 /// back first; a reader that still holds it has until `space_timeout_ns` from now.
 static int reserve_bytes(const struct sassl_ring_producer_options *options, const char *directory, int descriptor,
@@ -34,7 +43,7 @@ static int reserve_bytes(const struct sassl_ring_producer_options *options, cons
   uint64_t start = monotonic_ns();
   bool emptied = predecessor->mapping == NULL;
   for (;;) {
-    int cause = posix_fallocate(descriptor, 0, (off_t)bytes);
+    int cause = lacks_room(descriptor, bytes) ? ENOSPC : posix_fallocate(descriptor, 0, (off_t)bytes);
     if (cause == 0) return SASSL_RING_OK;
     if (cause == EINTR) continue;
     if (cause != ENOSPC && cause != EFBIG && cause != ENOMEM && cause != EDQUOT) {

@@ -123,7 +123,8 @@ static uint64_t number_at(const uint8_t *bytes, unsigned width, bool is_big_endi
 
 /* libtiff keeps the values of every tag, known or not, each by itself; so thousands of tags whose values are the same bytes would take any
  * amount of memory. Values that lie side by side are no longer than the file, and programs that let tags share some do so with a few numbers.
- * A directory or values that go on behind the file's end are left to libtiff, which gives up there and says so. */
+ * A directory that goes on behind the file's end is left to libtiff, which gives up there and says so; of values that do, it reads as many
+ * as there are. */
 static bool has_bounded_tags(struct reader *reader) {
   const uint8_t *bytes = reader->file->bytes;
   const uint64_t size = reader->file->count;
@@ -144,11 +145,12 @@ static bool has_bounded_tags(struct reader *reader) {
     const int width = TIFFDataWidth((TIFFDataType)number_at(entry + 2, 2, is_big_endian));
     const uint64_t values = number_at(entry + 4, offset_width, is_big_endian);
     const uint64_t place = number_at(entry + 4 + offset_width, offset_width, is_big_endian);
-    if (width <= 0 || values > size / (unsigned)width) continue;
-    const uint64_t length = values * (unsigned)width;
+    if (width <= 0 || place > size) continue;
+    const uint64_t rest = size - place;
+    const uint64_t length = values > size / (unsigned)width ? size : values * (unsigned)width;
     /* What fits stands in the entry, in place of where it lies. */
-    if (length <= offset_width || place > size || length > size - place) continue;
-    if ((total += length) > most) {
+    if (length <= offset_width) continue;
+    if ((total += length < rest ? length : rest) > most) {
       return fail(reader, TIFF_FILE_CORRUPT, "the values of its tags together are longer than the file");
     }
   }

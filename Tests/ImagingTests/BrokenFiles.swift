@@ -202,6 +202,9 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
         "TIFF whose tags share all their values", sharingValues(plain, tags: 40, padding: 1 << 16), "corrupt"),
       BrokenFile("the same, big-endian", sharingValues(swapped, tags: 40, padding: 1 << 16), "corrupt"),
       BrokenFile("the same, as BigTIFF", sharingValues(longOffsets, tags: 40, padding: 1 << 16), "corrupt"),
+      BrokenFile(
+        "TIFF whose tags share values that go on behind its end",
+        sharingValues(plain, tags: 40, padding: 1 << 16, excess: 1 << 20), "corrupt"),
     ]
   }
 
@@ -301,8 +304,8 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
   }
 
   /// A TIFF file with `padding` bytes and its directory once more at its end, where that has `count` tags that nobody knows. The values of
-  /// each of them are the same bytes: all that come before the directory.
-  static func sharingValues(_ tiff: [UInt8], tags count: Int, padding: Int) -> [UInt8] {
+  /// each of them are the same bytes: all that come before the directory, and `excess` more.
+  static func sharingValues(_ tiff: [UInt8], tags count: Int, padding: Int, excess: Int = 0) -> [UInt8] {
     let isLittleEndian = tiff[0] == UInt8(ascii: "I")
     let isBigTIFF = tiff[2] + tiff[3] == 43
     let (width, countWidth, entrySize) = isBigTIFF ? (8, 8, 20) : (4, 2, 12)
@@ -323,7 +326,7 @@ struct BrokenFile: CustomTestStringConvertible, Sendable {
     file += integer(known + count, countWidth)
     file += tiff[firstEntry..<(firstEntry + known * entrySize)]
     for tag in 0..<count {
-      file += integer(40_000 + tag, 2) + integer(7, 2) + integer(place, width) + integer(0, width)
+      file += integer(40_000 + tag, 2) + integer(7, 2) + integer(place + excess, width) + integer(0, width)
     }
     return file + integer(0, width)
   }

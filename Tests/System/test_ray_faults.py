@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import random
 import resource
@@ -329,21 +330,39 @@ def test_a_feeder_whose_ring_cannot_be_made_anew_waits_until_it_can(data: Path) 
         ring = Path(deployment.directory) / "sassl.removed.0"
         own = feeder_of_ones_own(deployment, "removed")
         eventually(ring.exists, "the ring is there")
+
+        def is_told(words: str) -> bool:
+            return words in own.report()["detail"]
+
+        def put_of_another_user(file: Path) -> None:
+            file.touch()
+            os.chown(file, 65534, 65534)
+
+        obstacles: list[tuple[str, Callable[[Path], None], Callable[[Path], None]]] = [
+            ("has taken the place of the ring", Path.mkdir, Path.rmdir),
+            ("belongs to user", put_of_another_user, Path.unlink),
+        ]
         # As where shared memory is full: no file may have so many bytes.
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
         try:
             ring.unlink()
-            eventually(lambda: "cannot be made anew yet" in own.report()["detail"], "what is lacking is told")
+            eventually(functools.partial(is_told, "cannot be made anew yet"), "what is lacking is told")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
         eventually(ring.exists, "the ring is back")
-        ring.unlink()
-        ring.mkdir()
-        eventually(lambda: "has taken the place of the ring" in own.report()["detail"], "what is in the way is told")
-        ring.rmdir()
-        eventually(ring.exists, "the ring is back")
-        eventually(lambda: own.report()["detail"] == "", "nothing is in the way")
+        with sassl.attach("removed", directory=deployment.directory, start=0) as reader:
+            for words, put, take_away in obstacles:
+                ring.unlink()
+                put(ring)
+                eventually(functools.partial(is_told, words), "what is in the way is told")
+                # More than the ring holds.
+                for _ in range(6):
+                    reader.next(timeout=60)
+                take_away(ring)
+                eventually(ring.exists, "the ring is back")
+                eventually(lambda: own.report()["detail"] == "", "nothing is in the way")
+                reader.next(timeout=60)
         own.stop()
 
 

@@ -16,6 +16,8 @@ from . import errors
 OK, TIMEOUT, VOID, ABANDONED = 0, 1, 2, 3
 ARGUMENT, SYSTEM, SPACE, BUSY, ABSENT, VERSION, CORRUPT, CHANGED = range(-1, -9, -1)
 CHECKSUM, FORKED, STATE, OWNER, WORLD = range(-9, -14, -1)
+# What `Counters.producer_state` is while batches come.
+SERVING = 1
 CONTINUE = 2**64 - 1
 MAXIMUM_SETTINGS_BYTES = 65536
 FIELD_NAME_BYTES, MAXIMUM_DIMENSIONS, NAME_BYTES = 32, 8, 64
@@ -228,7 +230,7 @@ _SIGNATURES: dict[str, tuple[object, list[object]]] = {
     "consumer_counters": (None, [c_pointer, POINTER(Counters)]),
     "consumer_make_room": (c_int, [c_pointer, POINTER(Error)]),
     "consumer_detach": (c_int, [c_pointer, c_int, POINTER(Error)]),
-    "consumer_close": (c_int, [c_pointer]),
+    "consumer_forget": (None, [c_pointer]),
     "consumer_abandon": (None, [c_pointer]),
     "explain_writes": (None, []),
     "mapping_geometry": (POINTER(Geometry), [c_pointer]),

@@ -24,14 +24,17 @@ Array = npt.NDArray[Any]
 
 
 class Handle:
-    """The C library's reader. It is freed when no reader, batch or array refers to it any more."""
+    """The C library's reader. It is freed when no reader, batch or array refers to it any more.
+
+    Where a garbage collector finds both, it runs this finalizer before a lease's `__del__`, whoever refers to whom.
+    """
 
     def __init__(self, address: int) -> None:
         self.address = address
         self.process = os.getpid()
         self.transfers = Transfers()
         """Of devices that copy from this ring by themselves."""
-        self._finalizer = weakref.finalize(self, c.library.sassl_ring_consumer_close, address)
+        self._finalizer = weakref.finalize(self, c.library.sassl_ring_consumer_forget, address)
         # When the process ends, threads may still be waiting in there; the kernel tidies up.
         self._finalizer.atexit = False
 

@@ -17,7 +17,7 @@ from ._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from ._transfers import Event
 from .batch import Batch, Lease, layout_of, lease_of
 from .errors import BatchTimeoutError, FewSlotsWarning, ReaderBusyError, SasslError
-from .reader import Epoch, Numbered, Reader, fetched_ahead, may_take_ahead, take_ahead
+from .reader import Epoch, Numbered, Reader, fetched_ahead, hand_out, may_take_ahead, take_ahead
 from .tensor_batch import TensorBatch, ring_bytes, unpack
 
 if TYPE_CHECKING:
@@ -217,6 +217,7 @@ class DeviceLoader:
             tensors = first.tensors(driver)
             tensors |= {name: self._normalize(tensors[name]) for name in first.batch.view_names}
             batch = TensorBatch(first.batch, tensors)
+            hand_out(reader, first.batch)
             # Nothing looks for signals from here on until the caller has the batch.
             del ahead[0]
             return batch

@@ -125,6 +125,14 @@ class DeviceLoader:
         return jax.device_put(array, self._device)
 
     def _on_device(self, batch: Batch) -> DeviceBatch:
+        try:
+            return self._moved(batch)
+        except BaseException:
+            # Nobody has it: it comes when it is asked for again.
+            self.reader.seek(batch.number)
+            raise
+
+    def _moved(self, batch: Batch) -> DeviceBatch:
         views = [_normalized(self._put(view), self._mean, self._std, self._dtype) for view in batch.views]
         # On a CPU what was put is the ring's own memory, which JAX reads while it computes; elsewhere it is copied.
         jax.block_until_ready(views)

@@ -108,8 +108,11 @@ def _checked_number(number: int, what: str) -> int:
 def _detach(handle: Handle, is_done: bool) -> None:
     """Gives up the ring; what is still referred to is moved out of it. A reader that is closed already stays so."""
     if handle.process == os.getpid():
-        handle.transfers.stop()
-        c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
+        try:
+            handle.transfers.stop()
+        finally:
+            # Whatever a device says: the ring is for the next reader.
+            c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
 
 
 # The readers of this process by ring, so that a forgotten one can make room: a notebook keeps the reader of an
@@ -177,6 +180,9 @@ class Reader(Iterator[Batch]):
         # What a loader has taken and not handed out yet, in the order of the stream, and which loader that is.
         self._ahead: deque[Numbered] = deque()
         self._ahead_of: weakref.ref[object] | None = None
+        # What a loader has handed out last: not read before the next is asked for. Its tensors are copies, so that
+        # nothing else may refer to it.
+        self._handed: Batch | None = None
         # Of the instance of sassld that made the latest batch.
         self._layout: tuple[bytes, Layout] | None = None
         self._daemon_timeout = daemon_timeout
@@ -363,9 +369,13 @@ class Reader(Iterator[Batch]):
         finally:
             if not lease.identifier:
                 self._asked.pop(thread, None)
-        # Between this and the caller's assignment nothing looks for signals.
-        del self._asked[thread]
-        return batch
+        # Between this and the caller's assignment nothing looks for signals, as it would after a call of `pop`.
+        try:
+            del self._asked[thread]
+            return batch
+        except KeyError:
+            # Another thread's `seek` has forgotten what was asked for.
+            return batch
 
     def _wait(self, lease: Lease, timeout: float) -> None:
         """Has the C library fill `lease`."""
@@ -447,6 +457,7 @@ class Reader(Iterator[Batch]):
         # What was asked for and never arrived is of the former position, and so is what was fetched ahead.
         self._asked.clear()
         self._ahead.clear()
+        self._handed = None
         result = c.library.sassl_ring_consumer_seek(self._open_handle, number, ctypes.byref(error))
         if result != c.OK:
             c.raise_error(result, error)
@@ -514,6 +525,7 @@ class Reader(Iterator[Batch]):
             self._finalizer.detach()
             _detach(self._handle, is_done)
             self._ahead.clear()
+            self._handed = None
 
     def __enter__(self) -> Reader:
         return self
@@ -543,8 +555,14 @@ def fetched_ahead(reader: Reader, loader: object) -> deque[Numbered]:
     if reader._ahead and (reader._ahead_of is None or reader._ahead_of() is not loader):
         reader.seek(reader.position)
     reader._ahead_of = weakref.ref(loader)
+    reader._handed = None
     reader._handle.transfers.reap()
     return reader._ahead
+
+
+def hand_out(reader: Reader, batch: Batch) -> None:
+    """Takes note of what a loader hands out, which counts as read as soon as it asks for the next."""
+    reader._handed = batch
 
 
 def take_ahead(reader: Reader, timeout: float = float("inf")) -> None:
@@ -580,7 +598,7 @@ def warn_of_another_part(reader: Reader, rank: int, count: int, *, stacklevel: i
 
 
 class Epoch(Iterator[Batch]):
-    """What is left of the epoch in which its reader stands. Made by `Reader.epoch`."""
+    """What is left of the epoch in which its reader stands, for one thread at a time. Made by `Reader.epoch`."""
 
     def __init__(self, reader: Reader) -> None:
         per_epoch = reader.information.batches_per_epoch

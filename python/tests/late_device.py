@@ -110,6 +110,15 @@ class LateDevice:
             self.done = number + 1
 
 
+class PromptDevice(LateDevice):
+    """One whose copies are made before it answers."""
+
+    def copy(self, source: torch.Tensor) -> tuple[torch.Tensor, LateEvent]:
+        copied = super().copy(source)
+        self.run(len(self.copies))
+        return copied
+
+
 def is_mapped(address: int, size: int) -> bool:
     """Whether all of a range is mapped in this process."""
     with open("/proc/self/maps", encoding="ascii") as lines:

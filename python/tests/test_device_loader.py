@@ -232,6 +232,32 @@ def test_a_killed_trainer_gets_the_batch_again_that_it_had(directory: str) -> No
             assert next(reader).number == 4
 
 
+def test_a_killed_trainer_that_keeps_no_batch_gets_it_again(directory: str) -> None:
+    program = (
+        "import sys, pytest\n"
+        "from late_device import PromptDevice, install\n"
+        "from sassl.torch import DeviceLoader, RingDataset\n"
+        "install(pytest.MonkeyPatch(), PromptDevice())\n"
+        "loader = DeviceLoader(RingDataset('test', directory=sys.argv[1], wait=0))\n"
+        "step = -1\n"
+        "for views, labels in loader:\n"
+        "    step += 1\n"
+        "    if step == 4:\n"
+        "        print('has batch 4', flush=True)\n"
+        "        sys.stdin.read()\n"
+    )
+    here = os.path.dirname(__file__)
+    with full_ring(directory):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=here
+        ) as trainer:
+            assert trainer.stdout is not None
+            assert trainer.stdout.readline() == b"has batch 4\n"
+            trainer.kill()
+        with sassl.attach("test", directory=directory, start="continue", wait=0) as reader:
+            assert next(reader).number == 4
+
+
 def test_a_device_out_of_memory_loses_no_batch(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     device = install(monkeypatch, LateDevice(fails_at=frozenset({0, 4, 5})))
     with full_ring(directory):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import pathlib
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -18,7 +20,7 @@ import pytest
 
 import sassl
 from interruptions import Interruption, interrupted
-from producing import BATCHES_PER_EPOCH, SLOTS, Producer, expected, stream
+from producing import BATCH_SIZE, BATCHES_PER_EPOCH, SLOTS, Producer, expected, stream
 
 
 def attach(directory: str, **options: Any) -> sassl.Reader:
@@ -30,10 +32,16 @@ def assert_shows(views: Any, number: int) -> None:
         np.testing.assert_array_equal(np.asarray(view), expected(number)[f"view{index}"])
 
 
-def run(program: str, directory: str) -> subprocess.CompletedProcess[str]:
+def assert_begins(batch: sassl.Batch, number: int) -> None:
+    wanted = expected(number)["view0"].reshape(-1)
+    np.testing.assert_array_equal(np.asarray(batch.views[0]).reshape(-1)[: wanted.size], wanted)
+
+
+def run(program: str, directory: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A Python program that is given the directory, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-c", program, directory],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=60,
@@ -160,6 +168,70 @@ def test_what_only_a_reference_cycle_holds_is_given_back(directory: str) -> None
             assert next(reader).number == 2
         finally:
             gc.enable()
+
+
+def test_a_cycle_may_hold_a_batch_beyond_its_readers_end(directory: str) -> None:
+    # The collector lets the reader's memory go before it lets the batch go.
+    program = (
+        "import gc, sys, sassl\n"
+        "def train():\n"
+        "    with sassl.attach('test', directory=sys.argv[1], start=0, wait=0) as reader:\n"
+        "        for batch in reader:\n"
+        "            raise ZeroDivisionError\n"
+        "gc.disable()\n"
+        "for _ in range(20):\n"
+        "    try:\n"
+        "        train()\n"
+        "    except ZeroDivisionError as error:\n"
+        "        kept = [error]\n"
+        "        kept.append(kept)\n"
+        "    del kept\n"
+        "    gc.collect()\n"
+        "with sassl.attach('test', directory=sys.argv[1], start='continue', wait=0) as reader:\n"
+        "    print(next(reader).number)\n"
+        "with open('/proc/self/maps') as maps:\n"
+        "    print(sum('/sassl.test.0' in line for line in maps) <= 2)\n"
+    )
+    with stream(directory):
+        # Memory that was freed is overwritten.
+        done = run(program, directory, MALLOC_PERTURB_="165")
+    assert (done.returncode, done.stdout) == (0, "0\nTrue\n"), done.stderr
+
+
+def test_a_ring_that_cannot_be_mapped_again_shows_no_old_pixels(directory: str) -> None:
+    fields: list[tuple[str, int, tuple[int, ...]]] = [("view0", 1, (BATCH_SIZE, 256, 1024))]
+    with Producer(directory, slots=2, fields=fields) as producer, attach(directory) as reader:
+        producer.produce()
+        producer.produce()
+        first = next(reader)
+        del [next(reader)][0]
+        size = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        # Enough for anything but the two slots of a megabyte.
+        resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 20), before[1]))
+        try:
+            with pytest.raises(OSError, match="Cannot allocate memory"):
+                reader.next(timeout=5)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+        assert_begins(first, 0)
+        del first
+        producer.produce()
+        assert_begins(next(reader), 2)
+
+
+def test_a_seek_beside_a_thread_that_waits_loses_no_batch(directory: str) -> None:
+    with Producer(directory) as producer, attach(directory) as reader:
+        found: list[int] = []
+        waiting = threading.Thread(target=lambda: found.append(reader.next(timeout=60).number))
+        waiting.start()
+        while not reader._asked:
+            pass
+        reader.seek(7)
+        while waiting.is_alive():
+            producer.produce(timeout=0.02)
+        assert found == [7]
+        assert reader.position == 8
 
 
 # A reader that goes away

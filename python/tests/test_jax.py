@@ -150,3 +150,16 @@ def test_processes_that_would_train_on_the_same_batches_are_warned(directory: st
             "rank 0 of 1: every process that reads like this trains on the same batches. "
         )
         assert parts == ""
+
+
+def test_a_batch_that_could_not_be_moved_comes_again(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with stream(directory), sassl.attach("test", directory=directory, start=0, wait=0) as reader:
+        loader = DeviceLoader(reader)
+        batches = iter(loader)
+        assert next(batches).number == 0
+        with monkeypatch.context() as patch:
+            patch.setattr(jax, "block_until_ready", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+            with pytest.raises(KeyboardInterrupt):
+                next(batches)
+        assert loader.position == 1
+        assert [next(batches).number, next(batches).number] == [1, 2]

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray")
 
 from sassl.ray.assignment import Assignment, assign, duration
-from sassl.ray.scaling import Starts, in_order_of_leaving, needed_makers, states_of
+from sassl.ray.scaling import Starts, in_order_of_leaving, is_one_too_many, needed_makers, states_of
 from sassl.ray.slices import Division, chosen_count, possible_counts
 
 
@@ -91,6 +91,14 @@ def test_a_maker_that_any_feeder_reaches_runs_and_one_that_none_has_seen_starts(
 def test_makers_that_do_not_run_go_first_and_then_the_farthest() -> None:
     states = {"a": "failed", "b": "running", "c": "starting", "d": "refused", "e": "running", "f": "unreachable"}
     assert in_order_of_leaving(states) == ["f", "d", "a", "c", "e", "b"]
+
+
+def test_makers_that_cannot_run_make_room_for_one_that_can() -> None:
+    assert is_one_too_many(2, useful=1, wanted=2, most=2)
+    assert not is_one_too_many(2, useful=1, wanted=2, most=3)
+    assert not is_one_too_many(2, useful=1, wanted=1, most=2)
+    assert is_one_too_many(3, useful=2, wanted=1, most=8)
+    assert not is_one_too_many(2, useful=2, wanted=2, most=2)
 
 
 def test_only_makers_that_start_are_waited_for_and_not_for_ever() -> None:

@@ -513,6 +513,9 @@ int sassl_ring_consumer_detach(struct sassl_ring_consumer *consumer, int done, s
 /// Detaches and frees. Batches still held count as unread: the next reader gets them. Their payload is mapped as long as their
 /// mapping is retained.
 int sassl_ring_consumer_close(struct sassl_ring_consumer *consumer);
+/// The same for a program whose references end in no certain order, as those that a garbage collector finds: it is freed as soon as no
+/// `struct sassl_ring_lease` holds a batch of it. But for what is done with these, it must not be used any more.
+void sassl_ring_consumer_forget(struct sassl_ring_consumer *consumer);
 /// What the kernel does when the process dies. For tests.
 void sassl_ring_consumer_abandon(struct sassl_ring_consumer *consumer);
 

@@ -27,7 +27,7 @@ from .feeder import Feeder, FeederOptions
 from .known_makers import NAMESPACE
 from .log import say
 from .maker import Maker
-from .scaling import Starts, in_order_of_leaving, needed_makers, states_of
+from .scaling import Starts, in_order_of_leaving, is_one_too_many, needed_makers, states_of
 from .slices import Division, chosen_count, possible_counts, slice_configuration
 
 # Batches of each slice that a maker's ring holds: one that is made while one is handed out.
@@ -178,8 +178,10 @@ class Deployment:
             node: any(self.plan.feeder_name(rank) in existing for rank in ranks)
             for node, ranks in self.plan.ranks_of.items()
         }
-        # What was chosen for an earlier stream of this name, whose end nobody has seen, counts no more.
-        chosen = self._chosen.get() if self._detached and any(fed.values()) else None
+        if self._detached and not any(fed.values()):
+            # What was chosen for an earlier stream of this name, whose end nobody has seen, counts no more.
+            self._chosen.forget()
+        chosen = self._chosen.get() if self._detached else None
         for node, ranks in self.plan.ranks_of.items():
             # Feeders come last: where they are, the makers are those that somebody has wanted since.
             if chosen is not None or not fed[node]:
@@ -351,17 +353,20 @@ class Deployment:
             return
         states = states_of(self._makers(node), reports)
         on_their_way = self._starts[node].on_their_way(states, time.monotonic())
+        # One that cannot run is not waited for, nor counted.
+        useful = len(on_their_way) + list(states.values()).count("running")
+        most = self.plan.division.count * len(reports)
         wanted = needed_makers(
-            len(states),
+            max(1, useful),
             starved=max(report["ring"]["trainer_starved_percent"] for report in reports) / 100,
             full=min(report["ring"]["full_percent"] for report in reports) / 100,
-            most=self.plan.division.count * len(reports),
+            most=most,
         )
-        # Whether another one is needed shows when those on their way are there. One that cannot run is not waited for.
-        if wanted > len(states) and not on_their_way and some_node_has(self.plan.cpus):
-            self.add_maker(node)
-        elif wanted < len(states):
+        if is_one_too_many(len(states), useful=useful, wanted=wanted, most=most):
             self._end(in_order_of_leaving(states)[0])
+        # Whether another one is needed shows when those on their way are there.
+        elif wanted > useful and not on_their_way and some_node_has(self.plan.cpus):
+            self.add_maker(node)
 
     def _end_scaling(self) -> None:
         self._stopping.set()

@@ -15,6 +15,7 @@ from typing import Any, Final
 import ray
 from ray.exceptions import RayError
 
+from .. import _library as c
 from .. import _remains
 from .._producer import Reservation, RingProducer
 from ..errors import CorruptRingError, ReaderBusyError, SasslError
@@ -301,23 +302,18 @@ class Feeder:
             self._renewals.popleft()
         if len(self._renewals) >= _MOST_RENEWALS:
             raise CorruptRingError(why)
-        is_given_up = False
         while True:
             try:
                 if ring.renew(_PATIENCE_SECONDS):
                     break
-            except ReaderBusyError as error:
-                self._note_ring(f"{why}, and the ring is not made anew: {error}")
-                if not is_given_up:
-                    # An attached reader goes on in the ring without a name.
-                    return
-            except OSError as error:
+            except (ReaderBusyError, OSError) as error:
                 # Most often memory is lacking, which the reader of the old ring still holds.
                 self._note_ring(f"{why}, and the ring cannot be made anew yet: {error}")
                 self._stopping.wait(_PATIENCE_SECONDS)
-            if not is_given_up:
-                is_given_up = True
-                self._give_back(ring)
+                if ring.counters().producer_state == c.SERVING:
+                    # It is not given up, and an attached reader goes on in the ring without a name.
+                    return
+            self._give_back(ring)
             if self._stopping.is_set():
                 return
         self._renewals.append(now)

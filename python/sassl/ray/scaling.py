@@ -31,6 +31,17 @@ def needed_makers(present: int, *, starved: float, full: float, most: int) -> in
     return present
 
 
+def is_one_too_many(present: int, *, useful: int, wanted: int, most: int) -> bool:
+    """Whether one of them is to go: because fewer are needed, or to make room for one that can run.
+
+    :param present: how many there are.
+    :param useful: how many of them run, or soon will.
+    :param wanted: how many of these there should be.
+    :param most: how many the slices are enough for.
+    """
+    return wanted < useful or (useful < wanted and present >= most)
+
+
 def states_of(names: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The state of each maker, by what feeders report. One that none has seen yet is starting."""
     told: dict[str, str] = {}
