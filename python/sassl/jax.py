@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from ._imagenet import IMAGENET_MEAN, IMAGENET_STD
 from .batch import Array, Batch
+from .errors import ReaderClosedError
 from .reader import Reader, warn_of_another_part
 
 
@@ -129,7 +131,8 @@ class DeviceLoader:
             return self._moved(batch)
         except BaseException:
             # Nobody has it: it comes when it is asked for again.
-            self.reader.seek(batch.number)
+            with contextlib.suppress(ReaderClosedError):
+                self.reader.seek(batch.number)
             raise
 
     def _moved(self, batch: Batch) -> DeviceBatch:

@@ -111,7 +111,8 @@ def _detach(handle: Handle, is_done: bool) -> None:
         try:
             handle.transfers.stop()
         finally:
-            # Whatever a device says: the ring is for the next reader.
+            # Whatever a device says, the ring is for the next reader, as far as no copy is under way: what a device
+            # still copies keeps the lock until it is let go.
             c.library.sassl_ring_consumer_detach(handle.address, is_done, None)
 
 
@@ -348,6 +349,7 @@ class Reader(Iterator[Batch]):
         if self._ahead:
             # The loader that has fetched them does not hand them out now: they come again.
             self.seek(self.position)
+        self._handed = None
         return self._take(timeout)
 
     def _take(self, timeout: float = float("inf")) -> Batch:
@@ -523,9 +525,11 @@ class Reader(Iterator[Batch]):
                 # What an exception kept from its caller was not read, nor was what a loader has fetched ahead.
                 self.seek(self.position)
             self._finalizer.detach()
-            _detach(self._handle, is_done)
-            self._ahead.clear()
-            self._handed = None
+            try:
+                _detach(self._handle, is_done)
+            finally:
+                self._ahead.clear()
+                self._handed = None
 
     def __enter__(self) -> Reader:
         return self

@@ -258,6 +258,17 @@ def test_a_killed_trainer_that_keeps_no_batch_gets_it_again(directory: str) -> N
             assert next(reader).number == 4
 
 
+def test_what_a_loader_has_handed_out_was_read_when_the_reader_reads_on(directory: str) -> None:
+    with stream(directory) as producer:
+        dataset = ring_dataset(directory)
+        views, _ = next(iter(DeviceLoader(dataset, device="cpu")))
+        del views
+        for number in range(1, 6):
+            assert next(dataset.reader).number == number
+        assert producer.counters().reader_next >= 4
+        dataset.close()
+
+
 def test_a_device_out_of_memory_loses_no_batch(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
     device = install(monkeypatch, LateDevice(fails_at=frozenset({0, 4, 5})))
     with full_ring(directory):

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ray")
 
 from sassl.ray.assignment import Assignment, assign, duration
-from sassl.ray.scaling import Starts, in_order_of_leaving, is_one_too_many, needed_makers, states_of
+from sassl.ray.scaling import Failures, Starts, in_order_of_leaving, needed_makers, states_of
 from sassl.ray.slices import Division, chosen_count, possible_counts
 
 
@@ -93,12 +93,15 @@ def test_makers_that_do_not_run_go_first_and_then_the_farthest() -> None:
     assert in_order_of_leaving(states) == ["f", "d", "a", "c", "e", "b"]
 
 
-def test_makers_that_cannot_run_make_room_for_one_that_can() -> None:
-    assert is_one_too_many(2, useful=1, wanted=2, most=2)
-    assert not is_one_too_many(2, useful=1, wanted=2, most=3)
-    assert not is_one_too_many(2, useful=1, wanted=1, most=2)
-    assert is_one_too_many(3, useful=2, wanted=1, most=8)
-    assert not is_one_too_many(2, useful=2, wanted=2, most=2)
+def test_makers_that_have_not_run_for_a_minute_are_given_up_and_one_of_another_stream_at_once() -> None:
+    failures = Failures()
+    assert failures.hopeless({"a": "running", "b": "failed", "c": "refused", "d": "starting"}, 0) == ["c"]
+    # Its daemon was started again, and has failed again.
+    assert failures.hopeless({"a": "unreachable", "b": "starting", "d": "starting"}, 30) == []
+    assert failures.hopeless({"a": "unreachable", "b": "failed", "d": "starting"}, 61) == ["b"]
+    assert failures.hopeless({"a": "unreachable", "b": "failed", "d": "starting"}, 91) == ["b", "a"]
+    assert failures.hopeless({"a": "running", "b": "running", "d": "starting"}, 100) == []
+    assert failures.hopeless({"a": "failed", "b": "unreachable", "d": "starting"}, 130) == []
 
 
 def test_only_makers_that_start_are_waited_for_and_not_for_ever() -> None:

@@ -406,7 +406,8 @@ void sassl_ring_producer_counters(struct sassl_ring_producer *producer, struct s
 int sassl_ring_producer_is_named(struct sassl_ring_producer *producer);
 /// Puts a new instance in the place of the present one, as a restarted producer does: when CORRUPT was returned, or the file has
 /// lost its name. The reader goes on there with its next batch. Reservations that are out become void, and TIMEOUT is returned
-/// while there are any; call again, from the thread that reserves. Errors: those of `create`, and STATE after `finish`; when something
+/// while there are any; call again, from the thread that reserves. Errors: those of `create`, and STATE after `finish`; SPACE comes at
+/// once, whatever `space_timeout_ns` was, and the caller tries again; when something
 /// stands in the place of the file, that is told before the present instance is given up.
 int sassl_ring_producer_renew(struct sassl_ring_producer *producer, uint64_t timeout_ns, struct sassl_ring_error *error);
 /// Says that nothing more will come and removes the file. Reservations that are out become void, and `reserve` returns STATE. A

@@ -14,7 +14,9 @@ For example:
 try:
     import ray  # noqa: F401
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("sassl.ray needs Ray on every node of the cluster: pip install 'sassl[ray]'") from error
+    raise ModuleNotFoundError(
+        "sassl.ray needs Ray on every node of the cluster: pip install the wheel with [ray] behind its name"
+    ) from error
 
 from .deployment import Deployment, serve
 

@@ -27,7 +27,7 @@ from .feeder import Feeder, FeederOptions
 from .known_makers import NAMESPACE
 from .log import say
 from .maker import Maker
-from .scaling import Starts, in_order_of_leaving, is_one_too_many, needed_makers, states_of
+from .scaling import Failures, Starts, in_order_of_leaving, needed_makers, states_of
 from .slices import Division, chosen_count, possible_counts, slice_configuration
 
 # Batches of each slice that a maker's ring holds: one that is made while one is handed out.
@@ -156,6 +156,7 @@ class Deployment:
         self._stopping = threading.Event()
         self._scaler: threading.Thread | None = None
         self._starts = {node: Starts() for node in plan.ranks_of}
+        self._failures = {node: Failures() for node in plan.ranks_of}
         self._chosen = _ChosenNumber(plan.name)
         # An actor that is not detached lives as long as there is a handle to it.
         self._handles: dict[str, Any] = {}
@@ -353,20 +354,23 @@ class Deployment:
             return
         states = states_of(self._makers(node), reports)
         on_their_way = self._starts[node].on_their_way(states, time.monotonic())
-        # One that cannot run is not waited for, nor counted.
-        useful = len(on_their_way) + list(states.values()).count("running")
+        hopeless = self._failures[node].hopeless(states, time.monotonic())
         most = self.plan.division.count * len(reports)
         wanted = needed_makers(
-            max(1, useful),
+            len(states),
             starved=max(report["ring"]["trainer_starved_percent"] for report in reports) / 100,
             full=min(report["ring"]["full_percent"] for report in reports) / 100,
-            most=most,
+            # One more than there is work for means that there is work for one that runs in place of one that does not.
+            most=most + 1,
         )
-        if is_one_too_many(len(states), useful=useful, wanted=wanted, most=most):
+        # Whether another one is needed shows when those on their way are there. One that cannot run is not waited for.
+        if wanted < len(states) or len(states) > most:
             self._end(in_order_of_leaving(states)[0])
-        # Whether another one is needed shows when those on their way are there.
-        elif wanted > useful and not on_their_way and some_node_has(self.plan.cpus):
-            self.add_maker(node)
+        elif wanted > len(states) and not on_their_way:
+            if len(states) < most and some_node_has(self.plan.cpus):
+                self.add_maker(node)
+            elif len(states) >= most and hopeless:
+                self._end(hopeless[0])
 
     def _end_scaling(self) -> None:
         self._stopping.set()

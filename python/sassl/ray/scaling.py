@@ -13,6 +13,8 @@ _IN_USE: Final = 0.8
 # For how long one that starts is waited for before another one is added: reading a large data set takes minutes, and an
 # actor that Ray has no place for never starts.
 _START_SECONDS: Final = 600.0
+# For how long one that has failed may come back by itself: its daemon is started again, its node answers again.
+_RECOVERY_SECONDS: Final = 60.0
 
 
 def needed_makers(present: int, *, starved: float, full: float, most: int) -> int:
@@ -29,17 +31,6 @@ def needed_makers(present: int, *, starved: float, full: float, most: int) -> in
     if starved < _TOLERATED:
         return max(1, min(present, math.ceil(present * (1 - full) / _IN_USE)))
     return present
-
-
-def is_one_too_many(present: int, *, useful: int, wanted: int, most: int) -> bool:
-    """Whether one of them is to go: because fewer are needed, or to make room for one that can run.
-
-    :param present: how many there are.
-    :param useful: how many of them run, or soon will.
-    :param wanted: how many of these there should be.
-    :param most: how many the slices are enough for.
-    """
-    return wanted < useful or (useful < wanted and present >= most)
 
 
 def states_of(names: Iterable[str], reports: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -75,3 +66,21 @@ class Starts:
         starting = (name for name, state in states.items() if state == "starting")
         self._since = {name: self._since.get(name, now) for name in starting}
         return [name for name, since in self._since.items() if now - since < _START_SECONDS]
+
+
+class Failures:
+    """Which makers will hardly run any more: the stream is not theirs, or they have not run for too long."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def hopeless(self, states: Mapping[str, str], now: float) -> list[str]:
+        """Takes note of the makers' states at a time in seconds, and names those, the one first that is to go first."""
+        idle = (name for name, state in states.items() if state != "running")
+        self._since = {name: self._since.get(name, now) for name in idle}
+
+        def is_hopeless(name: str) -> bool:
+            has_failed = states[name] in ("failed", "unreachable") and now - self._since[name] > _RECOVERY_SECONDS
+            return states[name] == "refused" or has_failed
+
+        return [name for name in in_order_of_leaving(states) if is_hopeless(name)]
