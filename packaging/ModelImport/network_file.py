@@ -35,6 +35,18 @@ class MissingPackageError(Exception):
         )
 
 
+class OutdatedPackageError(MissingPackageError):
+    """A Python package that is too old to read files of this kind safely."""
+
+    def __init__(self, package: str, found: str, oldest: str, why: str) -> None:
+        """Say what to install."""
+        Exception.__init__(
+            self,
+            f"the Python package {package} is {found}, and {why}; install {package} {oldest} or newer with "
+            f"'{sys.executable} -m pip install \"{package}>={oldest}\"', or name a Python that has it in SASSL_PYTHON",
+        )
+
+
 def required(module: str, kind: str, package: str | None = None) -> Any:
     """Import a module that files of a kind need."""
     try:

@@ -9,7 +9,7 @@ model file is refused by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,14 @@ NOMINAL_SIDE = 64
 # The epsilon of every published network; a quantised file has it rounded.
 EPSILON = 1e-5
 
-Symbol = tuple[str, str]
+# ONNX Runtime's quantiser leaves out an activation that the saturation of the integers does anyway: where it clamped at
+# 6, their range ends there, but for the rounding of its scale.
+LARGEST_RANGE_OF_RELU6 = 6 * (1 + 1 / 255)
+
+# A layer, and how often it had been changed when its output was taken: before and after its activation it puts out
+# something else.
+Output = tuple[str, int]
+Symbol = tuple[str, str, int]
 Monomial = tuple[Symbol, ...]
 
 
@@ -34,16 +41,17 @@ Monomial = tuple[Symbol, ...]
 class Polynomial:
     """A sum of products of symbols, each with one coefficient or one for each channel.
 
-    Symbols are ("picture", layer), ("mean", layer), ("variance", layer), ("root", layer) for sqrt(variance + epsilon),
-    ("inverse", layer) for its reciprocal, ("style", map) and ("z", "").
+    Symbols are ("picture", layer, version), ("mean", layer, version), ("variance", layer, version), ("root", layer,
+    version) for sqrt(variance + epsilon), ("inverse", layer, version) for its reciprocal, ("style", map, 0) and
+    ("z", "", 0).
     """
 
     terms: dict[Monomial, Numbers]
 
     @staticmethod
-    def of(kind: str, name: str = "") -> Polynomial:
+    def of(kind: str, name: str = "", version: int = 0) -> Polynomial:
         """Return a single symbol."""
-        return Polynomial({((kind, name),): np.ones(1)})
+        return Polynomial({((kind, name, version),): np.ones(1)})
 
     def plus(self, other: Polynomial, sign: float = 1) -> Polynomial:
         """Return the sum or the difference."""
@@ -67,11 +75,11 @@ class Polynomial:
             pictures = [symbol for symbol in monomial if symbol[0] == "picture"]
             rest = Polynomial({tuple(symbol for symbol in monomial if symbol[0] != "picture"): factor})
             if len(pictures) == 1:
-                mean = Polynomial.of("mean", pictures[0][1])
+                mean = Polynomial.of("mean", *pictures[0][1:])
             elif len(pictures) == 2 and pictures[0] == pictures[1]:
-                layer = pictures[0][1]
-                square = Polynomial.of("mean", layer).times(Polynomial.of("mean", layer))
-                mean = Polynomial.of("variance", layer).plus(square)
+                output = pictures[0][1:]
+                square = Polynomial.of("mean", *output).times(Polynomial.of("mean", *output))
+                mean = Polynomial.of("variance", *output).plus(square)
             elif not pictures:
                 mean = Polynomial({(): np.ones(1)})
             else:
@@ -79,17 +87,17 @@ class Polynomial:
             result = result.plus(rest.times(mean))
         return result
 
-    def single(self, kind: str) -> str | None:
-        """Return the name of the symbol of a kind that this is, with the factor 1, or None."""
+    def single(self, kind: str) -> Output | None:
+        """Return the name and version of the symbol of a kind that this is, with the factor 1, or None."""
         if len(self.terms) != 1:
             return None
         ((monomial, factor),) = self.terms.items()
         is_one = len(monomial) == 1 and monomial[0][0] == kind and np.all(factor == 1)
-        return monomial[0][1] if is_one else None
+        return monomial[0][1:] if is_one else None
 
-    def pictures(self) -> set[str]:
+    def pictures(self) -> set[Output]:
         """Return the layers whose outputs it holds."""
-        return {name for monomial in self.terms for kind, name in monomial if kind == "picture"}
+        return {(name, version) for monomial in self.terms for kind, name, version in monomial if kind == "picture"}
 
 
 @dataclass(frozen=True)
@@ -111,13 +119,19 @@ class Traced:
         """Whether it has rows and columns."""
         return bool(self.value.pictures())
 
+    @property
+    def waits(self) -> bool:
+        """Whether a border or an enlargement waits for the next convolution, which only a convolution can have."""
+        return any(self.padding) or self.upsampling != 1
+
 
 class Trace:
     """One graph on its way to layers."""
 
-    def __init__(self, graph: Any, onnx: Any, picture: str, style: str | None) -> None:
-        """Start with the inputs and the constants."""
+    def __init__(self, graph: Any, onnx: Any, picture: str, style: str | None, opset: int) -> None:
+        """Start with the inputs and the constants; `opset` is the version of ONNX's own operators."""
         self.onnx = onnx
+        self.opset = opset
         self.graph = graph
         self.list = LayerList()
         self.styles: dict[str, tuple[Array, Array]] = {}
@@ -136,6 +150,8 @@ class Trace:
             elif value.name == style:
                 self.traced[value.name] = Traced(Polynomial.of("z"), self.shape_of(value))
         self.read: set[str] = set()
+        self.versions: dict[str, int] = {}
+        self.saturated: dict[tuple[str, str], Traced] = {}
 
     @staticmethod
     def shape_of(value: Any) -> tuple[int, ...]:
@@ -208,20 +224,36 @@ class Trace:
 
     def layer(self, value: Polynomial) -> str:
         """Return the layer whose output a polynomial is, making the layers that it calls for."""
-        name = value.single("picture")
-        if name is not None:
-            return name
+        for name, version in value.pictures():
+            self.check_current(name, version)
+        single = value.single("picture")
+        if single is not None:
+            return single[0]
         pictures = value.pictures()
         if len(pictures) == 1:
-            return self.normalized(value, next(iter(pictures)))
-        parts = [Polynomial.of("picture", picture) for picture in sorted(pictures)]
+            return self.normalized(value, next(iter(pictures))[0])
+        parts = [Polynomial.of("picture", *picture) for picture in sorted(pictures)]
         if len(parts) == 2 and not value.plus(parts[0], -1).plus(parts[1], -1).terms:
             order = [layer["name"] for layer in self.list.layers]
-            names = sorted(pictures, key=lambda name: order.index(name) if name in order else -1)
+            names = sorted((name for name, _ in pictures), key=lambda name: order.index(name) if name in order else -1)
             for name in names:
                 self.read.add(name)
             return self.list.add("addition", self.fresh_name("sum"), names)
         raise refused("it computes something of pictures that no layer of a model file does")
+
+    def output(self, name: str) -> Polynomial:
+        """Return what a layer puts out as it is now."""
+        return Polynomial.of("picture", name, self.versions.get(name, 0))
+
+    def changed(self, name: str) -> str:
+        """Count a change of a layer, after which its output from before is to be had no more; return its name."""
+        self.versions[name] = self.versions.get(name, 0) + 1
+        return name
+
+    def check_current(self, name: str, version: int) -> None:
+        """Refuse the output of a layer from before a change."""
+        if version != self.versions.get(name, 0):
+            raise refused(f"an activation or a normalisation follows {name}, whose output others read without it")
 
     def convolution(self, name: str) -> dict[str, Any]:
         """Return a convolution that may still be changed, because nobody has read it."""
@@ -235,7 +267,8 @@ class Trace:
     def normalized(self, value: Polynomial, name: str) -> str:
         """Recognise a convolution's instance normalisation, or constants that go into its weights."""
         layer = self.convolution(name)
-        picture, mean, inverse = ("picture", name), ("mean", name), ("inverse", name)
+        version = self.versions.get(name, 0)
+        picture, mean, inverse = (("picture", name, version), ("mean", name, version), ("inverse", name, version))
         terms = dict(value.terms)
         if all(monomial in ((), (picture,)) for monomial in terms):
             scale = np.broadcast_to(terms.get((picture,), np.zeros(1)), (layer["channels"],))
@@ -243,7 +276,7 @@ class Trace:
             weight, bias = self.list.tensors[f"{name}.weight"], self.list.tensors[f"{name}.bias"]
             self.list.tensors[f"{name}.weight"] = (weight * scale[:, None, None, None]).astype(np.float32)
             self.list.tensors[f"{name}.bias"] = (bias * scale + shift).astype(np.float32)
-            return name
+            return self.changed(name)
         styles = [symbol for monomial in terms for symbol in monomial if symbol[0] == "style"]
         scales = [symbol for monomial in terms for symbol in monomial if symbol[0] == "style" and picture in monomial]
         shifts = [symbol for symbol in styles if symbol not in scales]
@@ -258,7 +291,7 @@ class Trace:
             if symbols:
                 matrix, bias = self.styles[symbols[0][1]]
                 self.list.tensors[f"{name}.{part}.weight"], self.list.tensors[f"{name}.{part}.bias"] = matrix, bias
-        return name
+        return self.changed(name)
 
     def fresh_name(self, wanted: str) -> str:
         """Return a name that no layer has, from what a file calls a weight."""
@@ -279,7 +312,73 @@ class Trace:
         """Pass a value on."""
         return self.operand(node.input[0])
 
-    on_Identity = on_Cast = on_Dropout = on_QuantizeLinear = on_DequantizeLinear = same
+    on_Identity = on_Dropout = on_DequantizeLinear = same
+
+    def on_Cast(self, node: Any, attributes: dict[str, Any]) -> Traced:
+        """Pass a value on in another type of real numbers; whole ones would lose what is behind the point."""
+        types = self.onnx.TensorProto
+        if attributes["to"] not in (types.FLOAT, types.FLOAT16, types.BFLOAT16, types.DOUBLE):
+            raise refused(f"it casts to {types.DataType.Name(attributes['to'])}, and layers compute with real numbers")
+        return self.operand(node.input[0])
+
+    def on_QuantizeLinear(self, node: Any, attributes: dict[str, Any]) -> Traced:
+        """Pass a value on; a range that starts at 0 is the activation that ONNX Runtime's quantiser left out for it."""
+        value = self.operand(node.input[0])
+        low, high = self.quantized_range(node, attributes)
+        if not np.any(low == 0) or not (value.is_picture or value.value.single("end")):
+            return value
+        activation = "relu6" if np.all(high <= LARGEST_RANGE_OF_RELU6) else "relu"
+        # Some quantisers give each reader integers of its own.
+        made = (node.input[0], activation)
+        if made in self.saturated:
+            return self.saturated[made]
+        # Squares are on their way to a variance, and are never below 0.
+        is_square = any(sum(symbol[0] == "picture" for symbol in monomial) > 1 for monomial in value.value.terms)
+        if np.all(low == 0) and (is_square or self.is_positive(value.value)):
+            return value
+        if not value.is_picture or not np.all(low == 0):
+            raise refused("its integers clamp some numbers at 0, which no layer of a model file does there")
+        self.saturated[made] = self.activated(node, activation, "the clamp of its integers at 0")
+        return self.saturated[made]
+
+    def quantized_range(self, node: Any, attributes: dict[str, Any]) -> tuple[Numbers, Numbers]:
+        """Return the least and the greatest number that a QuantizeLinear can put out."""
+        scale = np.asarray(self.constant(node, 1), np.float64)
+        zero = self.constant(node, 2)
+        if zero is None:
+            wanted = attributes.get("output_dtype", 0) or self.onnx.TensorProto.UINT8
+            zero = np.zeros(1, self.onnx.helper.tensor_dtype_to_np_dtype(wanted))
+        integers = re.fullmatch(r"(u?)int([0-9]+)", np.asarray(zero).dtype.name)
+        if integers is None:
+            # Numbers of eight bits with a point have a sign.
+            return np.full(1, -np.inf), np.full(1, np.inf)
+        count = 2 ** int(integers[2])
+        first = 0 if integers[1] else -count // 2
+        centre = np.asarray(zero).astype(np.float64)
+        return (first - centre) * scale, (first + count - 1 - centre) * scale
+
+    def is_positive(self, value: Polynomial) -> bool:
+        """Return whether a picture is 0 or greater everywhere, as it stands."""
+        if value.pictures() == {("picture", 0)}:
+            scale = value.terms.get((("picture", "picture", 0),), np.zeros(1))
+            # The picture is in 0...1.
+            return bool(np.all(np.minimum(scale, 0) + value.terms.get((), np.zeros(1)) >= 0))
+        single = value.single("picture")
+        if single is None:
+            return False
+        self.check_current(*single)
+        positive = {"picture"}
+        before = "picture"
+        for layer in self.list.layers:
+            if layer["layer"] == "convolution":
+                is_positive = layer.get("activation", "identity") != "identity"
+            else:
+                # Means, maxima, sums and rearrangements of what is not negative are not either.
+                is_positive = positive.issuperset(layer.get("from", [before]))
+            before = layer["name"]
+            if is_positive:
+                positive.add(before)
+        return single[0] in positive
 
     def reshaped(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Pass on numbers of channels in another shape."""
@@ -308,15 +407,28 @@ class Trace:
     def arithmetic(self, node: Any, combine: Callable[[Polynomial, Polynomial], Polynomial]) -> Traced:
         """Combine two operands; two pictures become a layer."""
         left, right = (self.operand(name) for name in node.input)
+        for name, other in zip(node.input, (right, left), strict=True):
+            self.check_channels(name, other)
+        if left.waits or right.waits:
+            raise refused("it computes with a picture that has got a border or was enlarged, before a convolution")
         values = [left.value, right.value]
         if left.is_picture and right.is_picture and len(left.value.pictures() | right.value.pictures()) > 1:
-            values = [Polynomial.of("picture", self.layer(value)) for value in values]
+            values = [self.output(self.layer(value)) for value in values]
         shape = max(left.shape, right.shape, key=lambda shape: (len(shape), np.prod(shape)))
         rows_axis = left.rows_axis if left.is_picture else right.rows_axis
         combined = combine(*values)
         if len(combined.pictures()) > 1:
-            combined = Polynomial.of("picture", self.layer(combined))
+            combined = self.output(self.layer(combined))
         return Traced(combined, shape, rows_axis=rows_axis)
+
+    def check_channels(self, name: str, other: Traced) -> None:
+        """Refuse constants that differ along the rows or columns of a picture instead of along its channels."""
+        if name in self.traced or not other.is_picture:
+            return
+        shape = np.shape(self.constants[name])
+        from_end = 3 if other.rows_axis == 2 else 1
+        if any(size > 1 and len(shape) - axis != from_end for axis, size in enumerate(shape)):
+            raise refused(f"constant {name} of shape {shape} has not one number for each channel of the picture")
 
     def on_Add(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Add."""
@@ -339,10 +451,10 @@ class Trace:
         """Return one over a constant, or over the root of a variance."""
         if set(value.terms) == {()}:
             return Polynomial({(): 1 / value.terms[()]})
-        name = value.single("root")
-        if name is None:
+        output = value.single("root")
+        if output is None:
             raise refused("it divides by something else than a constant or a standard deviation")
-        return Polynomial.of("inverse", name)
+        return Polynomial.of("inverse", *output)
 
     def on_Reciprocal(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Return one over it."""
@@ -359,19 +471,21 @@ class Trace:
     def on_Sqrt(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Return the root of a variance and an epsilon."""
         value = self.operand(node.input[0])
-        names = [name for monomial in value.value.terms for kind, name in monomial if kind == "variance"]
-        if len(names) != 1:
+        outputs = [symbol[1:] for monomial in value.value.terms for symbol in monomial if symbol[0] == "variance"]
+        if len(outputs) != 1:
             raise refused("it takes the root of something else than a variance")
-        rest = value.value.plus(Polynomial.of("variance", names[0]), -1)
+        rest = value.value.plus(Polynomial.of("variance", *outputs[0]), -1)
         if set(rest.terms) != {()} or abs(float(rest.terms[()][0]) - EPSILON) > 0.01 * EPSILON:
             raise refused(f"the variance under its root is not that of a picture with {EPSILON} added")
-        return replace(value, value=Polynomial.of("root", names[0]))
+        return replace(value, value=Polynomial.of("root", *outputs[0]))
 
     def averaged(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Average over the picture."""
         value = self.operand(node.input[0])
         if not value.is_picture:
             raise refused("it averages something else than a picture")
+        if value.waits or (node.op_type == "GlobalAveragePool" and value.rows_axis != 2):
+            raise refused("it averages a picture that has got a border or was enlarged, or whose channels come last")
         axes = (
             self.constant(node, 1) if node.op_type == "ReduceMean" and len(node.input) > 1 else attributes.get("axes")
         )
@@ -386,13 +500,16 @@ class Trace:
     def on_InstanceNormalization(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Normalise with constants."""
         value = self.operand(node.input[0])
+        if value.waits or value.rows_axis != 2:
+            raise refused("it normalises a picture that has got a border or was enlarged, or whose channels come last")
         name = self.layer(value.value)
+        version = self.versions.get(name, 0)
         if abs(attributes.get("epsilon", 1e-5) - EPSILON) > 0.01 * EPSILON:
             raise refused(f"its epsilon is not {EPSILON}")
-        centred = Polynomial.of("picture", name).plus(Polynomial.of("mean", name), -1)
+        centred = Polynomial.of("picture", name, version).plus(Polynomial.of("mean", name, version), -1)
         scale = Polynomial({(): np.asarray(self.constant(node, 1), np.float64)})
         shift = Polynomial({(): np.asarray(self.constant(node, 2), np.float64)})
-        normalized = centred.times(Polynomial.of("inverse", name))
+        normalized = centred.times(Polynomial.of("inverse", name, version))
         if np.all(scale.terms[()] == 1):
             scale = Polynomial({(): np.ones(1)})
         return replace(value, value=normalized.times(scale).plus(shift))
@@ -403,6 +520,8 @@ class Trace:
         """Remember a border for the next convolution."""
         value = self.operand(node.input[0])
         mode = attributes.get("mode", b"constant").decode()
+        if self.constant(node, 3) is not None:
+            raise refused("its border is given for axes by their numbers; export it for an operator set before 18")
         pads = [int(size) for size in (self.constant(node, 1) if len(node.input) > 1 else attributes["pads"])]
         row, column = value.rows_axis, value.rows_axis + 1
         sides = (pads[row], pads[row + 4], pads[column], pads[column + 4])
@@ -432,12 +551,44 @@ class Trace:
             return value
         if attributes.get("mode", b"nearest") != b"nearest" or sides != [2.0, 2.0] or any(value.padding):
             raise refused("it enlarges by something else than repeating rows and columns once")
+        if not self.repeats(attributes):
+            raise refused(
+                "it enlarges by taking other pixels than each twice; export it with coordinate_transformation_mode "
+                "asymmetric and nearest_mode floor"
+            )
         shape = list(value.shape)
         for axis in range(2):
             shape[value.rows_axis + axis] *= 2
         return replace(value, shape=tuple(shape), upsampling=value.upsampling * 2)
 
     on_Upsample = on_Resize
+
+    def repeats(self, attributes: dict[str, Any]) -> bool:
+        """Return whether an enlargement to the double by nearest pixels takes each of them twice."""
+        # Upsample, and Resize before it had the two attributes, repeat; later the defaults are others.
+        modes = ("asymmetric", "floor") if self.opset < 11 else ("half_pixel", "round_prefer_floor")
+        names = ("coordinate_transformation_mode", "nearest_mode")
+        transformation, rounding = (
+            attributes.get(name, mode.encode()).decode() for name, mode in zip(names, modes, strict=True)
+        )
+        out = np.arange(2, 6)
+        half = (out + 0.5) / 2
+        places: dict[str, Numbers] = {
+            "asymmetric": out / 2,
+            "half_pixel": half - 0.5,
+            "half_pixel_symmetric": half - 0.5,
+            "pytorch_half_pixel": half - 0.5,
+            "tf_half_pixel_for_nn": half,
+        }
+        roundings: dict[str, Callable[[Numbers], Numbers]] = {
+            "floor": np.floor,
+            "ceil": np.ceil,
+            "round_prefer_floor": lambda place: np.ceil(place - 0.5),
+            "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+        }
+        if transformation not in places or rounding not in roundings:
+            return False
+        return bool(np.array_equal(roundings[rounding](places[transformation]), [1, 1, 2, 2]))
 
     def on_Conv(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Add a convolution, or a map of the style, or the predictor's end."""
@@ -450,7 +601,6 @@ class Trace:
             return self.mapped(value, weight[:, :, 0, 0], bias)
         if value.rows_axis != 2:
             raise refused("it convolves a picture whose channels come last")
-        reads, weight, bias = self.source(value, weight, bias)
         group = attributes.get("group", 1)
         if group not in (1, weight.shape[0]) or (group > 1 and value.shape[1] != group):
             raise refused(f"its channels are in {group} groups")
@@ -458,14 +608,13 @@ class Trace:
         if strides[0] != strides[1] or any(size != 1 for size in attributes.get("dilations", [1, 1])):
             raise refused("it has uneven strides or gaps in its kernel")
         padding, border = value.padding, value.border
-        if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
-            padding = self.same_padding(value, weight, strides[0], attributes["auto_pad"])
-            border = "zeros"
-        pads = attributes.get("pads", [0, 0, 0, 0])
-        if any(pads):
+        own = self.own_padding(value, attributes, weight.shape[2:], strides[0])
+        if any(own):
             if any(padding):
                 raise refused("it has two borders")
-            padding, border = (pads[0], pads[2], pads[1], pads[3]), "zeros"
+            padding, border = own, "zeros"
+        # Only now: whether what was done to the picture can go into the weights depends on the border.
+        reads, weight, bias = self.source(value, weight, bias, padding, border)
         keys: dict[str, Any] = {}
         if strides[0] != 1:
             keys["stride"] = strides[0]
@@ -482,29 +631,49 @@ class Trace:
         rows, columns = (
             (value.shape[2 + axis] + before[axis] - weight.shape[2 + axis]) // strides[0] + 1 for axis in range(2)
         )
-        return Traced(Polynomial.of("picture", name), (1, weight.shape[0], rows, columns))
+        return Traced(self.output(name), (1, weight.shape[0], rows, columns))
 
     @staticmethod
-    def same_padding(value: Traced, weight: Array, stride: int, mode: bytes) -> tuple[int, int, int, int]:
-        """Return the border that makes the output as large as the input over the stride."""
+    def own_padding(
+        value: Traced, attributes: dict[str, Any], kernel: Sequence[int], stride: int
+    ) -> tuple[int, int, int, int]:
+        """Return the border that a convolution or a pooling brings itself: top, bottom, left, right."""
+        pads = [int(size) for size in attributes.get("pads", [0, 0, 0, 0])]
+        mode = attributes.get("auto_pad", b"NOTSET").decode()
+        if mode == "NOTSET":
+            return pads[0], pads[2], pads[1], pads[3]
+        if any(pads):
+            raise refused(f"it has two borders, of its pads and its auto_pad {mode}")
+        if mode == "VALID":
+            return 0, 0, 0, 0
+        if mode not in ("SAME_UPPER", "SAME_LOWER"):
+            raise refused(f"its auto_pad is {mode}, which ONNX does not know")
         if any(value.padding):
             raise refused("it has two borders")
+        # The border that makes the output as large as the input over the stride.
         sides = []
         for axis in range(2):
             size = value.shape[2 + axis]
-            whole = max(0, (-(-size // stride) - 1) * stride + weight.shape[2 + axis] - size)
+            whole = max(0, (-(-size // stride) - 1) * stride + kernel[axis] - size)
             half = whole // 2
-            sides += [half, whole - half] if mode == b"SAME_UPPER" else [whole - half, half]
+            sides += [half, whole - half] if mode == "SAME_UPPER" else [whole - half, half]
         return sides[0], sides[1], sides[2], sides[3]
 
-    def source(self, value: Traced, weight: Array, bias: Array) -> tuple[str, Array, Array]:
+    def source(
+        self, value: Traced, weight: Array, bias: Array, padding: tuple[int, int, int, int], border: str
+    ) -> tuple[str, Array, Array]:
         """Return the layer that a convolution reads; what was done to the picture itself goes into the weights."""
-        picture = (("picture", "picture"),)
+        picture = (("picture", "picture", 0),)
         if set(value.value.terms) <= {(), picture} and value.value.single("picture") is None:
-            if any(value.padding) and value.border == "zeros":
-                raise refused("a border of zeros lies around a picture that is not in 0...1")
             scale = np.broadcast_to(value.value.terms.get(picture, np.zeros(1)), (3,))
             shift = np.broadcast_to(value.value.terms.get((), np.zeros(1)), (3,))
+            # In the weights the shift would be added to the border too; a factor leaves zeros what they are.
+            if any(padding) and border == "zeros" and np.any(shift != 0):
+                raise refused(
+                    "a border of zeros lies around a picture from which something was subtracted, or to which it was "
+                    "added, and a model's border is around the picture in 0...1; export the network without that "
+                    "(trained on pictures in 0...1), or with a mirrored border or none in its first convolution"
+                )
             exact = weight.astype(np.float64)
             bias = (bias + (exact * shift[None, :, None, None]).sum((1, 2, 3))).astype(np.float32)
             return "picture", (exact * scale[None, :, None, None]).astype(np.float32), bias
@@ -529,22 +698,26 @@ class Trace:
         mean = value.value.single("mean")
         if mean is None or self.end is not None:
             raise refused("it maps something else than the style, or the means of the last picture")
-        if self.list.layers[-1]["name"] != mean:
+        self.check_current(*mean)
+        if not self.list.layers or self.list.layers[-1]["name"] != mean[0]:
             raise refused("it maps the means of a picture that is not the last")
+        self.read.add(mean[0])
         self.end = (matrix, bias)
         return Traced(Polynomial.of("end"), (1, matrix.shape[0]))
 
-    def activated(self, node: Any, activation: str) -> Traced:
-        """Give a convolution its activation."""
+    def activated(self, node: Any, activation: str, what: str | None = None) -> Traced:
+        """Give a convolution its activation, which a refusal calls `what`."""
         value = self.operand(node.input[0])
+        if activation == "sigmoid" and any(value.padding):
+            raise refused("its sigmoid makes something else of the border that was added before it")
         name = self.layer(value.value)
         for layer in self.list.layers:
             if layer["name"] == name and layer["layer"] == "convolution" and "activation" not in layer:
                 if name in self.read:
                     break
                 layer["activation"] = activation
-                return replace(value, value=Polynomial.of("picture", name))
-        raise refused(f"its {activation} follows no convolution, or one that others read without it")
+                return replace(value, value=self.output(self.changed(name)))
+        raise refused(f"{what or 'its ' + activation} follows no convolution, or one that others read without it")
 
     def on_Relu(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Clamp at 0."""
@@ -576,34 +749,57 @@ class Trace:
         value = self.operand(node.input[0])
         kernel = list(attributes["kernel_shape"])
         strides = list(attributes.get("strides", [1, 1]))
-        pads = list(attributes.get("pads", [0, 0, 0, 0]))
         is_maximum = kind == "max_pooling"
-        unusual = any(value.padding) or value.upsampling != 1 or attributes.get("ceil_mode", 0)
-        if unusual or strides[0] != strides[1] or (any(pads) if is_maximum else strides[0] != 1):
+        unusual = value.waits or value.rows_axis != 2 or attributes.get("ceil_mode", 0)
+        unusual = unusual or any(size != 1 for size in attributes.get("dilations", [1, 1]))
+        if unusual or strides[0] != strides[1]:
+            raise refused("its window is none that a pooling layer has")
+        padding = self.own_padding(value, attributes, kernel, strides[0])
+        if any(padding) if is_maximum else strides[0] != 1:
             raise refused("its window is none that a pooling layer has")
         reads = self.layer(value.value)
         self.read.add(reads)
         name = self.fresh_name(f"pool{sum(layer['layer'].endswith('pooling') for layer in self.list.layers)}")
         if strides[0] != 1:
             keys = keys | {"stride": strides[0]}
-        if any(pads):
-            keys = keys | {"padding": [pads[0], pads[2], pads[1], pads[3]]}
+        if any(padding):
+            keys = keys | {"padding": list(padding)}
         self.list.add(kind, name, [reads], kernel=kernel, **keys)
         rows, columns = (
-            (value.shape[2 + axis] + pads[axis] + pads[2 + axis] - kernel[axis]) // strides[0] + 1 for axis in range(2)
+            (value.shape[2 + axis] + sum(padding[2 * axis : 2 * axis + 2]) - kernel[axis]) // strides[0] + 1
+            for axis in range(2)
         )
-        return Traced(Polynomial.of("picture", name), (1, value.shape[1], rows, columns))
+        return Traced(self.output(name), (1, value.shape[1], rows, columns))
 
     def on_Concat(self, node: Any, attributes: dict[str, Any]) -> Traced:
         """Add a layer that puts channels together."""
         values = [self.operand(name) for name in node.input]
-        if attributes["axis"] % 4 != 1 or any(not value.is_picture or any(value.padding) for value in values):
+        unusual = any(not value.is_picture or value.waits or value.rows_axis != 2 for value in values)
+        if attributes["axis"] % 4 != 1 or unusual:
             raise refused("it puts together something else than channels of pictures")
-        reads = [self.layer(value.value) for value in values]
-        self.read.update(reads)
+        reads = []
+        for value in values:
+            reads.append(self.layer(value.value))
+            # At once, lest the next of them change it.
+            self.read.add(reads[-1])
         name = self.list.add("concatenation", self.fresh_name("together"), reads)
         shape = values[0].shape
-        return Traced(Polynomial.of("picture", name), (1, sum(value.shape[1] for value in values), *shape[2:]))
+        return Traced(self.output(name), (1, sum(value.shape[1] for value in values), *shape[2:]))
+
+
+def check_side(picture: Any) -> None:
+    """Refuse a predictor's picture that is not square, or of open size: its means depend on the side it sees."""
+    dimensions = picture.type.tensor_type.shape.dim
+    sizes = [dimension.dim_value for dimension in dimensions]
+    first = 1 if sizes[3] == 3 and sizes[1] != 3 else 2
+    if not sizes[first] or sizes[first] != sizes[first + 1]:
+        height, width = (
+            dimension.dim_param or dimension.dim_value or "?" for dimension in dimensions[first : first + 2]
+        )
+        raise refused(
+            f"its picture {picture.name} is {height} pixels high and {width} wide, and a predictor sees squares of one "
+            "size; export it for the size that it was trained with"
+        )
 
 
 def read_onnx(path: Path, role: str) -> Network:
@@ -624,7 +820,17 @@ def read_onnx(path: Path, role: str) -> Network:
     if len(pictures) != 1 or len(others) != (1 if role == "transformer" else 0):
         wanted = "a picture and a style" if role == "transformer" else "one picture"
         raise refused(f"it takes {', '.join(value.name for value in inputs)}, and a {role} takes {wanted}")
-    trace = Trace(graph, onnx, pictures[0].name, others[0].name if others else None)
+    for value in inputs:
+        kind = value.type.tensor_type.elem_type
+        if kind not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
+            raise refused(
+                f"its input {value.name} is of type {onnx.TensorProto.DataType.Name(kind)}; export it for float32 or "
+                "float16, the picture in 0...1"
+            )
+    if role == "predictor":
+        check_side(pictures[0])
+    opset = max(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    trace = Trace(graph, onnx, pictures[0].name, others[0].name if others else None, opset)
     output = trace.run()
     if role == "predictor":
         shape = Trace.shape_of(pictures[0])
@@ -634,7 +840,7 @@ def read_onnx(path: Path, role: str) -> Network:
         matrix, bias = trace.end
         tensors = trace.list.tensors | {"embedding.weight": matrix, "embedding.bias": bias}
         return Network({"side": side, "layers": trace.list.layers}, matrix.shape[0], tensors)
-    if trace.list.layers[-1]["name"] != trace.layer(output.value):
+    if output.waits or not trace.list.layers or trace.list.layers[-1]["name"] != trace.layer(output.value):
         raise refused("its output is not that of its last layer")
     lengths = {matrix.shape[1] for matrix, _ in trace.styles.values()}
     if len(lengths) != 1:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inception import Names, inception_v3
-from network_file import Array, LayerList, Network, folded, refused, required
+from network_file import Array, LayerList, Network, OutdatedPackageError, folded, refused, required
 
 # Of torchvision's batch normalisation in Inception.
 EPSILON = 0.001
@@ -22,12 +23,20 @@ MEANS = np.array([0.485, 0.456, 0.406])
 DIVISORS = np.array([0.229, 0.224, 0.255])
 MULTIPLIERS = np.array([0.229, 0.224, 0.225])
 
+# Before it, torch.load(weights_only=True) could be made to run what a checkpoint says (CVE-2025-32434).
+OLDEST_TORCH = (2, 6)
+
 Tensors = dict[str, Array]
 
 
 def checkpoint(path: Path, key: str) -> Tensors:
     """Return the tensors of a checkpoint, or of the entry `key` of it."""
     torch = required("torch", "PyTorch checkpoints")
+    version = re.match(r"([0-9]+)\.([0-9]+)", str(torch.__version__))
+    if version is None or (int(version[1]), int(version[2])) < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        why = f"before {oldest} a checkpoint could run a program although it is opened for its tensors alone"
+        raise OutdatedPackageError("torch", str(torch.__version__), oldest, why)
     try:
         # Anything but tensors and containers of them is refused before it is made.
         stored: Any = torch.load(path, map_location="cpu", weights_only=True)
