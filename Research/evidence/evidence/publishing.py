@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +19,10 @@ _SECTION: Final = re.compile(r"(<!-- evidence: (\w+) -->\n)(?:(?!<!-- evidence:)
 
 
 def keep_logs(study: Study, results: Path) -> Study:
-    """Copies the logs of all finished runs, and returns the study with `results` as its folder."""
+    """Copies the logs of all finished runs, and returns the study with `results` as its folder.
+
+    Paths in them start at the study's folder: where that was is nobody's business.
+    """
     kept = dataclasses.replace(study, folder=results)
     if study.folder == results:
         return kept
@@ -28,7 +30,10 @@ def keep_logs(study: Study, results: Path) -> Study:
         if is_finished(study, run):
             kept.run_folder(run).mkdir(parents=True, exist_ok=True)
             for name in LOGS:
-                shutil.copyfile(study.run_folder(run) / name, kept.run_folder(run) / name)
+                text = (study.run_folder(run) / name).read_text(encoding="utf-8")
+                (kept.run_folder(run) / name).write_text(
+                    text.replace(f"{study.folder.absolute()}/", ""), encoding="utf-8"
+                )
     return kept
 
 

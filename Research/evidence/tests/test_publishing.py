@@ -11,7 +11,7 @@ import pytest
 from evidence.__main__ import RESULTS
 from evidence.comparison import values_of
 from evidence.publishing import LOGS, publish, with_sections
-from evidence.record import write_facts, write_table
+from evidence.record import read_facts, write_facts, write_table
 from evidence.scheduler import is_finished
 from evidence.study import Run, Study, StudyError, load
 
@@ -34,7 +34,8 @@ def finish(study: Study, run: Run, value: float) -> None:
     row = {"measure": "linear", "pictures": "clean", "severity": 0, "value": round(value, 5), "count": 75}
     write_table(folder / "measurements.csv", [row])
     write_table(folder / "training.csv", [{"epoch": 1, "loss": 1.0, "neighbour_accuracy": 0.5, "seconds": 1.0}])
-    write_facts(folder / "run.json", {**study.facts(run), "fingerprint": "0" * 64, "machines": []})
+    stream = [f'style.model = hash 0, "{study.folder.absolute()}/other.safetensors"']
+    write_facts(folder / "run.json", {**study.facts(run), "fingerprint": "0" * 64, "stream": stream, "machines": []})
     (folder / "checkpoint.pt").write_bytes(b"large")
 
 
@@ -53,6 +54,8 @@ def test_logs_are_kept_and_the_page_is_made_from_them(measured: Study, tmp_path:
     assert {path.name for path in (tmp_path / "images").iterdir()} == {
         *("evidence-differences.png", "evidence-training.png")
     }
+    kept = read_facts(results / "runs" / "simclr-off-0" / "run.json")
+    assert kept["stream"] == ['style.model = hash 0, "other.safetensors"']
     # The logs that are kept say all that is needed.
     shutil.rmtree(measured.folder)
     before = page.read_text()
