@@ -10,8 +10,7 @@
 #define FOLLOW_POLL_NS 200000ull
 
 bool consumer_has_no_producer(struct sassl_ring_consumer *consumer) {
-  return LOAD(consumer->current->header->producer_state) != SASSL_RING_SERVING ||
-         !byte_is_locked(consumer->lock_descriptor, SASSL_RING_PRODUCER_LOCK);
+  return mapping_has_no_producer(consumer->current, consumer->lock_descriptor);
 }
 
 /// Gives a dead, drained instance's memory back, which makes room for a successor where there is room for only one ring. The

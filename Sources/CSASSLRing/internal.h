@@ -76,6 +76,8 @@ void drop_lock(int descriptor, int byte);
 bool byte_is_locked(int descriptor, int byte);
 
 bool same_file(int descriptor, const char *path);
+/// Reads `count` bytes from `offset` on. False where they cannot be read (errno says why), or the file ends before (errno is 0).
+bool read_fully(int descriptor, void *bytes, size_t count, uint64_t offset);
 int segment_open(const char *path, int flags);
 /// As `owner_id` of the functions below: nobody is trusted besides root, this process's user and the service's.
 #define NO_OTHER_OWNER (-1)
@@ -126,6 +128,12 @@ bool name_is_valid(const char *name, size_t capacity);
 
 #define LOAD(field) __atomic_load_n(&(field), __ATOMIC_ACQUIRE)
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
+
+/// True when nothing can come into a segment any more: its producer said so, or is gone. `descriptor` is any of its file's.
+static inline bool mapping_has_no_producer(const struct sassl_ring_mapping *mapping, int descriptor) {
+  return LOAD(mapping->header->producer_state) != SASSL_RING_SERVING ||
+         !byte_is_locked(descriptor, SASSL_RING_PRODUCER_LOCK);
+}
 
 /// Tells the hook of a producer or consumer that a step was reached; true when the hook says that the process dies here.
 #define DIES_AT(owner, step) \

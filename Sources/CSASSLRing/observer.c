@@ -67,20 +67,10 @@ static int copy_payload(const struct sassl_ring_observer *observer, uint64_t seq
                         struct sassl_ring_error *error) {
   const struct sassl_ring_geometry *geometry = &observer->mapping->geometry;
   uint64_t start = geometry->payload_offset + sequence % geometry->slot_count * geometry->slot_bytes;
-  for (uint64_t done = 0; done < geometry->payload_bytes;) {
-    ssize_t count = pread(observer->descriptor, payload + done, geometry->payload_bytes - done, (off_t)(start + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(error, SASSL_RING_ERROR_SYSTEM, errno, "cannot read the ring: %s", strerror(errno));
-    if (count == 0) return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "the ring's file has been cut short");
-    done += (uint64_t)count;
-  }
-  return SASSL_RING_OK;
-}
-
-/// Whether the readers of a dead producer may have given the memory of its batches back.
-static bool may_be_emptied(const struct sassl_ring_observer *observer) {
-  return LOAD(observer->mapping->header->producer_state) != SASSL_RING_SERVING ||
-         !byte_is_locked(observer->descriptor, SASSL_RING_PRODUCER_LOCK);
+  if (read_fully(observer->descriptor, payload, geometry->payload_bytes, start)) return SASSL_RING_OK;
+  int cause = errno;
+  if (cause == 0) return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "the ring's file has been cut short");
+  return fail(error, SASSL_RING_ERROR_SYSTEM, cause, "cannot read the ring: %s", strerror(cause));
 }
 
 int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t number, struct sassl_ring_slot *slot,
@@ -102,7 +92,8 @@ int sassl_ring_observer_read(struct sassl_ring_observer *observer, uint64_t numb
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     if (LOAD(header->released) > sequence) break;
     if (payload != NULL && sassl_ring_crc32c(0, payload, mapping->geometry.payload_bytes) != slot->checksum) {
-      if (may_be_emptied(observer)) break;
+      // Readers of a dead producer give the memory of its batches back.
+      if (mapping_has_no_producer(mapping, observer->descriptor)) break;
       return fail(error, SASSL_RING_ERROR_CHECKSUM, 0, "batch %" PRIu64 " does not match its checksum", number);
     }
     return SASSL_RING_OK;

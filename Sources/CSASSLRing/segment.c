@@ -133,11 +133,12 @@ static int corrupt(struct sassl_ring_error *error, const char *path, const char 
   return fail(error, SASSL_RING_ERROR_CORRUPT, 0, "%s is not a usable ring: %s", path, what);
 }
 
-static bool read_fully(int descriptor, void *bytes, size_t count, uint64_t offset) {
+bool read_fully(int descriptor, void *bytes, size_t count, uint64_t offset) {
   unsigned char *cursor = bytes;
   while (count > 0) {
     ssize_t got = pread(descriptor, cursor, count, (off_t)offset);
     if (got < 0 && errno == EINTR) continue;
+    if (got == 0) errno = 0;
     if (got <= 0) return false;
     cursor += got;
     offset += (uint64_t)got;

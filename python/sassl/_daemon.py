@@ -59,6 +59,19 @@ def shown(file: Path) -> dict[str, Any]:
     return configuration
 
 
+def status_of(file: Path) -> dict[str, Any]:
+    """What `sasslctl status` says of the daemon with this configuration file.
+
+    Raises `OSError`, `ValueError` or `subprocess.TimeoutExpired` where there is no answer now: sasslctl is being
+    replaced, say, or the machine has no process to spare.
+    """
+    run = subprocess.run(
+        [program("sasslctl"), "status", "--json", "--config", str(file)], capture_output=True, timeout=10, check=False
+    )
+    status: dict[str, Any] = json.loads(run.stdout)
+    return status
+
+
 def _locked(folder: Path) -> int:
     """A descriptor that locks a folder for as long as it is open.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from ._daemon import program
+from ._daemon import status_of
 from ._terminal import PassingLine
 
 # What starts within this is not worth a word; later words come as often.
@@ -36,13 +35,11 @@ class OpeningDisplay:
 
     def _detail(self) -> str:
         try:
-            command = [program("sasslctl"), "status", "--json", "--config", str(self._configuration)]
-            report = json.loads(subprocess.run(command, capture_output=True, timeout=10, check=False).stdout)
+            report = status_of(self._configuration)
         except (OSError, ValueError, subprocess.TimeoutExpired):
-            # No answer now: sasslctl is being replaced, or the machine has no process to spare.
             return "starting"
         # Before its control socket is there, it is not known to be starting.
-        return report["detail"] if report.get("state") == "starting" and report["detail"] else "starting"
+        return str(report["detail"]) if report.get("state") == "starting" and report["detail"] else "starting"
 
     def __enter__(self) -> OpeningDisplay:
         return self

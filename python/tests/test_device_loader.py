@@ -208,6 +208,22 @@ def test_a_reader_that_dies_leaves_what_was_not_handed_out(directory: str, devic
             next(batches)
 
 
+def number_after_a_kill(program: str, directory: str) -> int:
+    """Kills a trainer as soon as it says that it has batch 4; returns what the next one gets."""
+    with full_ring(directory):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, directory],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=os.path.dirname(__file__),
+        ) as trainer:
+            assert trainer.stdout is not None
+            assert trainer.stdout.readline() == b"has batch 4\n"
+            trainer.kill()
+        with sassl.attach("test", directory=directory, start="continue", wait=0) as reader:
+            return next(reader).number
+
+
 def test_a_killed_trainer_gets_the_batch_again_that_it_had(directory: str) -> None:
     program = (
         "import sys, torch, pytest\n"
@@ -217,19 +233,10 @@ def test_a_killed_trainer_gets_the_batch_again_that_it_had(directory: str) -> No
         "loader = iter(DeviceLoader(RingDataset('test', directory=sys.argv[1], wait=0)))\n"
         "for _ in range(5):\n"
         "    batch = next(loader)\n"
-        "print(batch.number, flush=True)\n"
+        "print('has batch', batch.number, flush=True)\n"
         "sys.stdin.read()\n"
     )
-    here = os.path.dirname(__file__)
-    with full_ring(directory):
-        with subprocess.Popen(
-            [sys.executable, "-c", program, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=here
-        ) as trainer:
-            assert trainer.stdout is not None
-            assert trainer.stdout.readline() == b"4\n"
-            trainer.kill()
-        with sassl.attach("test", directory=directory, start="continue", wait=0) as reader:
-            assert next(reader).number == 4
+    assert number_after_a_kill(program, directory) == 4
 
 
 def test_a_killed_trainer_that_keeps_no_batch_gets_it_again(directory: str) -> None:
@@ -246,16 +253,7 @@ def test_a_killed_trainer_that_keeps_no_batch_gets_it_again(directory: str) -> N
         "        print('has batch 4', flush=True)\n"
         "        sys.stdin.read()\n"
     )
-    here = os.path.dirname(__file__)
-    with full_ring(directory):
-        with subprocess.Popen(
-            [sys.executable, "-c", program, directory], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=here
-        ) as trainer:
-            assert trainer.stdout is not None
-            assert trainer.stdout.readline() == b"has batch 4\n"
-            trainer.kill()
-        with sassl.attach("test", directory=directory, start="continue", wait=0) as reader:
-            assert next(reader).number == 4
+    assert number_after_a_kill(program, directory) == 4
 
 
 def test_what_a_loader_has_handed_out_was_read_when_the_reader_reads_on(directory: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import sassl
+from process_groups import told_by_both
 from producing import BATCHES_PER_EPOCH, Producer, expected, stream
 
 jax = pytest.importorskip("jax")
@@ -130,20 +131,7 @@ def test_processes_that_would_train_on_the_same_batches_are_warned(directory: st
         for rank in (0, 1):
             rings.enter_context(Producer(directory, f"whole{rank}"))
             rings.enter_context(Producer(directory, "parts", rank=rank, world_size=2))
-        program = [sys.executable, "-c", ONE_OF_TWO, directory, str(port)]
-        surroundings = os.environ | {"JAX_PLATFORMS": "cpu"}
-        processes = [
-            rings.enter_context(
-                subprocess.Popen([*program, str(rank)], env=surroundings, stdout=subprocess.PIPE, text=True)
-            )
-            for rank in (0, 1)
-        ]
-        try:
-            told = [process.communicate(timeout=300)[0].splitlines() for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    assert [process.returncode for process in processes] == [0, 0]
+        told = told_by_both(ONE_OF_TWO, directory, str(port), JAX_PLATFORMS="cpu")
     for rank, (whole, parts) in enumerate(told):
         assert whole.startswith(
             f"SharedBatchesWarning <string> this process is rank {rank} of 2 that train together, and its reader is "

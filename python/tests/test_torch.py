@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 import sassl
+from process_groups import told_by_both
 from producing import BATCHES_PER_EPOCH, Producer, expected, stream
 
 torch = pytest.importorskip("torch")
@@ -203,17 +202,7 @@ def test_processes_that_would_train_on_the_same_batches_are_warned_once(director
             rings.enter_context(Producer(directory, f"whole{rank}"))
             rings.enter_context(Producer(directory, f"first{rank}", world_size=2))
             rings.enter_context(Producer(directory, "parts", rank=rank, world_size=2))
-        program = [sys.executable, "-c", IN_A_GROUP, directory]
-        processes = [
-            rings.enter_context(subprocess.Popen([*program, str(rank)], stdout=subprocess.PIPE, text=True))
-            for rank in (0, 1)
-        ]
-        try:
-            told = [process.communicate(timeout=300)[0].splitlines() for process in processes]
-        finally:
-            for process in processes:
-                process.kill()
-    assert [process.returncode for process in processes] == [0, 0]
+        told = told_by_both(IN_A_GROUP, directory)
     for rank, (whole, first, parts, named, number_alone, said) in enumerate(told):
         for warning in (whole, number_alone):
             assert warning.startswith(

@@ -17,7 +17,7 @@ from typing import Any, Final
 import tomli_w
 
 from .. import _remains
-from .._daemon import Daemon, new_folder, program
+from .._daemon import Daemon, new_folder, status_of
 from ..errors import DaemonFailedError, SasslError
 from .lane import Lane
 from .log import say
@@ -146,9 +146,9 @@ class Maker:
     def _look(self, process: int, load: _Load) -> None:
         """Finds out how the daemon is doing."""
         try:
-            status = self._status()
+            status = status_of(self._file)
         except (OSError, subprocess.TimeoutExpired, json.JSONDecodeError) as error:
-            # No answer now: sasslctl is being replaced, or the machine has no process to spare. What was known holds.
+            # What was known holds.
             if self._report.state == "starting":
                 self._say("starting", detail=f"sasslctl does not tell how its daemon is doing: {error}")
             return
@@ -160,17 +160,6 @@ class Maker:
         layout = self._report.layout or self._layout()
         if layout is not None:
             self._say("running", layout=layout, capacity=load.capacity(status), status=status)
-
-    def _status(self) -> dict[str, Any]:
-        """What `sasslctl` says of the daemon."""
-        run = subprocess.run(
-            [program("sasslctl"), "status", "--json", "--config", str(self._file)],
-            capture_output=True,
-            timeout=10,
-            check=False,
-        )
-        status: dict[str, Any] = json.loads(run.stdout)
-        return status
 
     def _layout(self) -> SliceLayout | None:
         """What the daemon's slices are like; nothing where its ring is not there yet."""
